@@ -1,0 +1,3 @@
+"""What ships with the package: a small trained checkpoint and sample episodes."""
+
+__all__: list[str] = []

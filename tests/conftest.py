@@ -1,0 +1,68 @@
+"""What all tests share: one thread, no network, no file outside temporary folders."""
+
+from __future__ import annotations
+
+import os
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+
+# Before anything imports torch or tokenizers: several test processes share few cores.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
+os.environ["HF_HUB_OFFLINE"] = "1"
+
+import pytest
+import pytest_textual_snapshot
+
+# Written as .svg, a snapshot can be looked at where the repository is browsed.
+pytest_textual_snapshot.SVGImageExtension.file_extension = "svg"
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session", autouse=True)
+def tmp_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """Keep every test, and every process it starts, out of the user's home."""
+    home = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("OREO_AGENT_CACHE", str(home / "cache"))
+        patch.setenv("ALFWORLD_DATA", str(home / "alfworld"))
+        patch.setenv("XDG_CONFIG_HOME", str(home / "config"))
+        patch.setenv("XDG_STATE_HOME", str(home / "state"))
+        patch.setenv("XDG_CACHE_HOME", str(home / "xdg-cache"))
+        patch.setenv("MPLCONFIGDIR", str(home / "matplotlib"))
+        patch.delenv("OREO_AGENT_DEBUG", raising=False)
+        yield home / "cache"
+
+
+@pytest.fixture(scope="session")
+def shared_dir() -> Path:
+    """The folder of shared material; tests that need it are skipped where it is not there."""
+    named = os.environ.get("OREO_AGENT_SHARED")
+    folder = Path(named) if named else ROOT.parent / "shared"
+    if not (folder / "data").is_dir():
+        pytest.skip("needs shared/data (see OREO_AGENT_SHARED)")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def official_games(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data folder, as ``ALFWORLD_DATA``, with the 140 official valid_seen games."""
+    archive = shared_dir / "data" / "alfworld-json_2.1.1-valid_seen.tar.xz"
+    if not archive.is_file():
+        pytest.skip(f"needs {archive.name}")
+    folder = tmp_path_factory.mktemp("official")
+    with tarfile.open(archive) as file:
+        file.extractall(folder, filter="data")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def house_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of small generated houses: 6 to train on, 6 valid_seen, 6 valid_unseen."""
+    from oreo_agent.envs.alfworld.houses import ensure_houses
+
+    counts = {"train": 6, "valid_seen": 6, "valid_unseen": 6}
+    root = tmp_path_factory.mktemp("houses") / "small"
+    return ensure_houses(size="small", counts=counts, seed=5, root=root)
