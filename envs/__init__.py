@@ -1,0 +1,27 @@
+"""Text environments: the contract, the registry, worker processes."""
+
+from oreo_agent.envs.api import (
+    EnvError,
+    EnvSpec,
+    EpisodeOverError,
+    Observation,
+    StepResult,
+    TaskId,
+    TextEnv,
+)
+from oreo_agent.envs.check import check_env
+from oreo_agent.envs.registry import make, register, registered
+
+__all__ = [
+    "EnvError",
+    "EnvSpec",
+    "EpisodeOverError",
+    "Observation",
+    "StepResult",
+    "TaskId",
+    "TextEnv",
+    "check_env",
+    "make",
+    "register",
+    "registered",
+]

@@ -1,0 +1,180 @@
+"""ALFWorld as a `TextEnv`."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import random
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from oreo_agent.envs.alfworld.cache import cache_root
+from oreo_agent.envs.alfworld.engine import EngineState, PddlEngine
+from oreo_agent.envs.alfworld.game import load_game
+from oreo_agent.envs.alfworld.games import SPLITS, FolderSource, GameSource, official_source
+from oreo_agent.envs.alfworld.translation import Fact
+from oreo_agent.envs.api import (
+    EnvError,
+    EnvSpec,
+    EpisodeOverError,
+    Observation,
+    StepResult,
+    TaskId,
+)
+from oreo_agent.errors import MissingError, UsageError
+
+__all__ = ["AlfworldEnv"]
+
+_GOAL = "Your task is to: "
+_ACTION_HELP = (
+    "look · inventory · go to (place) · open (place) · close (place) · "
+    "take (object) from (place) · {put} · examine (thing) · use (lamp) · "
+    "heat, cool or clean (object) with (place) · slice (object) with (knife). "
+    "Names carry their number: go to countertop 1. One object can be held at a time."
+)
+_HOUSE_COUNTS = {"train": 240, "valid_seen": 60, "valid_unseen": 60}
+
+
+class AlfworldEnv:
+    """Household games in text. Implements `oreo_agent.envs.TextEnv`.
+
+    Args:
+        games: ``official``, ``houses`` (generated ones), or a folder of games.
+        data: For ``official``: the data root, in place of ``ALFWORLD_DATA``. For ``houses``: the
+            folder they lie in or are made in, in place of the user's cache.
+        split: The split from which a reset without a task draws.
+        horizon: Turns after which an episode is truncated.
+        size: Size of generated houses, ``small`` or ``full``.
+        counts: Number of generated houses per split.
+        house_seed: Seed of generated houses.
+
+    Raises:
+        UsageError: An option has no meaning.
+        MissingError: The folder does not exist.
+    """
+
+    def __init__(
+        self,
+        *,
+        games: str | os.PathLike[str] = "official",
+        data: str | os.PathLike[str] | None = None,
+        split: str = "train",
+        horizon: int = 50,
+        size: str = "small",
+        counts: Mapping[str, int] | None = None,
+        house_seed: int = 0,
+    ) -> None:
+        if horizon < 1:
+            raise UsageError(f"horizon is {horizon}.", "It counts turns: 1 or more.")
+        if split not in SPLITS:
+            raise UsageError(f"there is no split {split!r}.", f"Splits are {', '.join(SPLITS)}.")
+        self._source = _source(games, data, size, counts or _HOUSE_COUNTS, house_seed)
+        self._split = split
+        self._engine: PddlEngine | None = None
+        self._turn = -1  # no episode
+        self._goal = ""
+        self._horizon = horizon
+        self.spec = EnvSpec(
+            id="alfworld",
+            splits=SPLITS,
+            horizon=horizon,
+            action_help=_ACTION_HELP.format(put="move (object) to (place)"),
+        )
+
+    def tasks(self, split: str) -> Sequence[TaskId]:
+        """Return the ids of a split's games, sorted; see `TextEnv.tasks`."""
+        return self._source.games(split)
+
+    def task_info(self, task: TaskId) -> Mapping[str, str]:
+        """Return a game's ``type``, ``sha256`` and ``dialect``; see `TextEnv.task_info`."""
+        return self._source.info(task)
+
+    def reset(self, task: TaskId | None = None, *, seed: int | None = None) -> Observation:
+        """Start a game; see `TextEnv.reset`. The engine has no randomness: ``seed`` only draws."""
+        self._turn = -1
+        if task is None:
+            task = random.Random(seed).choice(self.tasks(self._split))
+        if self._engine is None:
+            self._engine = PddlEngine()
+        state = self._engine.reset(self._source.path(task))
+        self._goal = _goal(state.feedback, task)
+        self._turn = 0
+        return self._observation(state)
+
+    def step(self, action: str) -> StepResult:
+        """Send a command; see `TextEnv.step`. A wrong one gets ``Nothing happens.`` only."""
+        if self._turn < 0 or self._engine is None:
+            raise EpisodeOverError("no episode is running.", "Call reset first.")
+        state = self._engine.step(action)
+        self._turn += 1
+        truncated = not state.won and self._turn >= self._horizon
+        if state.won or truncated:
+            self._turn = -1
+        return StepResult(
+            observation=self._observation(state),
+            reward=1.0 if state.won else 0.0,
+            terminated=state.won,
+            truncated=truncated,
+            info={"won": state.won},
+        )
+
+    def walkthrough(self, task: TaskId) -> tuple[str, ...] | None:
+        """Return the winning commands that a game's file holds, if it holds any."""
+        return load_game(self._source.path(task)).walkthrough
+
+    def facts(self) -> tuple[Fact, ...]:
+        """Return all that is true now; the agent is never shown this."""
+        return () if self._engine is None else self._engine.facts()
+
+    def close(self) -> None:
+        """Release the engine. Calling it twice does no harm."""
+        if self._engine is not None:
+            self._engine.close()
+        self._engine = None
+        self._turn = -1
+
+    def _observation(self, state: EngineState) -> Observation:
+        return Observation(text=state.feedback, goal=self._goal, admissible=state.admissible)
+
+
+def _source(
+    games: str | os.PathLike[str],
+    data: str | os.PathLike[str] | None,
+    size: str,
+    counts: Mapping[str, int],
+    seed: int,
+) -> GameSource:
+    if games == "official":
+        return official_source(data)
+    if games == "houses":
+        return _houses(None if data is None else Path(data), size, counts, seed)
+    folder = Path(games).expanduser()
+    if not folder.is_dir():
+        raise MissingError(
+            f"{games}: no such folder of games.", "Use 'official', 'houses' or an existing folder."
+        )
+    if (folder / "json_2.1.1").is_dir():
+        return official_source(folder)
+    return FolderSource(folder)
+
+
+def _houses(data: Path | None, size: str, counts: Mapping[str, int], seed: int) -> FolderSource:
+    # Imported here: the generator is needed for this kind of games only.
+    from oreo_agent.envs.alfworld.houses import ensure_houses
+
+    # Several workers may ask for the same houses at once; one makes them, the others wait.
+    lock = cache_root() / "houses.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with lock.open("w") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX)
+        return FolderSource(ensure_houses(size=size, counts=counts, seed=seed, root=data))
+
+
+def _goal(feedback: str, task: TaskId) -> str:
+    _, found, goal = feedback.partition(_GOAL)
+    if not found:
+        raise EnvError(
+            f"{task}: its first text names no goal ({_GOAL!r} is missing).",
+            "Fetch or generate the game again.",
+        )
+    return goal.strip().removesuffix(".")

@@ -1,0 +1,96 @@
+"""A disk cache of small records, content-addressed, safe against torn files and other processes."""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import logging
+import os
+import tempfile
+import zlib
+from pathlib import Path
+
+import platformdirs
+
+__all__ = ["DiskCache", "cache_root"]
+
+_LOG = logging.getLogger(__name__)
+_UNWRITABLE: set[Path] = set()  # warned of once in a process, then left alone
+_MAGIC = b"oreo-agent cache 1 "
+_HEADER_SIZE = len(_MAGIC) + 64 + 1  # magic, SHA-256 in hex, newline
+
+
+def cache_root() -> Path:
+    """Return the user's cache folder: ``OREO_AGENT_CACHE``, else the platform's own place."""
+    named = os.environ.get("OREO_AGENT_CACHE")
+    return Path(named) if named else Path(platformdirs.user_cache_dir("oreo-agent"))
+
+
+class DiskCache:
+    """Bytes by content key, one compressed file each.
+
+    A file that is torn, altered or foreign counts as absent. A folder that cannot be written is
+    no error: the cache is then only slower.
+
+    Args:
+        folder: Where the files lie; made on the first write.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    @staticmethod
+    def key(*parts: str) -> str:
+        """Return the SHA-256 (hex) of the parts; where one part ends matters."""
+        digest = hashlib.sha256()
+        for part in parts:
+            data = part.encode("utf-8", "surrogatepass")
+            digest.update(len(data).to_bytes(8, "big"))
+            digest.update(data)
+        return digest.hexdigest()
+
+    def path(self, key: str) -> Path:
+        """Return where a key's file lies, whether it exists or not."""
+        return self.folder / key[:2] / f"{key}.z"
+
+    def read(self, key: str) -> bytes | None:
+        """Return the bytes kept under a key, or None where there are none that are whole."""
+        path = self.path(key)
+        try:
+            raw = path.read_bytes()
+        except OSError:
+            return None
+        body = raw[_HEADER_SIZE:]
+        if raw[:_HEADER_SIZE] != _header(body):
+            _LOG.warning("damaged cache file %s: it is rebuilt", path)
+            return None
+        return zlib.decompress(body)
+
+    def write(self, key: str, data: bytes) -> None:
+        """Keep bytes under a key. The file appears whole or not at all."""
+        if self.folder in _UNWRITABLE:
+            return
+        body = zlib.compress(data, 3)
+        path = self.path(key)
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            _write_atomically(path, _header(body) + body)
+        except OSError as error:
+            _UNWRITABLE.add(self.folder)
+            _LOG.warning("cannot write the cache in %s (%s): going on without", self.folder, error)
+
+
+def _header(body: bytes) -> bytes:
+    return _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n"
+
+
+def _write_atomically(path: Path, data: bytes) -> None:
+    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
+    try:
+        with os.fdopen(descriptor, "wb") as stream:
+            stream.write(data)
+        Path(temporary).replace(path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            Path(temporary).unlink()
+        raise

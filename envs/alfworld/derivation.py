@@ -1,0 +1,175 @@
+"""Text from a compiled grammar: TextWorld's derivation, without its copies.
+
+Contexts are never changed once made, so they are shared where TextWorld copies them deeply.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from oreo_agent.envs.alfworld.expressions import Entity, ExpressionError
+from oreo_agent.envs.alfworld.facts import FactBase, Mapped
+from oreo_agent.envs.alfworld.grammar import (
+    AnySymbol,
+    Condition,
+    Grammar,
+    Listing,
+    Query,
+    RuleName,
+    Text,
+)
+
+__all__ = ["Context", "Deriver", "GrammarError"]
+
+_MOST_SYMBOLS = 20_000  # a rule that names itself never ends
+
+
+class GrammarError(Exception):
+    """A grammar cannot produce a text: a rule is missing, or an expression has no value."""
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What an expression may speak of."""
+
+    mapping: Mapped
+    variables: Mapping[str, Entity]
+
+
+class Deriver:
+    """Writes texts by a grammar.
+
+    Args:
+        grammar: The parsed grammar.
+        entities: The game's objects by PDDL name.
+
+    Raises:
+        ExpressionError: The grammar has an expression that is not accepted.
+    """
+
+    def __init__(self, grammar: Grammar, entities: Mapping[str, Entity]) -> None:
+        self._rules = grammar.rules
+        self._entities = entities
+        self._expressions = grammar.expressions()
+
+    def context(self, mapping: Mapped) -> Context:
+        """Return the context in which placeholders stand for given objects."""
+        return Context(
+            mapping=mapping,
+            variables={name: self._entities[var[0]] for (name, _), var in mapping.items()},
+        )
+
+    def derive(self, symbols: Iterable[AnySymbol], context: Context, facts: FactBase) -> str:
+        """Return the text of some symbols.
+
+        Raises:
+            GrammarError: It cannot be produced.
+        """
+        stack: list[tuple[AnySymbol, Context]] = [(symbol, context) for symbol in symbols][::-1]
+        texts: list[str] = []
+        produced = 0
+        while stack:
+            produced += 1
+            if produced > _MOST_SYMBOLS:
+                raise GrammarError("the grammar does not end: a rule names itself")
+            symbol, here = stack.pop()
+            if isinstance(symbol, Text):
+                texts.append(symbol.text)
+            elif isinstance(symbol, RuleName):
+                self._push_rule(symbol.name, here, facts, stack)
+            elif isinstance(symbol, Listing):
+                self._push_listing(symbol, here, facts, stack)
+            elif (rule := symbol.rule) is not None:
+                for match in reversed(self._matches(symbol.given, here, facts)):
+                    stack.append((RuleName(name=rule), match))
+            else:
+                texts += [
+                    self._evaluate(symbol, match)
+                    for match in self._matches(symbol.given, here, facts)
+                ]
+        return "".join(texts)
+
+    def predicates(self, symbols: Iterable[AnySymbol]) -> set[str]:
+        """Return the predicates on which the text of some symbols may depend."""
+        found: set[str] = set()
+        seen: set[str] = set()
+        queue = list(symbols)
+        while queue:
+            symbol = queue.pop()
+            condition = symbol.item if isinstance(symbol, Listing) else symbol
+            names: list[str] = []
+            if isinstance(symbol, Listing):
+                names += ["list_empty", "list_separator", "list_last_separator"]
+            if isinstance(condition, Condition):
+                found.update(predicate for predicate, _ in condition.given or ())
+                names += [condition.rule] if condition.rule is not None else []
+            elif isinstance(condition, RuleName):
+                names.append(condition.name)
+            for name in set(names) - seen:
+                seen.add(name)
+                for rule in self._rules.get(name, ()):
+                    found.update(predicate for predicate, _ in rule.condition or ())
+                    queue += rule.symbols
+        return found
+
+    def _push_rule(
+        self, name: str, here: Context, facts: FactBase, stack: list[tuple[AnySymbol, Context]]
+    ) -> None:
+        rules = self._rules.get(name)
+        if not rules:
+            raise GrammarError(f"the grammar has no rule {name!r}")
+        for rule in rules:
+            if rule.condition is None or self._holds(rule.condition, here, facts):
+                stack += [(symbol, here) for symbol in reversed(rule.symbols)]
+                return
+        raise GrammarError(f"no production of the grammar's rule {name!r} applies here")
+
+    def _push_listing(
+        self,
+        listing: Listing,
+        here: Context,
+        facts: FactBase,
+        stack: list[tuple[AnySymbol, Context]],
+    ) -> None:
+        item = listing.item
+        matches = self._matches(item.given, here, facts)
+        if not matches:
+            stack.append((RuleName(name="list_empty"), here))
+            return
+        bare = Condition(expression=item.expression, rule=item.rule, given=None)
+        for index, match in enumerate(reversed(matches)):
+            if index:
+                name = "list_last_separator" if index == 1 else "list_separator"
+                stack.append((RuleName(name=name), here))
+            stack.append((bare, match))
+
+    def _matches(self, query: Query | None, here: Context, facts: FactBase) -> list[Context]:
+        if query is None:
+            return [here]
+        try:
+            return [
+                Context(
+                    mapping=mapping,
+                    variables={
+                        **here.variables,
+                        **{name: self._entities[var[0]] for (name, _), var in mapping.items()},
+                    },
+                )
+                for mapping in facts.matches(query, here.mapping)
+            ]
+        except KeyError as error:
+            raise GrammarError(f"the grammar names {error}, which the game lacks") from error
+
+    def _holds(self, query: Query, here: Context, facts: FactBase) -> bool:
+        try:
+            return facts.holds(query, here.mapping)
+        except KeyError as error:
+            raise GrammarError(f"the grammar names {error}, which the game lacks") from error
+
+    def _evaluate(self, condition: Condition, here: Context) -> str:
+        text = condition.expression or ""
+        try:
+            return str(self._expressions[text](here.variables))
+        except ExpressionError as error:
+            raise GrammarError(f"expression {text!r}: {error}") from error

@@ -1,0 +1,234 @@
+"""A game's text grammar: TextWorld's own parser, run once per text, and a compiled form.
+
+The grammar lives inside each game file. Games differ in it by their goal sentence only, so the
+parse of each rule is memoised and the parse of the whole is kept on disk.
+"""
+
+from __future__ import annotations
+
+import functools
+import json
+import re
+from typing import Any
+
+import msgspec
+
+from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
+from oreo_agent.envs.alfworld.expressions import Expression, ExpressionError, compile_expression
+from oreo_agent.envs.api import EnvError
+
+__all__ = ["Condition", "Grammar", "Query", "Rule", "Symbol", "dialect_of", "load_grammar"]
+
+_FORMAT = "grammar-1"
+_PUT_TEMPLATE = re.compile(r'action\s+PutObject\s*\{\s*template\s*::\s*"(\w+)\s')
+
+Query = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
+"""A conjunction of predicates: each a name and its placeholders (name, type)."""
+
+
+class Symbol(msgspec.Struct, frozen=True, tag=True, tag_field="kind"):
+    """Base of the grammar's symbols."""
+
+
+class Text(Symbol, frozen=True, tag="text"):
+    """Printed as it is."""
+
+    text: str
+
+
+class RuleName(Symbol, frozen=True, tag="rule"):
+    """Replaced by the first applicable production of a rule."""
+
+    name: str
+
+
+class Condition(Symbol, frozen=True, tag="condition"):
+    """An expression or a rule, once for each match of a query."""
+
+    expression: str | None
+    rule: str | None
+    given: Query | None
+
+
+class Listing(Symbol, frozen=True, tag="list"):
+    """A condition's matches, with separators."""
+
+    item: Condition
+
+
+AnySymbol = Text | RuleName | Condition | Listing
+
+
+class Rule(msgspec.Struct, frozen=True):
+    """One production: what it prints, and the query that must have a match."""
+
+    symbols: tuple[AnySymbol, ...]
+    condition: Query | None
+
+
+class Action(msgspec.Struct, frozen=True):
+    """How an action is written and what it answers."""
+
+    template: tuple[AnySymbol, ...]
+    feedback: tuple[AnySymbol, ...]
+
+
+class Grammar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A parsed grammar."""
+
+    actions: dict[str, Action]
+    rules: dict[str, tuple[Rule, ...]]
+
+    def expressions(self) -> dict[str, Expression]:
+        """Compile every expression of the grammar.
+
+        Raises:
+            ExpressionError: One is not accepted; the message names its rule.
+        """
+        compiled: dict[str, Expression] = {}
+        parts = [
+            (name, symbol)
+            for name, rules in self.rules.items()
+            for rule in rules
+            for symbol in rule.symbols
+        ]
+        for name, action in self.actions.items():
+            parts += [(f"action {name}", symbol) for symbol in action.template + action.feedback]
+        for name, symbol in parts:
+            condition = symbol.item if isinstance(symbol, Listing) else symbol
+            if isinstance(condition, Condition) and condition.expression is not None:
+                text = condition.expression
+                try:
+                    compiled[text] = compile_expression(text)
+                except ExpressionError as error:
+                    raise ExpressionError(f"rule {name!r}, expression {text!r}: {error}") from error
+        return compiled
+
+
+def dialect_of(grammar: str) -> str:
+    """Return how a game's grammar words the placing of an object.
+
+    ``move`` is ``move X to Y`` (alfworld 0.4.0 and later), ``put`` is ``put X in/on Y`` (before);
+    any other first word is returned as it stands, ``unknown`` where there is none.
+    """
+    found = _PUT_TEMPLATE.search(grammar)
+    return found.group(1) if found else "unknown"
+
+
+def load_grammar(text: str, *, where: str, cache: DiskCache | None = None) -> Grammar:
+    """Parse a grammar, from the disk cache where it is there.
+
+    Raises:
+        EnvError: Not a grammar that TextWorld can read.
+    """
+    cache = DiskCache(cache_root() / "grammars") if cache is None else cache
+    key = DiskCache.key(_FORMAT, text)
+    kept = cache.read(key)
+    if kept is not None:
+        try:
+            return _DECODER.decode(kept)
+        except msgspec.DecodeError:
+            pass  # written by another version of this record: parse again
+    try:
+        grammar = _parse(text)
+    except (Exception, SystemExit) as error:
+        raise EnvError(
+            f"{where}: its grammar cannot be read: {type(error).__name__}: {error}.",
+            "Fetch or generate the game again.",
+        ) from error
+    cache.write(key, msgspec.json.encode(grammar))
+    return grammar
+
+
+_DECODER = msgspec.json.Decoder(Grammar)
+
+
+def _parse(text: str) -> Grammar:
+    # TextWorld is imported here: it takes most of a second and a warm cache never needs it.
+    from textworld.envs.pddl import logic
+
+    document = logic._PARSER.parse(text, rule_name="pddlStart")
+    walker = _DocumentWalker()
+    for part in document.parts:
+        walker.take(part)
+    rules = {
+        name: tuple(
+            Rule(
+                symbols=_parse_symbols(rule["rhs"]),
+                condition=_parse_query(rule["condition"]) if rule.get("condition") else None,
+            )
+            for rule in productions
+        )
+        for name, productions in walker.rules.items()
+    }
+    return Grammar(actions=walker.actions, rules=rules)
+
+
+class _DocumentWalker:
+    """Collects actions and rules as TextWorld's ``_ModelConverter`` does, rules left unparsed."""
+
+    def __init__(self) -> None:
+        from textworld.envs.pddl.logic import _ModelConverter
+
+        self._converter = _ModelConverter()
+        self.actions: dict[str, Action] = {}
+        self.rules: dict[str, list[dict[str, Any]]] = {}
+
+    def take(self, part: Any) -> None:
+        from textworld.envs.pddl.logic import model
+
+        if isinstance(part, model.ActionTypeNode):
+            action = self._converter.walk(part)
+            self.actions[action.name.lower()] = Action(
+                template=_parse_symbols(action.template),
+                feedback=_parse_symbols(action.feedback_rule),
+            )
+            lines = action.grammar.split("\n")
+            kept = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
+            self.rules.update(json.loads(kept))
+        elif isinstance(part, model.ActionGrammarNode):
+            self.rules.update(json.loads(self._converter._unescape_block(part.code)))
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse_symbols(text: str) -> tuple[AnySymbol, ...]:
+    from textworld.envs.pddl import textgen
+
+    return tuple(
+        _convert(symbol) for symbol in textgen._parse_and_convert(text, rule_name="symbols")
+    )
+
+
+@functools.lru_cache(maxsize=4096)
+def _parse_query(text: str) -> Query:
+    from textworld.logic import Rule as LogicRule
+
+    rule = LogicRule.parse_conjunctive_query(text)
+    return tuple(
+        (predicate.name, tuple((ph.name, ph.type) for ph in predicate.parameters))
+        for predicate in rule.preconditions
+    )
+
+
+def _convert(symbol: Any) -> AnySymbol:
+    from textworld.envs.pddl import textgen
+
+    if isinstance(symbol, textgen.TerminalSymbol):
+        return Text(text=str(symbol))
+    if isinstance(symbol, textgen.NonterminalSymbol):
+        return RuleName(name=str(symbol))
+    if isinstance(symbol, textgen.ListSymbol):
+        return Listing(item=_convert_condition(symbol.symbol))
+    return _convert_condition(symbol)
+
+
+def _convert_condition(symbol: Any) -> Condition:
+    from textworld.envs.pddl import textgen
+
+    inner = symbol.expression
+    is_expression = isinstance(inner, textgen.EvalSymbol)
+    return Condition(
+        expression=str(inner) if is_expression else None,
+        rule=None if is_expression else str(inner),
+        given=_parse_query(symbol.given) if symbol.given else None,
+    )

@@ -1,0 +1,219 @@
+"""One worker process as its parent sees it: started, spoken to under a time limit, ended."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from typing import IO
+
+import msgspec
+
+from oreo_agent.envs.api import EnvSpec
+from oreo_agent.envs.wire import Answer, FrameError, FrameReader, Request, frame
+
+__all__ = ["WorkerLostError", "WorkerProcess"]
+
+_LOG_LIMIT = 1 << 20  # bytes of an engine's prints that are kept
+_END_PATIENCE = 2.0  # seconds from the end of its stdin to the kill
+
+
+class WorkerLostError(Exception):
+    """A worker died, hung or spoke nonsense; its episodes are lost."""
+
+    def __init__(self, message: str, *, kind: str = "EnvError") -> None:
+        super().__init__(message)
+        self.kind = kind
+
+
+class WorkerProcess:
+    """A worker process, restarted when next needed after it was lost.
+
+    Args:
+        start: Takes a call's number and returns the first request.
+        start_limit: Seconds that the start may take.
+    """
+
+    def __init__(self, start: Callable[[int], Request], start_limit: float) -> None:
+        self.episodes: set[int] = set()
+        """Slots with an episode in the present process."""
+        self._start = start
+        self._start_limit = start_limit
+        self._process: subprocess.Popen[bytes] | None = None
+        self._log: IO[bytes] | None = None
+        self._reader = FrameReader()
+        self._spec: EnvSpec | None = None
+        self._cause = ""
+        self._start_calls = itertools.count(-1, -1)  # the pool's own calls are positive
+
+    @property
+    def is_running(self) -> bool:
+        """Whether there is a process, as far as is known."""
+        return self._process is not None
+
+    def launch(self) -> None:
+        """Start the process without waiting for it."""
+        if self._process is not None:
+            return
+        self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - lives as long as the process
+        environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        self._process = subprocess.Popen(
+            [sys.executable, "-P", "-m", "oreo_agent.envs.worker"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._log,
+            env=environment,
+            bufsize=0,
+            process_group=0,  # ctrl-C reaches the foreground group only
+        )
+        for stream in (self._process.stdin, self._process.stdout):
+            assert stream is not None
+            os.set_blocking(stream.fileno(), False)
+        self._reader = FrameReader()
+        self._spec = None
+        self._start_call = next(self._start_calls)
+        self.send(self._start(self._start_call))
+
+    def ready(self) -> EnvSpec:
+        """Start the process where there is none, and wait until it knows its environment.
+
+        Raises:
+            WorkerLostError: It does not start.
+            OreoAgentError: The environment refuses its name or options.
+        """
+        self.launch()
+        if self._spec is None:
+            answer = self.receive(self._start_call, self._start_limit)
+            if answer.fault is not None:
+                self.close()
+                raise answer.fault.error()
+            if answer.spec is None:
+                raise self._lose("did not say what its environment is")
+            self._spec = answer.spec
+        return self._spec
+
+    def no_episode(self, slot: int) -> WorkerLostError:
+        """Return why a slot has no episode here."""
+        if self._cause:
+            return WorkerLostError(f"the episode of slot {slot} was lost: {self._cause}")
+        return WorkerLostError(
+            f"slot {slot} has no episode: reset it first.", kind="EpisodeOverError"
+        )
+
+    def send(self, request: Request) -> None:
+        """Send a request.
+
+        Raises:
+            WorkerLostError: The process is not there to take it.
+        """
+        if self._process is None or self._process.stdin is None:
+            raise WorkerLostError(self._cause or "the worker is not running")
+        self._trim_log()
+        descriptor = self._process.stdin.fileno()
+        data = memoryview(frame(request))
+        deadline = time.monotonic() + _END_PATIENCE + len(data) / 1e6
+        while data:
+            try:
+                data = data[os.write(descriptor, data) :]
+            except BlockingIOError:
+                if not _wait(descriptor, select.POLLOUT, deadline):
+                    raise self._lose("does not take its requests") from None
+            except OSError:
+                raise self._lose(self._obituary()) from None
+
+    def receive(self, call: int, limit: float, *, slot: int | None = None) -> Answer:
+        """Wait for the next answer to a call.
+
+        Args:
+            call: The call's number; answers to earlier, abandoned calls are dropped.
+            limit: Seconds to wait.
+            slot: The slot that is due, for the message.
+
+        Raises:
+            WorkerLostError: The process died, took too long, or sent something else.
+        """
+        deadline = time.monotonic() + limit
+        while True:
+            if self._process is None or self._process.stdout is None:
+                raise WorkerLostError(self._cause or "the worker is not running")
+            try:
+                answer = self._reader.take(_ANSWERS)
+            except FrameError as error:
+                raise self._lose(f"sent something that is not an answer: {error}") from None
+            if answer is not None:
+                if answer.call == call:
+                    return answer
+                continue
+            descriptor = self._process.stdout.fileno()
+            if not _wait(descriptor, select.POLLIN, deadline):
+                where = "" if slot is None else f" in slot {slot}"
+                raise self._lose(f"took longer than {limit:g} seconds{where}")
+            data = os.read(descriptor, 1 << 18)
+            if not data:
+                raise self._lose(self._obituary())
+            self._reader.feed(data)
+
+    def close(self) -> None:
+        """End the process: its stdin is closed, and it is killed where that does not do."""
+        process, self._process = self._process, None
+        self.episodes.clear()
+        if process is not None:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            process.stdin.close()
+            try:
+                process.wait(_END_PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+            process.stdout.close()
+        if self._log is not None:
+            self._log.close()
+            self._log = None
+
+    def _lose(self, how: str) -> WorkerLostError:
+        self._cause = f"the worker process {how}."
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
+        self.close()
+        return WorkerLostError(self._cause)
+
+    def _obituary(self) -> str:
+        """Return how the process ended, with the last line that it printed."""
+        assert self._process is not None
+        try:
+            code = self._process.wait(_END_PATIENCE)
+        except subprocess.TimeoutExpired:
+            return "closed its output"
+        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        last = self._last_line()
+        return f"{how} (it said: {last})" if last else how
+
+    def _trim_log(self) -> None:
+        if self._log is not None and os.fstat(self._log.fileno()).st_size > _LOG_LIMIT:
+            os.ftruncate(self._log.fileno(), 0)  # it is written in append mode
+
+    def _last_line(self) -> str:
+        if self._log is None:
+            return ""
+        size = self._log.seek(0, os.SEEK_END)
+        self._log.seek(max(0, size - 4096))
+        lines = self._log.read().decode("utf-8", "replace").split("\n")
+        return next((line.strip() for line in reversed(lines) if line.strip()), "")
+
+
+_ANSWERS = msgspec.json.Decoder(Answer)
+
+
+def _wait(descriptor: int, event: int, deadline: float) -> bool:
+    poll = select.poll()
+    poll.register(descriptor, event)
+    return bool(poll.poll(max(0.0, (deadline - time.monotonic()) * 1000)))

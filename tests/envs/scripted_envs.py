@@ -1,0 +1,84 @@
+"""Small scripted environments: one that keeps the contract, and ways to break it."""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping, Sequence
+
+from oreo_agent.envs import (
+    EnvError,
+    EnvSpec,
+    EpisodeOverError,
+    Observation,
+    StepResult,
+    TaskId,
+)
+from oreo_agent.errors import UsageError
+
+
+class Corridor:
+    """Walk ``forth`` three times; ``back`` goes back. Options make it misbehave on an action."""
+
+    def __init__(self, *, start_delay: float = 0.0) -> None:
+        time.sleep(start_delay)
+        self.spec = EnvSpec(id="corridor", splits=("train",), horizon=6, action_help="forth, back")
+        self.place = 0
+        self.turn = -1
+
+    def tasks(self, split: str) -> Sequence[TaskId]:
+        if split != "train":
+            raise UsageError(f"there is no split {split!r}.")
+        return ("a", "b")
+
+    def task_info(self, task: TaskId) -> Mapping[str, str]:
+        return {"type": "walk"}
+
+    def reset(self, task: TaskId | None = None, *, seed: int | None = None) -> Observation:
+        if task not in ("a", "b", None):
+            raise EnvError(f"no task {task!r}.")
+        self.place = self.turn = 0
+        return self.see("You start.")
+
+    def step(self, action: str) -> StepResult:
+        if self.turn < 0:
+            raise EpisodeOverError("no episode is running.", "Call reset first.")
+        match action:
+            case "exit":
+                print("about to leave", flush=True)
+                os._exit(3)
+            case "kill":
+                os.kill(os.getpid(), signal.SIGKILL)
+            case "hang":
+                time.sleep(3600)
+            case "raise":
+                raise ZeroDivisionError("by hand")
+            case "print":
+                print("from Python", flush=True)
+                os.write(1, b"from below\n")
+            case "object":
+                return self.result("It is odd.", {"won": False, "odd": object()})
+        moved = {"forth": 1, "back": -1}.get(action, 0)
+        self.place += moved
+        self.turn += 1
+        return self.result(f"You are at {self.place}." if moved else "Nothing happens.")
+
+    def close(self) -> None:
+        self.turn = -1
+
+    def see(self, text: str) -> Observation:
+        return Observation(text=text, goal="walk", admissible=("back", "forth"))
+
+    def result(self, text: str, info: Mapping[str, object] | None = None) -> StepResult:
+        won = self.place >= 3
+        over = not won and self.turn >= self.spec.horizon
+        if won or over:
+            self.turn = -1
+        return StepResult(
+            observation=self.see(text),
+            reward=1.0 if won else 0.0,
+            terminated=won,
+            truncated=over,
+            info={"won": won} if info is None else info,
+        )
