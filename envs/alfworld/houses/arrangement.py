@@ -1,0 +1,100 @@
+"""A task in a furnished scene: which receptacles, which objects, and where they lie."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from oreo_agent.envs.alfworld.houses.placement import Instance, place_objects
+from oreo_agent.envs.alfworld.houses.rules import Site
+from oreo_agent.envs.alfworld.houses.scenes import furnish
+from oreo_agent.envs.alfworld.houses.sizes import SIZES, SizeLimits
+from oreo_agent.envs.alfworld.houses.tasks import (
+    APPLIANCE,
+    LAMP_HOLDERS,
+    LOOK,
+    Task,
+    choose_task,
+)
+
+__all__ = ["Arrangement", "fingerprint", "sample_arrangement"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arrangement:
+    """What a house holds at the start, and what is to be done in it."""
+
+    scene: int
+    task: Task
+    sites: tuple[Site, ...]
+    """Receptacles, sorted by name."""
+    objects: tuple[Instance, ...]
+    """Objects, sorted by name."""
+
+
+def sample_arrangement(
+    rng: random.Random, *, scene: int, task_type: str, size: str
+) -> Arrangement | None:
+    """Draw one arrangement; None where the draw left no way to pose the task."""
+    limits = SIZES[size]
+    sites = _choose_sites(rng, scene, task_type, limits)
+    if sites is None:
+        return None
+    task = choose_task(rng, scene=scene, task_type=task_type, sites=sites)
+    if task is None:
+        return None
+    objects = place_objects(rng, scene=scene, task=task, sites=sites, limits=limits)
+    if objects is None:
+        return None
+    return Arrangement(scene=scene, task=task, sites=sites, objects=objects)
+
+
+def fingerprint(arrangement: Arrangement) -> int:
+    """Hash the scene, the task and what lies where, whatever the objects' coordinates."""
+    task = arrangement.task
+    lines = [f"{arrangement.scene} {task.type} {task.object_kind} {task.destination_kind}"]
+    lines += sorted(site.name for site in arrangement.sites)
+    lines += sorted(f"{o.kind} in {o.site.name}" for o in arrangement.objects if o.site)
+    return int.from_bytes(hashlib.sha256("\n".join(lines).encode()).digest()[:8], "big")
+
+
+def _choose_sites(
+    rng: random.Random, scene: int, task_type: str, limits: SizeLimits
+) -> tuple[Site, ...] | None:
+    low, high = limits.receptacles
+    wanted = high
+    if limits.typical_receptacles is not None:
+        wanted = round(rng.triangular(low, high, limits.typical_receptacles))
+    chosen: list[Site] = []
+    count: Counter[str] = Counter()
+    places: set[tuple[float, float, int, int]] = set()
+    for site in _by_preference(rng, scene, task_type):
+        if len(chosen) == wanted:
+            break
+        if count[site.kind] == limits.per_kind:
+            continue
+        if site.pose in places and not limits.shared_places:
+            continue
+        chosen.append(site)
+        count[site.kind] += 1
+        places.add(site.pose)
+    if len(chosen) < low:
+        return None
+    return tuple(sorted(chosen, key=lambda site: site.name))
+
+
+def _by_preference(rng: random.Random, scene: int, task_type: str) -> Iterator[Site]:
+    """Yield what the task needs, then the other receptacles, rather new kinds than seconds."""
+    order = list(furnish(scene))
+    rng.shuffle(order)
+    needed = LAMP_HOLDERS if task_type == LOOK else {APPLIANCE.get(task_type)}
+    first = next((site for site in order if site.kind in needed), None)
+    rank: Counter[str] = Counter()
+    ranked = []
+    for site in order:
+        ranked.append((-1.0 if site is first else rank[site.kind] + rng.random(), site))
+        rank[site.kind] += 1
+    yield from (site for _, site in sorted(ranked, key=lambda pair: pair[0]))

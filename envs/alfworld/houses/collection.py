@@ -1,0 +1,195 @@
+"""A folder of generated houses: made once, resumed where it was interrupted, never mixed."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import shutil
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+
+import msgspec
+
+from oreo_agent.envs.alfworld.cache import cache_root
+from oreo_agent.envs.alfworld.houses.house import (
+    GENERATOR_VERSION,
+    PARTIAL,
+    House,
+    generate_house,
+    write_house,
+)
+from oreo_agent.envs.alfworld.houses.proof import Replayer, check_house
+from oreo_agent.envs.alfworld.houses.scenes import SPLITS
+from oreo_agent.envs.alfworld.houses.sizes import SIZES
+from oreo_agent.envs.alfworld.houses.tasks import TASK_TYPES
+from oreo_agent.errors import ConfigError, RunFailedError, UsageError
+
+__all__ = ["MANIFEST", "default_root", "ensure_houses"]
+
+MANIFEST = "manifest.json"
+"""Names what a folder of houses holds; it lies next to the splits."""
+
+_SCHEMA = 1
+_LOCK = ".lock"
+_SEEDS_PER_COLLECTION = 1_000_000
+"""House number i of a collection has the seed ``seed * _SEEDS_PER_COLLECTION + i``."""
+
+
+class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    schema: int = _SCHEMA
+    generator: int = GENERATOR_VERSION
+    size: str
+    seed: int
+    counts: dict[str, int]
+    tasks: dict[str, list[str]] | None = None
+    """Game folders by split; None until all of them are there."""
+
+
+def default_root(*, size: str, counts: Mapping[str, int], seed: int) -> Path:
+    """Return the cache folder of a collection; ``OREO_AGENT_CACHE`` moves the cache."""
+    amounts = "-".join(f"{split}{counts[split]}" for split in SPLITS if counts.get(split))
+    return cache_root() / "houses" / f"{size}-{seed}-v{GENERATOR_VERSION}-{amounts}"
+
+
+def ensure_houses(
+    *,
+    size: str = "small",
+    counts: Mapping[str, int],
+    seed: int,
+    root: Path | None = None,
+    verify: bool = False,
+    progress: Callable[[int, int], None] | None = None,
+) -> Path:
+    """Make sure that a folder holds the houses asked for, and return it.
+
+    The six task types take turns. Games that are already there are kept, so an interrupted call
+    goes on where it stopped. A second caller waits until the first has finished.
+
+    Args:
+        size: ``small`` or ``full``.
+        counts: Number of houses per split, e.g. ``{"train": 1000, "valid_seen": 150}``.
+        seed: Same seed, same games. Not negative.
+        root: The folder; None takes one in the user's cache.
+        verify: Also play every new game's walkthrough in the engine before it is written. The
+            walkthrough is always followed by the rules.
+        progress: Called with (games there, games asked for) after every game.
+
+    Raises:
+        UsageError: An unknown size or split, or a seed or count out of range.
+        ConfigError: The folder holds other houses than those asked for.
+        RunFailedError: A game could not be written, or is not won by its walkthrough.
+    """
+    _check_arguments(size, counts, seed)
+    folder = root if root is not None else default_root(size=size, counts=counts, seed=seed)
+    wanted = _Manifest(size=size, seed=seed, counts={s: counts[s] for s in SPLITS if s in counts})
+    if _is_complete(folder, _read_manifest(folder, wanted)):
+        return folder
+    with _only_writer(folder), contextlib.ExitStack() as stack:
+        if _is_complete(folder, _read_manifest(folder, wanted)):
+            return folder
+        _write_manifest(folder, wanted)
+        for leftover in folder.glob(f"{PARTIAL}*"):
+            shutil.rmtree(leftover, ignore_errors=True)
+        replayer = stack.enter_context(Replayer()) if verify else None
+        tasks: dict[str, list[str]] = {split: [] for split in wanted.counts}
+        total = sum(wanted.counts.values())
+        for done, house in enumerate(_houses(wanted), start=1):
+            if not _is_there(folder, house.task):
+                check_house(house)
+                if replayer is not None:
+                    replayer.check(house)
+                write_house(house, folder)
+            tasks[house.split].append(house.task)
+            if progress is not None:
+                progress(done, total)
+        _write_manifest(folder, msgspec.structs.replace(wanted, tasks=tasks))
+    return folder
+
+
+def _houses(manifest: _Manifest) -> Iterator[House]:
+    for split, count in manifest.counts.items():
+        for index in range(count):
+            yield generate_house(
+                seed=manifest.seed * _SEEDS_PER_COLLECTION + index,
+                split=split,
+                size=manifest.size,
+                task_type=TASK_TYPES[index % len(TASK_TYPES)],
+            )
+
+
+def _check_arguments(size: str, counts: Mapping[str, int], seed: int) -> None:
+    if size not in SIZES:
+        raise UsageError(f"unknown house size {size!r}.", f"Known: {', '.join(SIZES)}.")
+    if seed < 0:
+        raise UsageError(f"the seed {seed} is negative.", "Take 0 or more.")
+    for split, count in counts.items():
+        if split not in SPLITS:
+            raise UsageError(f"unknown split {split!r}.", f"Known: {', '.join(SPLITS)}.")
+        if not 0 <= count <= _SEEDS_PER_COLLECTION:
+            raise UsageError(
+                f"cannot make {count} houses for {split}.",
+                f"Ask for 0 to {_SEEDS_PER_COLLECTION}.",
+            )
+
+
+def _read_manifest(folder: Path, wanted: _Manifest) -> _Manifest | None:
+    """Return a folder's manifest; None where the folder is new."""
+    path = folder / MANIFEST
+    if not path.is_file():
+        if folder.is_dir() and any(not p.name.startswith(".") for p in folder.iterdir()):
+            raise ConfigError(
+                f"{folder} is not empty and has no {MANIFEST}.", "Name an empty or a new folder."
+            )
+        return None
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=_Manifest)
+    except (msgspec.DecodeError, OSError) as error:
+        raise ConfigError(
+            f"{path} cannot be read: {error}.", "Delete the folder, or name another one."
+        ) from error
+    for key in ("schema", "generator", "size", "seed", "counts"):
+        there, asked = getattr(found, key), getattr(wanted, key)
+        if there != asked:
+            raise ConfigError(
+                f"{path} says {key} {there}, but {asked} was asked for.",
+                "Delete the folder, or name another one.",
+            )
+    return found
+
+
+def _is_complete(folder: Path, manifest: _Manifest | None) -> bool:
+    if manifest is None or manifest.tasks is None:
+        return False
+    return all(_is_there(folder, task) for games in manifest.tasks.values() for task in games)
+
+
+def _is_there(folder: Path, task: str) -> bool:
+    return (folder / task / "game.tw-pddl").is_file()
+
+
+@contextlib.contextmanager
+def _only_writer(folder: Path) -> Iterator[None]:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            lock = stack.enter_context((folder / _LOCK).open("w"))
+            fcntl.flock(lock, fcntl.LOCK_EX)  # the system lets go of it when the process ends
+        except OSError as error:
+            raise _cannot_write(folder, error) from error
+        yield
+
+
+def _write_manifest(folder: Path, manifest: _Manifest) -> None:
+    draft = folder / f".{MANIFEST}"
+    try:
+        draft.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+        draft.replace(folder / MANIFEST)
+    except OSError as error:
+        raise _cannot_write(folder / MANIFEST, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> RunFailedError:
+    return RunFailedError(
+        f"cannot write {path}: {error.strerror}.",
+        "Free disk space or name another folder; games already there are kept.",
+    )

@@ -1,0 +1,179 @@
+"""Put objects where they would lie, the task's own objects away from their destination."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+
+from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
+from oreo_agent.envs.alfworld.houses.scenes import coordinate_name
+from oreo_agent.envs.alfworld.houses.sizes import SizeLimits
+from oreo_agent.envs.alfworld.houses.tasks import (
+    LAMP,
+    LAMP_HOLDERS,
+    LOOK,
+    ROOM_FOR_ONE,
+    TWO,
+    Task,
+    portable_kinds,
+)
+
+__all__ = ["Instance", "place_objects"]
+
+_FIXTURES = {
+    "Blinds": (1, 2),
+    "Chair": (1, 3),
+    "Curtains": (1, 1),
+    "Faucet": (1, 2),
+    "HousePlant": (1, 1),
+    "LightSwitch": (1, 1),
+    "Mirror": (1, 1),
+    "Painting": (1, 2),
+    "ShowerDoor": (1, 1),
+    "StoveKnob": (4, 4),
+    "Television": (1, 1),
+    "Window": (1, 2),
+}
+"""Fewest and most of the things that belong to no receptacle and cannot be taken."""
+_ABSENT = 0.1
+"""Probability that a scene's object kind is missing from a house."""
+_SINGLE = frozenset(
+    {
+        "BaseballBat",
+        "BasketBall",
+        "Box",
+        "HandTowel",
+        "Plunger",
+        "TeddyBear",
+        "TennisRacket",
+        "Towel",
+        "WateringCan",
+    }
+)
+"""Kinds of which official games rarely hold two."""
+_MOST_INSTANCES = 3
+_INSTANCE_WEIGHTS = (40, 35, 25)
+"""Weights of one, two and three objects of a kind, about as in official games."""
+_RARE = 1
+"""Weight of a receptacle kind that fits but has no official share, in percent."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Instance:
+    """One object and the receptacle it starts in; None for a fixture of the room."""
+
+    kind: str
+    name: str
+    """ALFRED's id, for example ``Mug|+00.68|+00.50|-02.20``."""
+    site: Site | None
+
+
+def place_objects(
+    rng: random.Random, *, scene: int, task: Task, sites: Sequence[Site], limits: SizeLimits
+) -> tuple[Instance, ...] | None:
+    """Draw a house's objects, sorted by name; None where they do not find room.
+
+    No object of the task's kind starts in a receptacle of the destination's kind: the goal asks
+    for any such object in any such receptacle and would be reached, or half reached, at reset.
+    """
+    fits = load_rules().fits
+    room = _Room(rng, sites, limits)
+    if task.type == LOOK and not room.put(LAMP, [s for s in sites if s.kind in LAMP_HOLDERS]):
+        return None
+    homes = [
+        s
+        for s in sites
+        if task.object_kind in fits.get(s.kind, ()) and s.kind != task.destination_kind
+    ]
+    least = 2 if task.type == TWO else 1
+    for number in range(max(least, _draw_count(rng, task.object_kind))):
+        if not room.put(task.object_kind, homes) and number < least:
+            return None
+    low, high = limits.objects
+    total = high
+    if limits.typical_objects is not None:
+        total = round(rng.triangular(low, high, limits.typical_objects))
+    if limits.fixtures:
+        room.add_fixtures(scene)
+    for kind in _stream_of_kinds(rng, scene, exclude=task.object_kind):
+        if len(room.objects) >= total:
+            break
+        room.put(kind, [s for s in sites if kind in fits.get(s.kind, ())])
+    if not low <= len(room.objects) <= high:
+        return None
+    return tuple(sorted(room.objects, key=lambda instance: instance.name))
+
+
+class _Room:
+    """Receptacles that fill up."""
+
+    def __init__(self, rng: random.Random, sites: Sequence[Site], limits: SizeLimits) -> None:
+        self.objects: list[Instance] = []
+        self._rng = rng
+        self._sites = sites
+        self._free = {s.name: 1 if s.kind in ROOM_FOR_ONE else limits.room for s in sites}
+        self._names: set[str] = set()
+
+    def put(self, kind: str, homes: Sequence[Site]) -> bool:
+        """Add an object in one of the receptacles; False where all are full."""
+        open_homes = [site for site in homes if self._free[site.name]]
+        if not open_homes:
+            return False
+        # First a kind of receptacle, then one of these: ten cabinets weigh as much as one fridge.
+        kinds = sorted({site.kind for site in open_homes})
+        shares = _placement_shares().get(kind, {})
+        weights = [shares.get(home_kind, _RARE) for home_kind in kinds]
+        home_kind = self._rng.choices(kinds, weights)[0]
+        site = self._rng.choice([s for s in open_homes if s.kind == home_kind])
+        self._free[site.name] -= 1
+        self.objects.append(Instance(kind=kind, name=self._name(kind, site), site=site))
+        return True
+
+    def add_fixtures(self, scene: int) -> None:
+        """Add the scene's windows, chairs and the like."""
+        present = load_layout(scene).object_kinds
+        for kind, (fewest, most) in _FIXTURES.items():
+            for _ in range(self._rng.randint(fewest, most) if kind in present else 0):
+                name = self._name(kind, self._rng.choice(self._sites))
+                self.objects.append(Instance(kind=kind, name=name, site=None))
+
+    def _name(self, kind: str, site: Site) -> str:
+        """Name an object after a point near a receptacle, which decides its number in the game."""
+        rng = self._rng
+        x, y, z = (float(part) for part in site.name.split("|")[1:4])
+        while True:
+            name = coordinate_name(
+                kind,
+                x + rng.uniform(-0.3, 0.3),
+                y + rng.uniform(0.0, 0.2),
+                z + rng.uniform(-0.3, 0.3),
+            )
+            if name not in self._names:
+                self._names.add(name)
+                return name
+
+
+def _stream_of_kinds(rng: random.Random, scene: int, *, exclude: str) -> Iterator[str]:
+    kinds = [kind for kind in portable_kinds(scene) if kind != exclude]
+    rng.shuffle(kinds)
+    for kind in kinds:
+        for _ in range(_draw_count(rng, kind) if rng.random() >= _ABSENT else 0):
+            yield kind
+
+
+def _draw_count(rng: random.Random, kind: str) -> int:
+    if kind in _SINGLE:
+        return 1
+    return rng.choices(range(1, _MOST_INSTANCES + 1), _INSTANCE_WEIGHTS)[0]
+
+
+@cache
+def _placement_shares() -> Mapping[str, Mapping[str, int]]:
+    """Percent by object kind and receptacle kind, counted over the official training games."""
+    file = resources.files("oreo_agent.envs.alfworld.houses") / "placement.json"
+    shares: Mapping[str, Mapping[str, int]] = json.loads(file.read_text("utf-8"))["percent"]
+    return shares
