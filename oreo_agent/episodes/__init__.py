@@ -1,0 +1,60 @@
+"""Episodes: the record, the store, the journal of a live session."""
+
+from oreo_agent.episodes.index import EpisodeSummary
+from oreo_agent.episodes.journal import (
+    Journal,
+    PendingJournal,
+    default_journal_folder,
+    fold_journal,
+    pending_journals,
+    recover_journal,
+)
+from oreo_agent.episodes.record import (
+    SCHEMA_VERSION,
+    Actor,
+    Candidate,
+    Decision,
+    Episode,
+    EpisodeFormatError,
+    Executed,
+    Outcome,
+    Proposal,
+    Sampling,
+    Turn,
+    ValueEstimate,
+    decode_episode,
+    encode_episode,
+    new_episode_id,
+    utc_now,
+)
+from oreo_agent.episodes.store import EpisodeStore, ShardWriter, episode_files, read_episodes
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "Actor",
+    "Candidate",
+    "Decision",
+    "Episode",
+    "EpisodeFormatError",
+    "EpisodeStore",
+    "EpisodeSummary",
+    "Executed",
+    "Journal",
+    "Outcome",
+    "PendingJournal",
+    "Proposal",
+    "Sampling",
+    "ShardWriter",
+    "Turn",
+    "ValueEstimate",
+    "decode_episode",
+    "default_journal_folder",
+    "encode_episode",
+    "episode_files",
+    "fold_journal",
+    "new_episode_id",
+    "pending_journals",
+    "read_episodes",
+    "recover_journal",
+    "utc_now",
+]
