@@ -1,0 +1,67 @@
+"""The agent contract: who chooses an action, batched. Imports no torch."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from oreo_agent.episodes.record import Actor, Candidate, Proposal, Sampling, ValueEstimate
+
+__all__ = ["ActRequest", "Agent", "AgentDecision", "PastTurn"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastTurn:
+    """A turn that has been played."""
+
+    observation: str
+    message: str
+    """What was executed, in the words of whoever wrote it."""
+    token_ids: tuple[int, ...] | None = None
+    """The message as the model wrote it, end-of-turn included; None renders it from text."""
+    action: str | None = None
+    """What was sent to the environment, where it differs from ``message``."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ActRequest:
+    """One episode that waits for an action."""
+
+    episode: str
+    """Names the episode, so that an agent may keep a cache per episode."""
+    goal: str
+    history: tuple[PastTurn, ...]
+    observation: str
+    """What the environment printed last."""
+    admissible: tuple[str, ...] | None
+    seed: int
+    """Seed of this turn's randomness: the same request and seed give the same decision."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentDecision:
+    """What an agent wants to do."""
+
+    proposal: Proposal
+    candidates: tuple[Candidate, ...] = ()
+    value: ValueEstimate | None = None
+    actor: Actor | None = None
+    """Who chose, where it was not the agent's usual ``actor`` (an expert's distraction)."""
+
+
+class Agent(Protocol):
+    """Chooses actions for many episodes at once."""
+
+    name: str
+    """Model id, path or kind; recorded with each proposal."""
+    actor: Actor
+    sampling: Sampling | None
+
+    def act(self, requests: Sequence[ActRequest]) -> list[AgentDecision]:
+        """Return one decision a request, in order."""
+        ...
+
+    def forget(self, episode: str) -> None:
+        """Drop whatever is kept for an episode."""
+        ...
