@@ -1,0 +1,1 @@
+"""Models: the three roles, the presets, rendering, checkpoints."""

@@ -1,0 +1,39 @@
+"""An episode as token ids: what the renderer hands to the learner."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+__all__ = ["RenderedEpisode"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedEpisode:
+    """Token ids of one scored episode and which of them the agent wrote.
+
+    Raises:
+        ValueError: The parts do not fit together.
+    """
+
+    token_ids: list[int]
+    action_mask: list[bool]
+    """Whether the agent wrote token j, end-of-turn included. Never true for the first token."""
+    turn_ends: list[int]
+    """Index of the last agent token of each turn, ascending."""
+    ret: float
+    """Undiscounted return R."""
+    won: bool
+    id: str
+    truncated: bool = False
+    """Whether the tail is missing; such an episode is never trained on."""
+
+    def __post_init__(self) -> None:
+        if len(self.token_ids) != len(self.action_mask):
+            raise ValueError(
+                f"episode {self.id}: {len(self.token_ids)} token ids, "
+                f"{len(self.action_mask)} mask entries"
+            )
+        if self.action_mask and self.action_mask[0]:
+            raise ValueError(f"episode {self.id}: no state precedes an action at token 0")
+        if any(not self.action_mask[end] for end in self.turn_ends):
+            raise ValueError(f"episode {self.id}: a turn ends on a token the agent did not write")

@@ -1,0 +1,167 @@
+r"""Episodes as token ids: the one place where text becomes tokens.
+
+An episode is rendered as::
+
+    <bos> goal \n room <act> message <end> observation <act> message <end> …
+
+Masks come from the ids, turn by turn; what a model wrote is joined as it was sampled, never
+re-tokenised (token truth). Text is tokenised only where no ids exist: goals, observations, and the
+messages of people and experts. The end-of-turn token is an action: the agent decides to stop.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from transformers import PreTrainedTokenizerFast
+
+from oreo_agent.agents.protocol import PastTurn
+from oreo_agent.episodes.record import Actor, Episode, Outcome
+from oreo_agent.errors import RunFailedError
+from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.tokenizer import ACT, tokenizer_sha256
+
+__all__ = ["Renderer", "RenderingError", "prompt_text"]
+
+_BANNER = re.compile(r"^-= .*? =-\s*")
+_GOAL = re.compile(r"\s*Your task is to: .*$", re.DOTALL)
+_ARRIVAL = re.compile(r"^You arrive at [a-z]+ \d+\. ")
+
+
+class RenderingError(RunFailedError):
+    """Text and token ids of a turn do not say the same."""
+
+
+def prompt_text(observation: str) -> str:
+    """Cut from an observation what the prompt says elsewhere: banner, goal, ``You arrive at …``."""
+    return _ARRIVAL.sub("", _GOAL.sub("", _BANNER.sub("", observation))).strip()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ids:
+    bos: int
+    act: int
+    end: int
+
+
+class Renderer:
+    """Renders with one tokenizer; keeps the ids of texts it has seen."""
+
+    def __init__(self, tokenizer: PreTrainedTokenizerFast) -> None:
+        self.tokenizer = tokenizer
+        self.sha256 = tokenizer_sha256(tokenizer)
+        self._special = _Ids(
+            int(tokenizer.bos_token_id),
+            tokenizer.get_vocab()[ACT],
+            int(tokenizer.eos_token_id),
+        )
+        self._seen: dict[str, list[int]] = {}
+        self._checked: set[tuple[str, tuple[int, ...]]] = set()
+
+    @property
+    def end_id(self) -> int:
+        """The end-of-turn token."""
+        return self._special.end
+
+    def encode(self, text: str) -> list[int]:
+        """Return the ids of a text. Special tokens written out in it stay plain text."""
+        ids = self._seen.get(text)
+        if ids is None:
+            ids = self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+            if len(self._seen) > 100_000:
+                self._seen.clear()
+            self._seen[text] = ids
+        return ids
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Return the text of ids, without the end-of-turn token."""
+        return str(self.tokenizer.decode([i for i in ids if i != self._special.end]))
+
+    def opening(self, goal: str, observation: str) -> list[int]:
+        """Return the ids up to the agent's first turn, ``<act>`` included."""
+        text = self.encode(f"{goal}\n{prompt_text(observation)}")
+        return [self._special.bos, *text, self._special.act]
+
+    def observation(self, text: str) -> list[int]:
+        """Return the ids of a later observation, ``<act>`` included."""
+        return [*self.encode(prompt_text(text)), self._special.act]
+
+    def message(self, text: str, token_ids: Sequence[int] | None = None) -> list[int]:
+        """Return the ids of a message, end-of-turn included.
+
+        Args:
+            text: What was written.
+            token_ids: The ids as sampled; they are used as they are.
+
+        Raises:
+            RenderingError: The ids decode to other text, or text does not survive the round trip.
+        """
+        ids = [*self.encode(text), self._special.end] if token_ids is None else list(token_ids)
+        key = (text, tuple(ids))
+        if key in self._checked:
+            return ids
+        if self.decode(ids) != text:
+            raise RenderingError(
+                f"the tokens of the message {text[:60]!r} decode to {self.decode(ids)[:60]!r}.",
+                "Was the episode recorded with another tokenizer?",
+            )
+        self._checked.add(key)
+        return ids
+
+    def prompt(self, goal: str, history: Sequence[PastTurn], observation: str) -> list[int]:
+        """Return the ids of everything before the agent's next token."""
+        if not history:
+            return self.opening(goal, observation)
+        ids = self.opening(goal, history[0].observation)
+        for turn, seen in zip(
+            history, [*[t.observation for t in history[1:]], observation], strict=True
+        ):
+            ids += self.message(turn.message, turn.token_ids)
+            ids += self.observation(seen)
+        return ids
+
+    def render(
+        self, episode: Episode, *, max_length: int | None = None, imitate: bool = False
+    ) -> RenderedEpisode:
+        """Render a scored episode with its masks and return.
+
+        Token ids of turns are used where they were written with this tokenizer, otherwise the
+        message is rendered from its text.
+
+        Args:
+            episode: An episode whose outcome is scored.
+            max_length: Longest sequence; a longer one is marked ``truncated``, and cut.
+            imitate: Leave random turns (an expert's distractions) out of the mask: they are there
+                to be recovered from, not to be imitated.
+        """
+        own = episode.tokenizer_sha256 == self.sha256
+        ids: list[int] = []
+        mask: list[bool] = []
+        ends: list[int] = []
+        for index, turn in enumerate(episode.turns):
+            seen = (
+                self.opening(episode.goal, turn.observation)
+                if index == 0
+                else self.observation(turn.observation)
+            )
+            said = self.message(turn.executed.message, turn.executed.token_ids if own else None)
+            written = not (imitate and turn.executed.actor is Actor.RANDOM)
+            ids += seen + said
+            mask += [False] * len(seen) + [written] * len(said)
+            if written:
+                ends.append(len(ids) - 1)
+        truncated = max_length is not None and len(ids) > max_length
+        if truncated:
+            ids, mask = ids[:max_length], mask[:max_length]
+            ends = [end for end in ends if end < len(ids)]
+        return RenderedEpisode(
+            token_ids=ids,
+            action_mask=mask,
+            turn_ends=ends,
+            ret=episode.ret,
+            won=episode.outcome is Outcome.SUCCESS,
+            id=episode.id,
+            truncated=truncated,
+        )
