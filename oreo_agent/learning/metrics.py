@@ -1,0 +1,53 @@
+"""Means of named quantities between two log lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+__all__ = ["MeanMeter", "Means"]
+
+Means = Mapping[str, tuple[Tensor, Tensor]]
+"""Metric name to (sum, count), scalars without gradient."""
+
+
+class MeanMeter:
+    """Sums and counts of named quantities between two log lines."""
+
+    def __init__(self) -> None:
+        self._totals: dict[str, Tensor] = {}  # (2,): sum, count
+
+    def add(self, means: Means) -> None:
+        """Add one batch."""
+        for name, (total, count) in means.items():
+            pair = torch.stack([total.detach().float(), count.float()])
+            self._totals[name] = self._totals[name] + pair if name in self._totals else pair
+
+    def state(self) -> dict[str, list[float]]:
+        """Return name to sum and count."""
+        return {name: pair.tolist() for name, pair in self._totals.items()}
+
+    def restore(self, state: Mapping[str, list[float]], device: torch.device) -> None:
+        """Go on from ``state()``."""
+        self._totals = {name: torch.tensor(pair, device=device) for name, pair in state.items()}
+
+    def take(self, accelerator: Any) -> dict[str, float]:
+        """Return the means of what was counted at all, and start again.
+
+        Args:
+            accelerator: The trainer's (accelerate has no types); sums over its processes.
+        """
+        if not self._totals:
+            return {}
+        pairs = torch.stack(list(self._totals.values()))  # (names, 2)
+        if accelerator.num_processes > 1:
+            pairs = accelerator.reduce(pairs, "sum")
+        names, self._totals = list(self._totals), {}
+        return {
+            name: total / count
+            for name, (total, count) in zip(names, pairs.tolist(), strict=True)
+            if count > 0
+        }

@@ -1,0 +1,220 @@
+"""The losses against worlds small enough to solve exactly (traps 1, 2, 24, 25)."""
+
+from __future__ import annotations
+
+import itertools
+from dataclasses import dataclass
+
+import pytest
+import torch
+from torch import Tensor
+
+from oreo_agent.learning.losses import (
+    effective_beta,
+    log_ratio_to_go,
+    oreo_losses,
+    policy_loss,
+    value_loss,
+)
+from oreo_agent.models.policy_terms import taken_logprob_and_kl
+
+STEPS, ACTIONS = 3, 3
+# Columns of a trajectory: action, observation, action, observation, action.
+STATE_COLUMNS = (0, 2, 4)
+WIDTH = 5
+
+
+@dataclass
+class SoftTree:
+    """All trajectories of a tree as rows, and the exact optimum."""
+
+    states: Tensor  # (rows, STEPS): index of the state at each step
+    actions: Tensor  # (rows, STEPS)
+    returns: Tensor  # (rows,)
+    weights: Tensor  # (rows,): probability of the row under mu and the environment
+    reference: Tensor  # (states, ACTIONS): log ref
+    best_policy: Tensor  # (states, ACTIONS)
+    best_value: Tensor  # (states,)
+    beta: float
+
+    def terms(self, logits: Tensor, values: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Return V, l, C and the state mask on the columns, each (rows, WIDTH)."""
+        log_ratios = (torch.log_softmax(logits, -1) - self.reference)[self.states, self.actions]
+        grid = torch.zeros(len(self.states), WIDTH, dtype=logits.dtype)
+        mask = torch.zeros_like(grid, dtype=torch.bool)
+        mask[:, STATE_COLUMNS] = True
+        on_grid = grid.masked_scatter(mask, log_ratios)
+        v = grid.masked_scatter(mask, values[self.states])
+        return v, on_grid, log_ratio_to_go(on_grid, mask), mask
+
+
+def make_tree(*, observations: int, beta: float = 0.5, seed: int = 0) -> SoftTree:
+    """Build a tree in which one of ``observations`` (1 = deterministic) follows each action."""
+    draw = torch.Generator().manual_seed(seed)
+    layers: list[list[tuple[int, ...]]] = [[()]]
+    for _ in range(STEPS - 1):
+        steps = itertools.product(layers[-1], range(ACTIONS), range(observations))
+        layers.append([(*history, action, seen) for history, action, seen in steps])
+    index = {history: i for i, history in enumerate(itertools.chain(*layers))}
+    shape = (len(index), ACTIONS)
+    reference = torch.log_softmax(torch.randn(shape, generator=draw).double(), -1)
+    mu = torch.softmax(torch.randn(shape, generator=draw).double(), -1)
+    chance = torch.softmax(torch.randn(*shape, observations, generator=draw).double(), -1)
+    leaf = (torch.rand(shape, generator=draw) < 0.5).double()
+
+    q, v = leaf.clone(), torch.zeros(len(index), dtype=torch.float64)
+    for depth in reversed(range(STEPS)):
+        for history in layers[depth]:
+            s = index[history]
+            if depth < STEPS - 1:
+                after = torch.zeros(ACTIONS, observations, dtype=torch.float64)
+                for a, o in itertools.product(range(ACTIONS), range(observations)):
+                    after[a, o] = v[index[(*history, a, o)]]
+                q[s] = (chance[s] * after).sum(-1)
+            v[s] = beta * torch.logsumexp(reference[s] + q[s] / beta, -1)
+
+    rows: list[tuple[list[int], list[int], float, float]] = []
+
+    def walk(history: tuple[int, ...], states: list[int], taken: list[int], weight: float) -> None:
+        s = index[history]
+        for a in range(ACTIONS):
+            chosen = weight * float(mu[s, a])
+            if len(taken) == STEPS - 1:
+                rows.append(([*states, s], [*taken, a], float(leaf[s, a]), chosen))
+                continue
+            for o in range(observations):
+                seen = chosen * float(chance[s, a, o])
+                walk((*history, a, o), [*states, s], [*taken, a], seen)
+
+    walk((), [], [], 1.0)
+    states, actions, returns, weights = zip(*rows, strict=True)
+    return SoftTree(
+        states=torch.tensor(states),
+        actions=torch.tensor(actions),
+        returns=torch.tensor(returns, dtype=torch.float64),
+        weights=torch.tensor(weights, dtype=torch.float64),
+        reference=reference,
+        best_policy=torch.softmax(reference + q / beta, -1),
+        best_value=v,
+        beta=beta,
+    )
+
+
+def train_tree(tree: SoftTree, *, stop_gradient: bool) -> tuple[float, float, Tensor]:
+    """Train tabular logits and values; return max |pi - pi*|, max |V - V*| and V."""
+    logits = tree.reference.clone().requires_grad_()
+    values = torch.zeros_like(tree.best_value).requires_grad_()
+    optimiser = torch.optim.Adam([logits, values], lr=0.1, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 700)
+    for _ in range(700):
+        v, log_ratios, to_go, mask = tree.terms(logits, values)
+        if stop_gradient:
+            policy = policy_loss(v, log_ratios, to_go, tree.returns, mask, beta=tree.beta)
+        else:
+            residual = v.detach() - tree.returns[:, None] + tree.beta * to_go
+            policy = torch.where(mask, residual.square(), 0.0).sum(-1) / STEPS
+        value = value_loss(v, to_go, tree.returns, mask, beta=tree.beta)
+        optimiser.zero_grad()
+        torch.autograd.backward(((policy + value) * tree.weights).sum())
+        optimiser.step()
+        schedule.step()
+    final = values.detach()
+    policy_error = (torch.softmax(logits.detach(), -1) - tree.best_policy).abs().max().item()
+    return policy_error, (final - tree.best_value).abs().max().item(), final
+
+
+def test_trap_01_deterministic_tree_reaches_the_soft_optimum_from_other_behaviour() -> None:
+    tree = make_tree(observations=1)
+    policy_error, value_error, values = train_tree(tree, stop_gradient=True)
+    assert policy_error < 1e-3
+    assert value_error < 1e-3
+    # Whole response: V(s_0) = beta log E_ref exp(R / beta).
+    log_ref = tree.reference[tree.states, tree.actions].sum(-1)
+    start = tree.beta * torch.logsumexp(log_ref + tree.returns / tree.beta, 0)
+    assert values[0].item() == pytest.approx(start.item(), abs=1e-3)
+
+
+def test_trap_02_random_observations_need_the_stop_gradient() -> None:
+    tree = make_tree(observations=2)
+    policy_error, value_error, _ = train_tree(tree, stop_gradient=True)
+    assert policy_error < 1e-3
+    assert value_error < 1e-3
+    policy_error, value_error, _ = train_tree(tree, stop_gradient=False)
+    assert policy_error > 0.1
+    assert value_error > 0.1
+
+
+def test_trap_02_gradient_of_a_log_ratio_is_its_own_residual() -> None:
+    draw = torch.Generator().manual_seed(1)
+    beta = 0.3
+    log_ratios = torch.randn(2, WIDTH, generator=draw).double().requires_grad_()
+    values = torch.randn(2, WIDTH, generator=draw).double()
+    returns = torch.tensor([1.0, 0.0], dtype=torch.float64)
+    mask = torch.zeros(2, WIDTH, dtype=torch.bool)
+    mask[:, STATE_COLUMNS] = True
+    to_go = log_ratio_to_go(log_ratios, mask)
+    torch.autograd.backward(policy_loss(values, log_ratios, to_go, returns, mask, beta=beta).sum())
+    delta = values - returns[:, None] + beta * to_go.detach()
+    expected = torch.where(mask, 2 * beta * delta / STEPS, 0.0)
+    torch.testing.assert_close(log_ratios.grad, expected, rtol=0, atol=1e-12)
+
+
+def _bandit(
+    rewards: Tensor, *, beta: float, alpha: float, seen: Tensor | None, steps: int
+) -> tuple[Tensor, float]:
+    """Train a one-state bandit; return pi and V.
+
+    ``seen`` are behaviour probabilities; None takes those of the policy itself (on-policy).
+    """
+    size = len(rewards)
+    reference = torch.full((size, size), 1 / size, dtype=torch.float64).log()
+    actions, column = torch.arange(size), torch.ones(size, 1, dtype=torch.bool)
+    logits = torch.zeros(size, dtype=torch.float64, requires_grad=True)
+    value = torch.zeros((), dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.Adam([logits, value], lr=0.05, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, steps)
+    for _ in range(steps):
+        logprobs, kl = taken_logprob_and_kl(logits.expand(size, size), reference, actions)
+        losses = oreo_losses(
+            logprobs=logprobs[:, None],
+            reference_logprobs=reference[:, :1],
+            kl=kl[:, None],
+            values=value.expand(size, 2),
+            returns=rewards,
+            state_mask=column,
+            turn_end_mask=torch.zeros(size, 2, dtype=torch.bool),
+            beta=beta,
+        )
+        weights = logprobs.detach().exp() if seen is None else seen
+        optimiser.zero_grad()
+        torch.autograd.backward((losses.total(alpha=alpha, after_state_weight=0.0) * weights).sum())
+        optimiser.step()
+        schedule.step()
+    return torch.softmax(logits.detach(), -1), value.item()
+
+
+@pytest.mark.parametrize(("beta", "alpha"), [(0.03, 0.01), (0.1, 0.01), (0.3, 0.01)])
+def test_trap_24_on_policy_temperature_is_beta_plus_alpha_over_two_beta(
+    beta: float, alpha: float
+) -> None:
+    rewards = torch.linspace(0, 1, 10, dtype=torch.float64)
+    policy, _ = _bandit(rewards, beta=beta, alpha=alpha, seen=None, steps=1300)
+    # pi ~ ref exp(Q / temperature): the slope of log pi over Q is 1 / temperature.
+    slope = (policy.log()[-1] - policy.log()[0]) / (rewards[-1] - rewards[0])
+    assert 1 / slope.item() == pytest.approx(effective_beta(beta, alpha), rel=0.01)
+
+
+def test_trap_25_unseen_actions_take_bounded_mass() -> None:
+    # Ten actions, three seen: one good, two bad.
+    rewards = torch.tensor([1.0] + [0.0] * 9, dtype=torch.float64)
+    seen = torch.tensor([1 / 3] * 3 + [0.0] * 7, dtype=torch.float64)
+    policy, value = _bandit(rewards, beta=0.03, alpha=0.01, seen=seen, steps=1000)
+    unseen = policy[3:].sum().item()
+    # V climbs to the good action's return, so the policy learns only what to avoid: the mass of the
+    # bad actions spreads over all others in proportion to the reference.
+    assert value > 0.98
+    assert policy[1:3].sum().item() < 0.01
+    assert policy[0].item() == pytest.approx(1 / 8, abs=0.01)
+    assert unseen == pytest.approx(7 / 8, abs=0.01)
+    without_kl, _ = _bandit(rewards, beta=0.03, alpha=0.0, seen=seen, steps=1000)
+    assert without_kl[0].item() > 0.99
