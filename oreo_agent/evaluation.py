@@ -1,0 +1,151 @@
+"""Success by game, with intervals and paired tests. No torch.
+
+Every game counts once per policy; comparisons are paired by game.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+
+import msgspec
+import numpy as np
+
+from oreo_agent.episodes.record import Episode, Outcome
+
+__all__ = [
+    "GameResult",
+    "Proportion",
+    "game_results",
+    "mcnemar_exact",
+    "sign_flip_test",
+    "success_by_type",
+    "wilson_interval",
+]
+
+
+class GameResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What one policy made of one game."""
+
+    task: str
+    split: str
+    task_type: str
+    outcome: Outcome
+    turns: int
+    wrong_commands: int
+    """Turns answered by ``Nothing happens.``"""
+
+    @property
+    def won(self) -> bool:
+        """Whether the game was won."""
+        return self.outcome is Outcome.SUCCESS
+
+
+class Proportion(msgspec.Struct, frozen=True, kw_only=True):
+    """Successes out of games, with the 95 % Wilson interval."""
+
+    successes: int
+    games: int
+    rate: float
+    low: float
+    high: float
+
+
+def game_results(episodes: Sequence[Episode]) -> list[GameResult]:
+    """Read results off evaluation episodes, in order.
+
+    Raises:
+        ValueError: An episode broke off by an error or was left unfinished: it says nothing about
+            the policy and must be played again.
+    """
+    results = []
+    for episode in episodes:
+        if not episode.outcome.is_scored:
+            raise ValueError(f"game {episode.task} ended as {episode.outcome}: {episode.error}")
+        seen = [turn.observation for turn in episode.turns[1:]]
+        results.append(
+            GameResult(
+                task=episode.task,
+                split=episode.split or "",
+                task_type=episode.task_type or "",
+                outcome=episode.outcome,
+                turns=len(episode.turns),
+                wrong_commands=[*seen, episode.final_observation].count("Nothing happens."),
+            )
+        )
+    return results
+
+
+def wilson_interval(
+    successes: int, games: int, z: float = 1.959963984540054
+) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion (95 % by default); (0, 1) for no games."""
+    if games == 0:
+        return 0.0, 1.0
+    rate = successes / games
+    centre = rate + z * z / (2 * games)
+    spread = z * math.sqrt(rate * (1 - rate) / games + z * z / (4 * games * games))
+    scale = 1 + z * z / games
+    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+
+
+def success_by_type(results: Sequence[GameResult]) -> dict[str, Proportion]:
+    """Return success per task type, in alphabetical order, then ``all``."""
+    groups: dict[str, list[bool]] = {}
+    for result in results:
+        groups.setdefault(result.task_type, []).append(result.won)
+    ordered = {name: groups[name] for name in sorted(groups)}
+    ordered["all"] = [result.won for result in results]
+    return {name: _proportion(won) for name, won in ordered.items()}
+
+
+def mcnemar_exact(ours: Mapping[str, bool], theirs: Mapping[str, bool]) -> float:
+    """Return the exact two-sided McNemar p-value of two policies on the same games.
+
+    Args:
+        ours: Task id to success.
+        theirs: The same task ids to success.
+
+    Raises:
+        ValueError: The games differ.
+    """
+    if ours.keys() != theirs.keys():
+        raise ValueError("McNemar's test needs the same games on both sides")
+    wins = sum(ours[task] and not theirs[task] for task in ours)
+    losses = sum(theirs[task] and not ours[task] for task in ours)
+    n = wins + losses
+    tail: float = sum(math.comb(n, k) for k in range(min(wins, losses) + 1)) / 2**n
+    return min(1.0, 2 * tail)
+
+
+def sign_flip_test(
+    differences: Mapping[str, float], *, flips: int = 100_000, seed: int = 0
+) -> float:
+    """Return the two-sided p-value of a sign-flip test clustered by game.
+
+    Under the null hypothesis each game's mean difference (over training seeds) is as likely to have
+    either sign; all seeds of a game flip together, for they share the game.
+
+    Args:
+        differences: Task id to the mean difference in success, ours minus theirs.
+        flips: Monte-Carlo sign vectors; the observed one is counted too.
+        seed: Seed of the sign vectors.
+    """
+    values = np.array([value for value in differences.values() if value], dtype=np.float64)
+    if values.size == 0:
+        return 1.0
+    observed = abs(values.sum())
+    generator = np.random.default_rng(seed)
+    extreme = 1
+    for start in range(0, flips, 10_000):
+        count = min(10_000, flips - start)
+        signs = generator.integers(0, 2, size=(count, values.size), dtype=np.int8) * 2 - 1
+        extreme += int((np.abs(signs @ values) >= observed - 1e-9).sum())
+    return float(extreme / (flips + 1))
+
+
+def _proportion(won: Sequence[bool]) -> Proportion:
+    successes, games = sum(won), len(won)
+    low, high = wilson_interval(successes, games)
+    rate = successes / games if games else 0.0
+    return Proportion(successes=successes, games=games, rate=rate, low=low, high=high)
