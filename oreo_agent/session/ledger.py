@@ -1,0 +1,96 @@
+"""What a session has played and no store has yet: closed branches and their journals."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from oreo_agent.episodes.append import Notice
+from oreo_agent.episodes.journal import Journal
+from oreo_agent.episodes.record import Episode, Outcome, Turn
+from oreo_agent.episodes.store import EpisodeStore
+from oreo_agent.errors import RunFailedError
+
+__all__ = ["Ledger"]
+
+
+class Ledger:
+    """Keeps journals and unsaved episodes of one session.
+
+    A journal that cannot be written is said through ``on_notice``; play goes on, and the journal
+    writes what it missed together with the next turn.
+
+    Args:
+        folder: Where journals lie; None keeps none.
+        on_notice: Is told of repairs and of a journal that cannot be written.
+    """
+
+    def __init__(self, folder: Path | None, on_notice: Notice) -> None:
+        self._folder = folder
+        self._on_notice = on_notice
+        self._closed: list[Episode] = []
+        self._journal: Journal | None = None
+        self._old_journals: list[Journal] = []
+        self.is_saved = False
+        """Whether a store has the current episode as it is."""
+
+    def open(self, episode: Episode) -> None:
+        """Begin an episode."""
+        self.is_saved = False
+        if self._folder is not None:
+            self._journal = Journal(self._folder, episode, on_notice=self._on_notice)
+
+    def turn(self, turn: Turn, answer: str | None) -> None:
+        """Put a turn on the disk."""
+        self._write(lambda journal: journal.append(turn, answer))
+
+    def end(self, outcome: Outcome, error: str | None) -> None:
+        """Put the end of the episode on the disk."""
+        self._write(lambda journal: journal.end(outcome, error))
+
+    def shelve(self, episode: Episode) -> None:
+        """Set the current episode aside; it is saved with the others."""
+        if episode.turns and not self.is_saved:
+            self._closed.append(episode)
+        if self._journal is not None:
+            self._journal.close()
+            self._old_journals.append(self._journal)
+            self._journal = None
+
+    def unsaved(self, current: Episode) -> list[Episode]:
+        """Return the episodes with turns that no store has."""
+        return [*self._closed, *([current] if current.turns and not self.is_saved else [])]
+
+    def save(self, current: Episode, store: EpisodeStore, shard: str) -> int:
+        """Put them into a store, then delete the journals."""
+        pending = self.unsaved(current)
+        if pending:
+            with store.writer(shard) as writer:
+                for episode in pending:
+                    writer.append(episode)
+                    self._closed = [kept for kept in self._closed if kept is not episode]
+            self.forget()
+        return len(pending)
+
+    def forget(self) -> None:
+        """Delete the journals; nothing is unsaved any more."""
+        self._closed.clear()
+        self.is_saved = True
+        for journal in (*self._old_journals, self._journal):
+            if journal is not None:
+                journal.remove()
+        self._old_journals.clear()
+        self._journal = None
+
+    def close(self) -> None:
+        """Release the journals and leave them where they are."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _write(self, write: Callable[[Journal], None]) -> None:
+        if self._journal is None:
+            return
+        try:
+            write(self._journal)
+        except RunFailedError as error:
+            self._on_notice(f"journal: {error}")

@@ -1,0 +1,42 @@
+"""How a session turns actions, answers and seeds into what the records hold."""
+
+from __future__ import annotations
+
+import hashlib
+
+from oreo_agent.agents.protocol import PastTurn
+from oreo_agent.envs.api import StepResult
+from oreo_agent.episodes.record import Actor, Executed, Outcome, Turn
+
+__all__ = ["by_human", "outcome_of", "past_turn", "turn_seed"]
+
+
+def by_human(action: str) -> Executed:
+    """Return the record of an action that a person chose."""
+    return Executed(message=action, action=action, actor=Actor.HUMAN)
+
+
+def past_turn(turn: Turn) -> PastTurn:
+    """Return a recorded turn as an agent is told of it."""
+    return PastTurn(
+        observation=turn.observation,
+        message=turn.executed.message,
+        token_ids=turn.executed.token_ids,
+        action=turn.executed.action,
+    )
+
+
+def outcome_of(result: StepResult) -> Outcome | None:
+    """Return how a step ended the episode; None if it goes on.
+
+    A task that ended without being won counts as one that ran out of turns: a return of zero.
+    """
+    if result.terminated and result.info.get("won"):
+        return Outcome.SUCCESS
+    return Outcome.HORIZON if result.terminated or result.truncated else None
+
+
+def turn_seed(seed: int, branch: int, turn: int) -> int:
+    """Return the seed of one turn: the same for the same branch and turn, another for a branch."""
+    digest = hashlib.blake2b(f"{seed}:{branch}:{turn}".encode(), digest_size=4).digest()
+    return int.from_bytes(digest)

@@ -1,0 +1,178 @@
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pexpect
+import pyte
+import pytest
+
+from oreo_agent.episodes import EpisodeStore, pending_journals
+
+PROGRAM = Path(__file__).with_name("scripted_world.py")
+ROOT = Path(__file__).resolve().parents[2]
+
+
+class Terminal:
+    """A real pseudo-terminal with a screen that can be read."""
+
+    def __init__(self, command: list[str], *, columns: int, lines: int) -> None:
+        env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
+        self.raw = b""
+        self.screen = pyte.Screen(columns, lines)
+        self._stream = pyte.ByteStream(self.screen)
+        self.child = pexpect.spawn(
+            command[0],
+            command[1:],
+            dimensions=(lines, columns),
+            env={**env, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
+            cwd=str(ROOT),
+            timeout=30,
+        )
+
+    def read(self) -> str:
+        try:
+            data = self.child.read_nonblocking(65536, timeout=0.05)
+        except (pexpect.TIMEOUT, pexpect.EOF):
+            data = b""
+        self.raw += data
+        self._stream.feed(data)
+        return "\n".join(self.screen.display)
+
+    def wait(self, condition: Callable[[str], object], seconds: float = 40) -> str:
+        end = time.monotonic() + seconds
+        while True:
+            text = self.read()
+            if condition(text):
+                return text
+            assert time.monotonic() < end, f"never came true; the screen shows:\n{text}"
+
+    def leave(self) -> int:
+        """Read to the end and return the exit code."""
+        self.wait(lambda _: not self.child.isalive())
+        self.read()
+        self.child.close()
+        assert self.child.signalstatus is None
+        return int(self.child.exitstatus)
+
+
+@pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 36)])
+def test_in_a_real_terminal_it_steps_takes_over_saves_and_leaves_it_as_it_was(
+    tmp_path: Path, columns: int, lines: int
+) -> None:
+    command = [sys.executable, str(PROGRAM), str(tmp_path)]
+    terminal = Terminal(command, columns=columns, lines=lines)
+    terminal.wait(lambda text: "V 0.18" in text and "84%" in text)
+    terminal.child.send(" ")
+    terminal.wait(lambda text: "turn 1/20" in text and "V 0.30" in text)
+    terminal.child.send("t")
+    terminal.wait(lambda text: "Your action 2" in text)
+    terminal.child.send("open dr\t\r")
+    text = terminal.wait(lambda text: "turn 2/20" in text and "human" in text)
+    # The whole width is used: the right edge of the goal line ends with the turn.
+    assert text.splitlines()[0].rstrip().endswith("turn 2/20")
+    assert len(text.splitlines()[0].rstrip()) == columns
+    terminal.child.send("s")
+    terminal.wait(lambda text: " saved " in text and "unsaved" not in text)
+    terminal.child.send("q")
+    assert terminal.leave() == 0
+    # Back on the normal screen, with a cursor and without mouse reports.
+    for restored in (b"\x1b[?1049l", b"\x1b[?25h", b"\x1b[?1000l"):
+        assert terminal.raw.rfind(restored) > terminal.raw.rfind(b"turn 2/20"), restored
+    (episode,) = EpisodeStore(tmp_path / "episodes")
+    assert [turn.executed.action for turn in episode.turns] == [
+        "go to countertop 2",
+        "open drawer 2",
+    ]
+    assert pending_journals(tmp_path / "journals") == []
+
+
+NOISY = """
+import os, sys, time
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from scripted_world import ScriptedAgent, ScriptedEnv, session_factory
+from oreo_agent.tui.app import run_play
+
+class NoisyAgent(ScriptedAgent):
+    def act(self, requests):
+        os.write(1, b"PLANNER NOISE\\n")
+        os.write(2, b"CUDA NOISE\\n")
+        print("PYTHON NOISE")
+        return super().act(requests)
+
+class SlowAgent(NoisyAgent):
+    def act(self, requests):
+        if requests[0].history:
+            time.sleep(60)
+        return super().act(requests)
+
+agent = SlowAgent() if sys.argv[3] == "slow" else NoisyAgent()
+folder = Path(sys.argv[1])
+make = session_factory(ScriptedEnv(), agent, folder / "journals")
+code = run_play(make, store=folder / "s", journals=folder / "journals", log=folder / "screen.log")
+print("AFTER")
+sys.exit(code)
+"""
+
+
+def noisy(folder: Path, kind: str) -> Terminal:
+    command = [sys.executable, "-c", NOISY, str(folder), str(PROGRAM.parent), kind]
+    return Terminal(command, columns=80, lines=24)
+
+
+def test_what_libraries_write_goes_to_the_log_and_not_over_the_screen(tmp_path: Path) -> None:
+    terminal = noisy(tmp_path, "quick")
+    terminal.wait(lambda text: "84%" in text)
+    terminal.child.send("q")
+    assert terminal.leave() == 0
+    assert b"NOISE" not in terminal.raw
+    assert b"AFTER" in terminal.raw
+    log = (tmp_path / "screen.log").read_text()
+    assert "PLANNER NOISE" in log
+    assert "CUDA NOISE" in log
+
+
+def test_q_leaves_at_once_while_the_model_is_still_thinking(tmp_path: Path) -> None:
+    terminal = noisy(tmp_path, "slow")
+    terminal.wait(lambda text: "84%" in text)
+    terminal.child.send(" ")
+    terminal.wait(lambda text: "thinking" in text and "turn 1/20" in text)
+    began = time.monotonic()
+    terminal.child.send("q")
+    assert terminal.leave() == 0
+    assert time.monotonic() - began < 15
+    (pending,) = pending_journals(tmp_path / "journals")
+    assert len(pending.episode.turns) == 1
+
+
+GUARD = """
+import os, sys
+from pathlib import Path
+from oreo_agent.tui.terminal import guarded_terminal
+try:
+    with guarded_terminal(Path(sys.argv[1])):
+        os.write(1, b"to the log\\n")
+        os.write(2, b"this too\\n")
+        sys.__stderr__.write("to the terminal\\n")
+        sys.__stderr__.flush()
+        raise KeyError
+except KeyError:
+    pass
+os.write(1, b"out again\\n")
+os.write(2, b"err again\\n")
+"""
+
+
+def test_the_guard_gives_the_descriptors_back_even_after_an_error(tmp_path: Path) -> None:
+    log = tmp_path / "logs" / "screen.log"
+    result = subprocess.run(
+        [sys.executable, "-c", GUARD, str(log)], capture_output=True, text=True, check=True
+    )
+    assert result.stdout == "out again\n"
+    assert result.stderr == "to the terminal\nerr again\n"
+    assert log.read_text() == "to the log\nthis too\n"

@@ -1,0 +1,234 @@
+"""The one thread that owns a session; the screen only hands it commands and sets flags.
+
+The thread is a daemon of ours and not a Textual worker: an executor's threads are joined when the
+program ends, so that quitting while a model loads or generates would hang.
+"""
+
+from __future__ import annotations
+
+import contextvars
+import queue
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from oreo_agent.episodes.record import Episode
+from oreo_agent.episodes.store import EpisodeStore
+from oreo_agent.errors import OreoAgentError, RunFailedError
+from oreo_agent.session import EventKind, Session, SessionEvent
+
+__all__ = [
+    "SPEEDS",
+    "Broken",
+    "Happened",
+    "Notice",
+    "Pace",
+    "Progress",
+    "Report",
+    "SessionDriver",
+    "SessionFactory",
+]
+
+SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 16.0)
+"""Steps per second while running."""
+
+_POLL = 0.05
+
+SessionFactory = Callable[[Callable[[str], None]], Session]
+"""Makes the session, in the driver's thread; is given a function that shows what it is doing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """What is being loaded."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Happened:
+    """The session says that something happened."""
+
+    event: SessionEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """How it goes: on its own, at which speed, and whether the thread is at work."""
+
+    running: bool
+    speed: float
+    busy: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A command could not be done; the session is as it was."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Broken:
+    """There is no session: it could not be made or started."""
+
+    error: OreoAgentError
+
+
+Report = Progress | Happened | Pace | Notice | Broken
+
+
+class SessionDriver:
+    """Runs a session in a thread of its own.
+
+    Every public method returns at once and may be called from any thread.
+
+    Args:
+        make_session: Called in the thread; may take long.
+        tell: Receives reports, in the thread.
+    """
+
+    def __init__(self, make_session: SessionFactory, tell: Callable[[Report], None]) -> None:
+        self._make_session = make_session
+        self._tell = tell
+        self._commands: queue.SimpleQueue[Callable[[Session], object]] = queue.SimpleQueue()
+        self._closed = threading.Event()
+        self._running = threading.Event()
+        self._speed = SPEEDS.index(1.0)
+        self._thread: threading.Thread | None = None
+        self.broken: OreoAgentError | None = None
+        """Why there is no session, if there is none."""
+
+    def start(self) -> None:
+        """Start the thread. It sees the caller's context, as a message to a screen needs it."""
+        context = contextvars.copy_context()
+        self._thread = threading.Thread(
+            target=context.run, args=(self._work,), name="session", daemon=True
+        )
+        self._thread.start()
+
+    def step(self) -> None:
+        """Do what the agent wants to do, once; a run pauses."""
+        self._running.clear()
+        self._commands.put(Session.step)
+
+    def toggle_run(self) -> None:
+        """Run, or pause after the step in hand."""
+        if self._running.is_set():
+            self._running.clear()
+        else:
+            self._running.set()
+        self._report_pace(busy=False)
+
+    def choose(self, index: int) -> None:
+        """Do one of the options."""
+        self._running.clear()
+        self._commands.put(lambda session: session.choose(index))
+
+    def take_over(self, action: str) -> None:
+        """Do what the person typed."""
+        self._running.clear()
+        self._commands.put(lambda session: session.take_over(action))
+
+    def undo_to(self, turn: int) -> None:
+        """Go back, on a branch."""
+        self._running.clear()
+        self._commands.put(lambda session: session.undo_to(turn))
+
+    def resume(self, episode: Episode) -> None:
+        """Go on from a recorded episode."""
+        self._running.clear()
+        self._commands.put(lambda session: session.resume(episode))
+
+    def save(self, store: Path) -> None:
+        """Save what no store has."""
+        self._commands.put(lambda session: session.save(EpisodeStore(store, fsync=True)))
+
+    def change_speed(self, by: int) -> None:
+        """Go so many places up or down in `SPEEDS`."""
+        self._speed = min(max(self._speed + by, 0), len(SPEEDS) - 1)
+        self._report_pace(busy=False)
+
+    def pause(self) -> None:
+        """Stop running after the step in hand."""
+        if self._running.is_set():
+            self.toggle_run()
+
+    def close(self, *, timeout: float = 0.0) -> bool:
+        """Ask the thread to end; returns whether it has, after at most ``timeout`` seconds.
+
+        A thread inside a long call (loading, generating) ends when that call returns.
+        """
+        self._closed.set()
+        if self._thread is None:
+            return True
+        self._thread.join(timeout)
+        return not self._thread.is_alive()
+
+    def _work(self) -> None:
+        try:
+            session = self._make_session(lambda text: self._say(Progress(text)))
+        except Exception as error:
+            self._break(error)
+            return
+        try:
+            session.subscribe(self._hear)
+            self._say(Progress("Opening the game"))
+            session.start()
+            self._attempt(session, Session.propose)
+            self._serve(session)
+        except Exception as error:
+            self._break(error)
+        finally:
+            session.close()
+
+    def _serve(self, session: Session) -> None:
+        due = 0.0
+        while not self._closed.is_set():
+            try:
+                command = self._commands.get(timeout=_POLL)
+            except queue.Empty:
+                if not self._running.is_set() or time.monotonic() < due:
+                    continue
+                command = Session.step
+                due = time.monotonic() + 1 / SPEEDS[self._speed]
+            self._attempt(session, command)
+            if not self._closed.is_set():
+                self._attempt(session, Session.propose)
+
+    def _attempt(self, session: Session, command: Callable[[Session], object]) -> None:
+        self._report_pace(busy=True)
+        try:
+            command(session)
+        except OreoAgentError as error:
+            self._running.clear()
+            self._say(Notice(str(error)))
+        except Exception as error:
+            self._running.clear()
+            self._say(Notice(f"{type(error).__name__}: {error}"))
+        self._report_pace(busy=False)
+
+    def _hear(self, event: SessionEvent) -> None:
+        if event.state.over or event.kind is EventKind.FAILED:
+            self._running.clear()
+        self._say(Happened(event))
+
+    def _report_pace(self, *, busy: bool) -> None:
+        self._say(Pace(self._running.is_set(), SPEEDS[self._speed], busy))
+
+    def _break(self, error: Exception) -> None:
+        if not isinstance(error, OreoAgentError):
+            cause = RunFailedError(
+                f"The session cannot start: {type(error).__name__}: {error}.",
+                "Try: oreo-agent doctor",
+            )
+            cause.__cause__ = error
+            error = cause
+        self.broken = error
+        self._say(Broken(error))
+
+    def _say(self, report: Report) -> None:
+        if not self._closed.is_set():
+            self._tell(report)

@@ -1,0 +1,112 @@
+"""The same without a screen: one line a step, for pipes, logs and screen readers."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TextIO
+
+from oreo_agent.episodes.record import Episode
+from oreo_agent.episodes.store import EpisodeStore, read_episodes
+from oreo_agent.errors import ExitCode, RunFailedError
+from oreo_agent.session import Session, SessionState
+from oreo_agent.tui.driver import SessionFactory
+from oreo_agent.tui.text import safe_line
+from oreo_agent.tui.view import StateView, outcome_words, state_views
+
+__all__ = ["run_plain_play", "run_plain_replay"]
+
+
+def run_plain_play(
+    make_session: SessionFactory,
+    *,
+    store: Path | None = None,
+    out: TextIO | None = None,
+    progress: TextIO | None = None,
+    max_turns: int | None = None,
+) -> ExitCode:
+    """Let the agent play one episode and write one line a step.
+
+    Args:
+        make_session: As for the screen; called in this thread.
+        store: Saves the episode there at the end; None saves nothing.
+        out: Where the lines go; standard output by default.
+        progress: Where it is said what is being loaded; standard error by default.
+        max_turns: Stops after so many turns; by default when the episode is over.
+
+    Raises:
+        RunFailedError: The environment or the agent failed; what was played is saved first.
+        OreoAgentError: The session cannot start.
+    """
+    out = out or sys.stdout
+
+    def say(text: str) -> None:
+        _write(progress or sys.stderr, f"{safe_line(text)} ...")
+
+    session = make_session(say)
+    try:
+        state = session.start()
+        _write(out, f"goal: {safe_line(state.episode.goal)}")
+        _write_state(out, _views(state)[0])
+        while not state.over and (max_turns is None or len(state.episode.turns) < max_turns):
+            state = _step(session, out)
+        _write(out, _summary(state.episode))
+        if store is not None:
+            session.save(EpisodeStore(store, fsync=True))
+        if state.failure is not None:
+            raise RunFailedError(state.failure, "What was played before is kept.")
+    finally:
+        session.close()
+    return ExitCode.OK
+
+
+def run_plain_replay(paths: Sequence[Path], *, out: TextIO | None = None) -> ExitCode:
+    """Write recorded episodes, one line a step, to standard output by default.
+
+    Raises:
+        MissingError: A path does not exist.
+        EpisodeFormatError: A line is not an episode; the message names file and line.
+    """
+    out = out or sys.stdout
+    for episode in read_episodes(paths):
+        _write(out, f"episode {episode.id}  goal: {safe_line(episode.goal)}")
+        for view in state_views(episode):
+            _write_state(out, view)
+        _write(out, _summary(episode))
+    return ExitCode.OK
+
+
+def _step(session: Session, out: TextIO) -> SessionState:
+    before = len(session.state.episode.turns)
+    state = session.step()
+    if not state.over:
+        # V of the new state belongs to the line of the step that led there.
+        session.propose()
+        state = session.state
+    if len(state.episode.turns) > before:
+        _write_state(out, _views(state)[-1])
+    return state
+
+
+def _views(state: SessionState) -> tuple[StateView, ...]:
+    value = state.decision.value if state.decision else None
+    return state_views(state.episode, value=value.value if value else None)
+
+
+def _write_state(out: TextIO, view: StateView) -> None:
+    head = view.action or "start"
+    who = f"{view.actor}: " if view.actor else ""
+    parts = [f"{view.index:>3}  {who}{head}", view.figures, " ".join(view.observation.split())]
+    _write(out, "  |  ".join(part for part in parts if part))
+
+
+def _summary(episode: Episode) -> str:
+    error = f": {safe_line(episode.error)}" if episode.error else ""
+    return f"{outcome_words(episode)}{error} after {len(episode.turns)} turns"
+
+
+def _write(out: TextIO, line: str) -> None:
+    encoding = out.encoding or "utf-8"
+    out.write(line.encode(encoding, "replace").decode(encoding) + "\n")
+    out.flush()

@@ -1,0 +1,96 @@
+"""The offer of a session that was left without saving."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding, BindingType
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Footer, Static
+
+from oreo_agent.episodes.journal import PendingJournal, fold_journal
+from oreo_agent.episodes.store import EpisodeStore
+from oreo_agent.errors import OreoAgentError
+from oreo_agent.tui.text import safe_line
+
+__all__ = ["RecoverScreen", "Recovery"]
+
+
+class Recovery(StrEnum):
+    """What the person decided."""
+
+    SAVED = "saved"
+    DISCARDED = "discarded"
+    LATER = "later"
+    GO_ON = "go-on"
+
+
+class RecoverScreen(ModalScreen[Recovery]):
+    """Asks what to do with one journal.
+
+    Args:
+        journal: The session.
+        store: Where saving puts it.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s", "save", "Save it", id="recover.save"),
+        Binding("c", "go_on", "Continue it", id="recover.continue"),
+        Binding("d", "discard", "Delete it", id="recover.discard"),
+        Binding("escape", "later", "Ask again later", id="recover.later"),
+        Binding("q", "app.quit", "Quit", id="recover.quit"),
+    ]
+
+    def __init__(self, journal: PendingJournal, store: Path) -> None:
+        super().__init__()
+        self._journal = journal
+        self._store = store
+
+    def compose(self) -> ComposeResult:
+        """Say which session it is."""
+        episode = self._journal.episode
+        with Vertical(id="recover-card") as card:
+            card.border_title = "A session was not saved"
+            yield Static(
+                Content.assemble(
+                    (safe_line(episode.goal), "bold"),
+                    f"\n{len(episode.turns)} turns, {episode.outcome}, from {episode.created}",
+                    f"\n\ns  save it to {self._store}",
+                    "" if episode.outcome.is_scored else "\nc  continue it here",
+                    "\nd  delete it",
+                    "\nesc  keep it and ask again at the next start",
+                ),
+                markup=False,
+            )
+        yield Footer(show_command_palette=False)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide what does not apply: an episode that is over has no next turn."""
+        return action != "go_on" or not self._journal.episode.outcome.is_scored
+
+    def action_save(self) -> None:
+        """Fold the journal into the store."""
+        try:
+            fold_journal(self._journal.path, EpisodeStore(self._store, fsync=True))
+        except OreoAgentError as error:
+            self.notify(str(error), severity="error", markup=False)
+            return
+        self.dismiss(Recovery.SAVED)
+
+    def action_go_on(self) -> None:
+        """Play on from its last turn."""
+        self.dismiss(Recovery.GO_ON)
+
+    def action_discard(self) -> None:
+        """Delete the journal."""
+        self._journal.path.unlink(missing_ok=True)
+        self.dismiss(Recovery.DISCARDED)
+
+    def action_later(self) -> None:
+        """Leave the journal where it is."""
+        self.dismiss(Recovery.LATER)

@@ -1,0 +1,108 @@
+"""An episode as a list of states: what the screens and the plain output show of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from oreo_agent.episodes.record import Actor, Candidate, Decision, Episode, Outcome
+from oreo_agent.tui.text import advantage_mark, number, safe_line, safe_text, signed
+
+__all__ = ["StateView", "outcome_words", "state_views"]
+
+_OUTCOMES = {
+    Outcome.SUCCESS: "✓ won",
+    Outcome.HORIZON: "✗ out of turns",
+    Outcome.INVALID: "✗ lost",
+    Outcome.UNFINISHED: "… unfinished",
+    Outcome.ERROR: "! error",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StateView:
+    """The state after ``index`` turns, and the action that led to it. Its text is safe to show."""
+
+    index: int
+    observation: str
+    action: str = ""
+    """Empty for the state at the start."""
+    actor: Actor | None = None
+    instead_of: str = ""
+    """What the agent proposed, where something else was done."""
+    value: float | None = None
+    """V of this state; never made up: None where no model gave one."""
+    advantage: float | None = None
+    """Of the action that led here: reward + V(here) - V(before), with V = 0 at the end."""
+    reward: float = 0.0
+    candidates: tuple[Candidate, ...] = ()
+    """What was considered in this state."""
+    executed: str | None = None
+    """The action done in this state; None in the last one."""
+
+    @property
+    def figures(self) -> str:
+        """V, A and reward in a few characters; empty where nothing is known."""
+        parts = []
+        if self.value is not None:
+            parts.append(f"V {number(self.value)}")
+        if self.advantage is not None:
+            parts.append(f"A {advantage_mark(self.advantage)}{signed(self.advantage)}")
+        if self.reward:
+            parts.append(f"r {self.reward:g}")
+        return "  ".join(parts)
+
+
+def state_views(
+    episode: Episode,
+    *,
+    value: float | None = None,
+    candidates: Sequence[Candidate] = (),
+) -> tuple[StateView, ...]:
+    """Return the states of an episode, one more than it has turns.
+
+    Args:
+        episode: The record.
+        value: V of the last state, where it is known.
+        candidates: What is considered in the last state.
+    """
+    turns = episode.turns
+    values = [turn.value.value if turn.value else None for turn in turns] + [value]
+    observations = [turn.observation for turn in turns] + [episode.final_observation or ""]
+    views = []
+    for index, observation in enumerate(observations):
+        turn = turns[index - 1] if index else None
+        here = turns[index] if index < len(turns) else None
+        ended = here is None and episode.outcome.is_scored
+        views.append(
+            StateView(
+                index=index,
+                observation=safe_text(observation),
+                action=safe_line(turn.executed.action) if turn else "",
+                actor=turn.executed.actor if turn else None,
+                instead_of=(
+                    safe_line(turn.proposed.action)
+                    if turn and turn.proposed and turn.decision is not Decision.ACCEPT
+                    else ""
+                ),
+                value=values[index],
+                advantage=(
+                    _advantage(turn.reward, values[index - 1], 0.0 if ended else values[index])
+                    if turn
+                    else None
+                ),
+                reward=turn.reward if turn else 0.0,
+                candidates=here.candidates if here else tuple(candidates),
+                executed=here.executed.action if here else None,
+            )
+        )
+    return tuple(views)
+
+
+def outcome_words(episode: Episode) -> str:
+    """Return how an episode ended, with a glyph that says it without colour."""
+    return _OUTCOMES[episode.outcome]
+
+
+def _advantage(reward: float, before: float | None, after: float | None) -> float | None:
+    return None if before is None or after is None else reward + after - before

@@ -1,0 +1,129 @@
+"""An episode on the screen: goal, transcript, candidates, value strip. Live and replay share it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from textual import on
+from textual.app import ComposeResult
+from textual.containers import Container, Vertical
+from textual.message import Message
+
+from oreo_agent.episodes.record import Candidate
+from oreo_agent.tui.text import number
+from oreo_agent.tui.view import StateView
+from oreo_agent.tui.widgets.candidates import CandidateList
+from oreo_agent.tui.widgets.goal import GoalLine
+from oreo_agent.tui.widgets.transcript import Transcript
+from oreo_agent.tui.widgets.value_strip import ValueStrip
+
+__all__ = ["EpisodePane"]
+
+
+class EpisodePane(Vertical):
+    """Shows the states of an episode around one cursor."""
+
+    class CursorMoved(Message):
+        """Another state is selected."""
+
+        def __init__(self, view: StateView) -> None:
+            super().__init__()
+            self.view = view
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._options: tuple[Candidate, ...] = ()
+        self._picked: str | None = None
+        self._empty = ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the parts; the style sheet puts them side by side or on top of each other."""
+        yield GoalLine(id="goal")
+        with Container(id="body"):
+            yield Transcript(id="transcript")
+            with Vertical(id="side"):
+                yield CandidateList(id="candidates")
+                yield ValueStrip(id="strip")
+
+    def on_mount(self) -> None:
+        """Name the panes."""
+        self.query_one(Transcript).border_title = "Episode"
+        self.query_one(CandidateList).border_title = "Candidates"
+        self.query_one(ValueStrip).border_title = "V(s)"
+
+    @property
+    def cursor(self) -> int:
+        """Index of the selected state."""
+        return self.query_one(Transcript).cursor
+
+    @property
+    def is_at_end(self) -> bool:
+        """Whether the last state is selected."""
+        return self.query_one(Transcript).is_at_end
+
+    @property
+    def view(self) -> StateView | None:
+        """The selected state."""
+        views = self.query_one(Transcript).views
+        return views[min(self.cursor, len(views) - 1)] if views else None
+
+    def show(
+        self,
+        goal: str,
+        progress: str,
+        views: Sequence[StateView],
+        *,
+        cursor: int | None = None,
+        options: Sequence[Candidate] = (),
+        picked: str | None = None,
+        empty: str = "",
+    ) -> None:
+        """Show an episode.
+
+        Args:
+            goal: Its goal.
+            progress: How far it is.
+            views: Its states.
+            cursor: The state to select; by default the last one if the last one was selected.
+            options: What can be done in the last state.
+            picked: What the agent wants to do in the last state.
+            empty: What to say where the last state has no options.
+        """
+        self._options, self._picked, self._empty = tuple(options), picked, empty
+        self.query_one(GoalLine).show(goal, progress)
+        self.query_one(Transcript).show(views, cursor=cursor)
+
+    def seek(self, index: int) -> None:
+        """Select a state."""
+        self.query_one(Transcript).seek(index)
+
+    def toggle_observations(self) -> None:
+        """Show actions alone, or with what the environment answered."""
+        self.query_one(Transcript).toggle_observations()
+
+    @on(ValueStrip.Seek)
+    def _seek(self, event: ValueStrip.Seek) -> None:
+        event.stop()
+        self.seek(event.index)
+
+    @on(Transcript.Moved)
+    def _moved(self, event: Transcript.Moved) -> None:
+        event.stop()
+        transcript, view = self.query_one(Transcript), self.view
+        if view is None:
+            return
+        strip = self.query_one(ValueStrip)
+        strip.show(transcript.views, view.index)
+        strip.border_title = "V(s)" if view.value is None else f"V(s)  {number(view.value)}"
+        candidates = self.query_one(CandidateList)
+        if view.executed is None:
+            candidates.border_title = "Candidates"
+            candidates.show(self._options, picked=self._picked, empty=self._empty)
+        else:
+            candidates.border_title = f"Candidates then, turn {view.index + 1}"
+            candidates.show(
+                sorted(view.candidates, key=lambda c: -(c.probability or 0.0)),
+                picked=view.executed,
+                empty="none recorded",
+            )
+        self.post_message(self.CursorMoved(view))

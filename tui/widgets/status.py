@@ -1,0 +1,37 @@
+"""The status line, and the card that shows an error where it happened."""
+
+from __future__ import annotations
+
+from textual.content import Content
+from textual.widgets import Static
+
+from oreo_agent.tui.text import safe_line, safe_text
+
+__all__ = ["ErrorCard", "StatusLine"]
+
+
+class StatusLine(Static):
+    """One line of short facts, separated by dots."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("", id=id, markup=False)
+
+    def show(self, *facts: str) -> None:
+        """Show these facts; empty ones are left out."""
+        self.update(Content(" " + " · ".join(safe_line(fact) for fact in facts if fact)))
+
+
+class ErrorCard(Static):
+    """What went wrong and which keys help; hidden while nothing has."""
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__("", id=id, markup=False)
+        self.display = False
+
+    def show(self, cause: str | None, keys: str) -> None:
+        """Show a cause and the keys that help; None hides the card."""
+        self.display = cause is not None
+        if cause is not None:
+            self.update(
+                Content.assemble(("! ", "bold $error"), safe_text(cause), "\n", (keys, "dim"))
+            )
