@@ -1,0 +1,106 @@
+"""The application: the command tree, and one place where errors become lines and exit codes."""
+
+from __future__ import annotations
+
+import errno
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from oreo_agent import __version__
+from oreo_agent.cli import data, inspect, learn, run
+from oreo_agent.cli.output import Output, say
+from oreo_agent.errors import ExitCode, OreoAgentError
+
+__all__ = ["app", "main"]
+
+DEBUG_VARIABLE = "OREO_AGENT_DEBUG"
+
+app = typer.Typer(
+    name="oreo-agent",
+    help="Train agents for text worlds by offline reinforcement learning, watch and correct them.",
+    epilog="--debug, or OREO_AGENT_DEBUG=1, shows the traceback of an error.",
+    rich_markup_mode="rich",
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+run.register(app)
+learn.register(app)
+data.register(app)
+inspect.register(app)
+
+
+@app.callback(invoke_without_command=True)
+def _root(
+    context: typer.Context,
+    version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", hidden=True)] = False,
+) -> None:
+    if version:
+        out = Output(as_json=as_json)
+        out.result(
+            {"version": __version__}, lambda console: console.print(f"oreo-agent {__version__}")
+        )
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+        raise typer.Exit(ExitCode.USAGE)
+    elif as_json:
+        raise typer.BadParameter("put --json behind the command, e.g. oreo-agent doctor --json")
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code.
+
+    Args:
+        argv: The arguments; ``sys.argv[1:]`` by default.
+    """
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    debug = os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
+    if "--debug" in arguments:
+        # Taken out by hand, so that it works before and behind the command's name.
+        arguments.remove("--debug")
+        debug = True
+    try:
+        app(args=arguments, prog_name="oreo-agent")
+    except SystemExit as stop:
+        interrupt = _interrupt_behind(stop)
+        if interrupt is not None:
+            say(f"interrupted: {interrupt}" if str(interrupt) else "interrupted")
+        return _code(stop)
+    except Exception as error:  # every other error ends here, as one line
+        if debug:
+            traceback.print_exc()
+        return _report(error, debug=debug)
+    return ExitCode.OK
+
+
+def _report(error: Exception, *, debug: bool) -> ExitCode:
+    if isinstance(error, OreoAgentError):
+        say(f"error: {error.what}")
+        if error.fix:
+            say(f"fix: {error.fix}")
+        return error.exit_code
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        say(f"error: disk full: {error.filename or 'no space left on device'}")
+        say("fix: Make room; what was written before is whole, and --resume goes on from there.")
+        return ExitCode.RUN_FAILED
+    say(f"internal error: {type(error).__name__}: {error}")
+    if not debug:
+        say("fix: Run it again with --debug for the traceback, and report it.")
+    return ExitCode.RUN_FAILED
+
+
+def _code(stop: SystemExit) -> int:
+    if stop.code is None:
+        return ExitCode.OK
+    return stop.code if isinstance(stop.code, int) else ExitCode.RUN_FAILED
+
+
+def _interrupt_behind(stop: SystemExit) -> KeyboardInterrupt | None:
+    # Typer turns KeyboardInterrupt into exit code 130 and says nothing.
+    cause = stop.__context__.__cause__ if stop.__context__ is not None else None
+    return cause if isinstance(cause, KeyboardInterrupt) else None

@@ -1,0 +1,57 @@
+"""Which model a command uses, settled before any work begins."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oreo_agent.cli.options import AgentKind
+from oreo_agent.errors import MissingError, UsageError
+
+__all__ = ["check_environment", "settle_checkpoint", "shipped_checkpoint"]
+
+
+def check_environment(env: str) -> None:
+    """Refuse an environment that is not registered.
+
+    Raises:
+        UsageError: The name is unknown.
+    """
+    from oreo_agent.envs import registered
+
+    if env not in registered():
+        raise UsageError(f"no environment is called {env!r}.", f"Known: {', '.join(registered())}.")
+
+
+def shipped_checkpoint(env: str) -> Path | None:
+    """Return the folder of the trained model that comes with the package, if there is one."""
+    from importlib.resources import files
+
+    folder = Path(str(files("oreo_agent.assets"))) / "checkpoints" / env
+    return folder if folder.is_dir() else None
+
+
+def settle_checkpoint(env: str, agent: AgentKind, named: Path | None) -> Path | None:
+    """Return the checkpoint of a model agent: the one named, else the one that ships.
+
+    Returns:
+        None for agents that are no model.
+
+    Raises:
+        MissingError: The folder named is not there, or none is named and none ships.
+    """
+    if agent is not AgentKind.MODEL:
+        return None
+    if named is not None:
+        if not named.is_dir():
+            raise MissingError(
+                f"{named}: no such checkpoint.",
+                "Name a folder under a run's checkpoints/, e.g. runs/demo/checkpoints/oreo.",
+            )
+        return named
+    shipped = shipped_checkpoint(env)
+    if shipped is None:
+        raise MissingError(
+            f"no trained model ships for {env}.",
+            "Train one and name it with --checkpoint, or use --agent expert.",
+        )
+    return shipped

@@ -1,0 +1,127 @@
+"""What ``oreo-agent eval`` does: one agent, or two on the same games."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+from rich.console import Console
+
+from oreo_agent.cli.options import AgentKind
+from oreo_agent.cli.output import Output
+from oreo_agent.cli.progress import ProgressDisplay
+from oreo_agent.cli.results import results_document, show_methods
+from oreo_agent.errors import CheckFailedError, MissingError, UsageError
+from oreo_agent.evaluation import mcnemar_exact
+from oreo_agent.pipeline.config import TrainConfig
+from oreo_agent.pipeline.folder import write_json
+from oreo_agent.pipeline.results import MethodResult
+from oreo_agent.pipeline.single import evaluate, make_agent
+
+__all__ = ["evaluate_and_show"]
+
+_RESULTS = "results.json"
+
+
+def evaluate_and_show(
+    config: TrainConfig,
+    output: Output,
+    *,
+    player: tuple[AgentKind, Path | None],
+    rival: Path | None,
+    split: str,
+    limit: int | None,
+    temperature: float,
+    min_success: float | None,
+    out: Path | None,
+) -> None:
+    """Measure an agent, compare it with a rival if one is named, and print the result.
+
+    Args:
+        config: Games, threads, workers.
+        output: Where the result goes.
+        player: The agent's kind, and its checkpoint if it is a model.
+        rival: Another checkpoint, or the folder (or ``results.json``) of an earlier eval.
+        split: Which games.
+        limit: Only the first games.
+        temperature: Of the model.
+        min_success: Fail below this share.
+        out: Where episodes and results are kept.
+
+    Raises:
+        CheckFailedError: Success is below ``min_success``.
+        UsageError: The rival's results are of other games.
+        MissingError: The rival is not there.
+    """
+    with ProgressDisplay(quiet=output.quiet or output.as_json) as display:
+
+        def measure(kind: AgentKind, checkpoint: Path | None, folder: Path | None) -> MethodResult:
+            agent = make_agent(
+                kind.value,
+                checkpoint,
+                temperature=temperature,
+                restricted=config.evaluation.restricted,
+            )
+            name = kind.value if checkpoint is None else str(checkpoint)
+            return evaluate(
+                config, agent, name=name, split=split, limit=limit, out=folder, display=display
+            )
+
+        earlier = None if rival is None else _earlier(rival)
+        results = [measure(*player, None if out is None else out / "episodes")]
+        if out is not None:
+            write_json(out / _RESULTS, results[0])
+        if rival is not None:
+            results.append(earlier or measure(AgentKind.MODEL, rival, None))
+    document = results_document(results)
+    lines = []
+    if len(results) == 2:
+        ours, theirs = (result.won() for result in results)
+        if ours.keys() != theirs.keys():
+            raise UsageError(
+                f"{rival} holds results of other games.", "Compare with the same split and --limit."
+            )
+        p_value = mcnemar_exact(ours, theirs)
+        difference = (sum(ours.values()) - sum(theirs.values())) / len(ours)
+        document["comparison"] = {
+            "difference": difference,
+            "p_value": p_value,
+            "test": "exact McNemar",
+        }
+        lines.append(f"difference: {difference:+.1%}, p = {p_value:.2g} (exact McNemar)")
+    by_type = results[0].by_split()["all"]
+
+    def draw(console: Console) -> None:
+        show_methods(output, results)(console)
+        rows = [
+            (kind, f"{cell.rate:.1%} [{cell.low:.1%}, {cell.high:.1%}]", cell.games)
+            for kind, cell in by_type.items()
+        ]
+        output.table(["task type", "#success", "#games"], rows)(console)
+        for line in lines:
+            console.print(line)
+
+    output.result(document, draw)
+    rate = by_type["all"].rate
+    if min_success is not None and rate < min_success:
+        raise CheckFailedError(
+            f"success is {rate:.1%}, asked for was at least {min_success:.1%}.",
+            "Train longer, or lower --min-success.",
+        )
+
+
+def _earlier(rival: Path) -> MethodResult | None:
+    """Return the results that an earlier eval kept, or None where ``rival`` is a checkpoint."""
+    path = rival / _RESULTS if rival.is_dir() else rival
+    if not path.is_file():
+        if rival.is_dir():
+            return None
+        raise MissingError(
+            f"{rival}: there is nothing there.", "Name a checkpoint or a results file."
+        )
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=MethodResult)
+    except msgspec.DecodeError as error:
+        raise UsageError(
+            f"{path}: not the results of an eval: {error}.", "Name what eval --out wrote."
+        ) from error

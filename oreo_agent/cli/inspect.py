@@ -1,0 +1,175 @@
+"""Looking at the installation and the settings: doctor, config."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oreo_agent.cli.learn import resolve_train_config
+from oreo_agent.cli.options import (
+    ConfigOption,
+    ForceFlag,
+    JsonFlag,
+    Preset,
+    PresetOption,
+    QuietFlag,
+    SetOption,
+    examples,
+)
+from oreo_agent.cli.output import Output
+from oreo_agent.errors import CheckFailedError, UsageError
+
+__all__ = ["register"]
+
+PANEL = "Inspect"
+MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
+
+
+def register(app: typer.Typer) -> None:
+    """Add this panel's commands."""
+    app.command(
+        rich_help_panel=PANEL, epilog=examples("oreo-agent doctor", "oreo-agent doctor --json")
+    )(doctor)
+    app.command(
+        rich_help_panel=PANEL,
+        epilog=examples(
+            "oreo-agent report runs/demo", "oreo-agent report runs/demo-0 runs/demo-1 runs/demo-2"
+        ),
+    )(report)
+    group = typer.Typer(no_args_is_help=True, help="Show, write and check settings.")
+    group.command(
+        epilog=examples(
+            "oreo-agent config show",
+            "oreo-agent config show --preset smoke -s oreo.beta=0.05 --json",
+        )
+    )(show)
+    group.command(
+        epilog=examples(
+            "oreo-agent config init", "oreo-agent config init smoke.toml --preset smoke"
+        )
+    )(init)
+    group.command(
+        epilog=examples(
+            "oreo-agent config validate oreo-agent.toml",
+            "oreo-agent config validate smoke.toml --json",
+        )
+    )(validate)
+    app.add_typer(group, name="config", rich_help_panel=PANEL)
+
+
+def report(
+    runs: Annotated[list[Path], typer.Argument(metavar="RUN…", help="Folders of finished runs.")],
+    markdown: Annotated[
+        Path | None,
+        typer.Option("--markdown", metavar="FILE", help="Also write the tables to this file."),
+    ] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print a run's results again, or pool runs that differ in their seed.
+
+    Several runs are compared by a sign-flip test clustered by game.
+    """
+    from oreo_agent.cli.results import show_results
+    from oreo_agent.pipeline.folder import write_whole
+    from oreo_agent.pipeline.report import markdown as write_report
+    from oreo_agent.pipeline.results import load_results
+
+    results = [load_results(run) for run in runs]
+    show_results(Output(as_json=as_json), results)
+    if markdown is not None:
+        command = " ".join(["oreo-agent", "report", *map(str, runs)])
+        write_whole(markdown, write_report(results, command=command).encode())
+
+
+def doctor(quiet: QuietFlag = False, as_json: JsonFlag = False) -> None:
+    """Check the installation; exit with 5 where something fails."""
+    from oreo_agent.doctor import CHECKS, Status
+
+    output = Output(as_json=as_json, quiet=quiet)
+    found = []
+    for function in CHECKS:
+        output.note(f"checking {function.__name__.removeprefix('check_')} …")
+        found.append(function())
+    failed = [check.name for check in found if check.status is Status.FAIL]
+    rows: list[tuple[str, str, str]] = []
+    for check in found:
+        rows.append((f"{MARKS[check.status]} {check.status}", check.name, check.detail))
+        if check.fix:
+            rows.append(("", "", f"fix: {check.fix}"))
+    output.result(
+        {
+            "ok": not failed,
+            "checks": [
+                {"name": c.name, "status": c.status.value, "detail": c.detail, "fix": c.fix}
+                for c in found
+            ],
+        },
+        output.table(["", "check", "found"], rows),
+    )
+    if failed:
+        raise CheckFailedError(f"failed: {', '.join(failed)}.", "Do what the lines above say.")
+
+
+def show(
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    preset: PresetOption = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Print every setting, its value and where the value comes from."""
+    from oreo_agent.config.loader import leaves
+    from oreo_agent.config.values import format_value
+
+    resolved = resolve_train_config(config=config, sets=sets, preset=preset)
+    values = {leaf.key: leaf.default for leaf in leaves(resolved.value)}
+    output = Output(as_json=as_json)
+    rows = [(key, format_value(value), resolved.sources[key]) for key, value in values.items()]
+    output.result(
+        {
+            "settings": {
+                key: {"value": value, "source": resolved.sources[key]}
+                for key, value in values.items()
+            }
+        },
+        output.table(["key", "value", "source"], rows),
+    )
+
+
+def init(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path(
+        "oreo-agent.toml"
+    ),
+    preset: PresetOption = Preset.DEMO,
+    force: ForceFlag = False,
+) -> None:
+    """Write a settings file with every key, its default and what it means."""
+    from oreo_agent.config import to_toml
+    from oreo_agent.pipeline.config import TrainConfig
+    from oreo_agent.pipeline.presets import PRESETS
+
+    if path.exists() and not force:
+        raise UsageError(f"{path} is there already.", "Name another file, or add --force.")
+    settings = PRESETS[preset.value] if preset else TrainConfig()
+    text = to_toml(settings, docs=True)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    Output().result({"written": str(path)}, lambda console: console.print(str(path), markup=False))
+
+
+def validate(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to check.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Check a settings file: its keys, the types and ranges of its values."""
+    from oreo_agent.config import config_files, resolve
+    from oreo_agent.pipeline.config import TrainConfig
+
+    explicit = config_files(path)[:1]
+    resolved = resolve(TrainConfig, env={}, files=explicit)
+    changed = [key for key, source in resolved.sources.items() if source != "default"]
+    Output(as_json=as_json).result(
+        {"file": str(path), "valid": True, "keys": changed},
+        lambda console: console.print(f"{path}: valid, {len(changed)} keys set", markup=False),
+    )

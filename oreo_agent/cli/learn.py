@@ -1,0 +1,224 @@
+"""Learning: train, collect."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oreo_agent.cli.checkpoints import check_environment, settle_checkpoint
+from oreo_agent.cli.options import (
+    DATA,
+    MODEL,
+    OUTPUT,
+    AgentKind,
+    AgentOption,
+    CheckpointOption,
+    ConfigOption,
+    DataOption,
+    EnvArgument,
+    ForceFlag,
+    Games,
+    GamesOption,
+    JsonFlag,
+    Preset,
+    PresetOption,
+    QuietFlag,
+    SeedOption,
+    SetOption,
+    SplitOption,
+    TemperatureOption,
+    ThreadsOption,
+    examples,
+    games_source,
+)
+from oreo_agent.cli.output import Output
+from oreo_agent.cli.progress import ProgressDisplay, interruptible
+
+if TYPE_CHECKING:
+    from oreo_agent.config import Resolved
+    from oreo_agent.pipeline.config import TrainConfig
+
+__all__ = ["register", "resolve_train_config"]
+
+PANEL = "Learning"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this panel's commands."""
+    app.command(
+        rich_help_panel=PANEL,
+        epilog=examples(
+            "oreo-agent train alfworld --preset smoke --out runs/smoke",
+            "oreo-agent train alfworld -s oreo.beta=0.05 --seed 1 --out runs/b5 --resume",
+        ),
+    )(train)
+    app.command(
+        rich_help_panel=PANEL,
+        epilog=examples(
+            "oreo-agent collect alfworld --agent expert --count 200 --out runs/expert",
+            "oreo-agent collect alfworld --checkpoint runs/demo/checkpoints/sft --out runs/own",
+        ),
+    )(collect)
+
+
+def resolve_train_config(
+    *,
+    config: Path | None = None,
+    sets: list[str] | None = None,
+    preset: Preset | None = None,
+    games: Games | None = None,
+    data: Path | None = None,
+    seed: int | None = None,
+    threads: int | None = None,
+) -> Resolved[TrainConfig]:
+    """Fill a run's settings from flags, environment, files and preset."""
+    from oreo_agent.config import config_files, resolve
+    from oreo_agent.pipeline.config import TrainConfig
+    from oreo_agent.pipeline.presets import PRESETS
+
+    source = games_source(games, data)
+    return resolve(
+        TrainConfig,
+        flags={
+            "games.source": source.value if source else None,
+            "games.data": str(data) if data else None,
+            "seed": seed,
+            "threads": threads,
+        },
+        sets=sets or (),
+        files=config_files(config),
+        base=PRESETS[preset.value] if preset else None,
+        base_source=f"--preset {preset.value}" if preset else "default",
+    )
+
+
+def train(
+    env: EnvArgument,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", metavar="DIR", help="The run's folder.", rich_help_panel=OUTPUT),
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out.", rich_help_panel=OUTPUT)
+    ] = False,
+    force: ForceFlag = False,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Print what would be done.", rich_help_panel=OUTPUT),
+    ] = False,
+    preset: PresetOption = None,
+    games: GamesOption = None,
+    data: DataOption = None,
+    episodes: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--episodes",
+            metavar="FILE",
+            help="Train from these logged episodes alone; may be repeated.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    checkpoint: CheckpointOption = None,
+    seed: SeedOption = None,
+    threads: ThreadsOption = None,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Train an agent: games, demonstrations, SFT, rollouts, OREO, evaluation."""
+    settings = resolve_train_config(
+        config=config,
+        sets=sets,
+        preset=preset,
+        games=games,
+        data=data,
+        seed=seed,
+        threads=threads,
+    )
+    output = Output(as_json=as_json, quiet=quiet)
+    check_environment(env)
+    if out is None:
+        out = Path("runs") / env
+    if dry_run:
+        from oreo_agent.pipeline.plan import plan
+
+        output.result(plan(settings.value, logged=bool(episodes), start=checkpoint is not None))
+        return
+    from oreo_agent.cli.results import show_results
+    from oreo_agent.pipeline.run import train as run
+
+    with ProgressDisplay(quiet=quiet or as_json) as display, interruptible(out):
+        results = run(
+            settings.value,
+            out,
+            episodes=tuple(episodes or ()),
+            checkpoint=checkpoint,
+            resume=resume,
+            force=force,
+            command=" ".join(["oreo-agent", *sys.argv[1:]]),
+            display=display,
+        )
+    show_results(output, [results], out=out)
+
+
+def collect(
+    env: EnvArgument,
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out", metavar="DIR", help="Folder for the episodes.", rich_help_panel=OUTPUT
+        ),
+    ],
+    agent: AgentOption = AgentKind.MODEL,
+    checkpoint: CheckpointOption = None,
+    split: SplitOption = "train",
+    count: Annotated[
+        int, typer.Option("--count", min=1, help="Episodes to play.", rich_help_panel=DATA)
+    ] = 100,
+    temperature: TemperatureOption = 1.0,
+    noise: Annotated[
+        float,
+        typer.Option(
+            "--noise",
+            min=0.0,
+            max=1.0,
+            help="Of the expert: share of turns with another action.",
+            rich_help_panel=MODEL,
+        ),
+    ] = 0.0,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    games: GamesOption = None,
+    data: DataOption = None,
+    seed: SeedOption = None,
+    threads: ThreadsOption = None,
+    force: ForceFlag = False,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Play many episodes and store them."""
+    settings = resolve_train_config(
+        config=config, sets=sets, games=games, data=data, seed=seed, threads=threads
+    )
+    output = Output(as_json=as_json, quiet=quiet)
+    check_environment(env)
+    from oreo_agent.episodes.record import Outcome
+    from oreo_agent.pipeline.single import collect as run
+    from oreo_agent.pipeline.single import make_agent
+
+    player = make_agent(
+        agent.value, settle_checkpoint(env, agent, checkpoint), temperature=temperature, noise=noise
+    )
+    with ProgressDisplay(quiet=quiet or as_json) as display, interruptible(out):
+        played = run(
+            settings.value, player, out, split=split, count=count, force=force, display=display
+        )
+    counts = Counter(episode.outcome for episode in played)
+    output.result(
+        {"out": str(out), "episodes": len(played), **{o.value: counts[o] for o in Outcome}}
+    )

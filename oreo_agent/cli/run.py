@@ -1,0 +1,187 @@
+"""Running an agent: play, replay, eval."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oreo_agent.cli.checkpoints import check_environment, settle_checkpoint
+from oreo_agent.cli.options import (
+    DATA,
+    OUTPUT,
+    AgentKind,
+    AgentOption,
+    CheckpointOption,
+    ConfigOption,
+    DataOption,
+    EnvArgument,
+    GameLimit,
+    Games,
+    GamesOption,
+    JsonFlag,
+    PlainFlag,
+    QuietFlag,
+    SeedOption,
+    SetOption,
+    SplitOption,
+    TemperatureOption,
+    ThreadsOption,
+    examples,
+    games_source,
+)
+from oreo_agent.cli.output import Output, say
+from oreo_agent.errors import UsageError
+
+__all__ = ["register"]
+
+PANEL = "Run"
+
+
+def register(app: typer.Typer) -> None:
+    """Add this panel's commands."""
+    app.command(
+        rich_help_panel=PANEL,
+        epilog=examples(
+            "oreo-agent play alfworld",
+            "oreo-agent play alfworld --checkpoint runs/demo/checkpoints/oreo --seed 7",
+        ),
+    )(play)
+    app.command(
+        rich_help_panel=PANEL,
+        epilog=examples(
+            "oreo-agent replay runs/demo/episodes", "oreo-agent replay episodes.jsonl --plain"
+        ),
+    )(replay)
+    app.command(
+        "eval",
+        rich_help_panel=PANEL,
+        epilog=examples(
+            "oreo-agent eval alfworld --checkpoint runs/demo/checkpoints/oreo",
+            "oreo-agent eval alfworld --limit 40 --min-success 0.5 --json",
+        ),
+    )(evaluate)
+
+
+def play(
+    env: EnvArgument,
+    checkpoint: CheckpointOption = None,
+    agent: AgentOption = AgentKind.MODEL,
+    task: Annotated[
+        str | None,
+        typer.Option("--task", metavar="ID", help="One given game.", rich_help_panel=DATA),
+    ] = None,
+    split: SplitOption = "valid_seen",
+    seed: SeedOption = None,
+    games: GamesOption = None,
+    data: DataOption = None,
+    temperature: TemperatureOption = 0.0,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Where saved episodes go.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    threads: ThreadsOption = None,
+    plain: PlainFlag = False,
+) -> None:
+    """Watch an agent play, step by step; take over with your own commands."""
+    if task is not None and seed is not None:
+        raise UsageError("--task and --seed both choose the game.", "Give one of them.")
+    from oreo_agent.cli import play_session
+
+    options = play_session.PlayOptions(
+        env=env,
+        agent=agent,
+        checkpoint=checkpoint,
+        task=task,
+        split=split,
+        seed=seed or 0,
+        games=games_source(games, data) or Games.HOUSES,
+        data=data,
+        temperature=temperature,
+        threads=threads,
+    )
+    play_session.play(options, out=out, plain=_is_plain(plain))
+
+
+def replay(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="Files or folders of episodes.")
+    ],
+    plain: PlainFlag = False,
+) -> None:
+    """Look through recorded episodes."""
+    from oreo_agent.cli import play_session
+
+    play_session.replay(paths, plain=_is_plain(plain))
+
+
+def evaluate(
+    env: EnvArgument,
+    checkpoint: CheckpointOption = None,
+    agent: AgentOption = AgentKind.MODEL,
+    split: SplitOption = "valid_seen",
+    games: GamesOption = None,
+    data: DataOption = None,
+    limit: GameLimit = None,
+    temperature: TemperatureOption = 0.0,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare",
+            metavar="PATH",
+            help="A second checkpoint, or the results of an earlier eval, on the same games.",
+        ),
+    ] = None,
+    min_success: Annotated[
+        float | None,
+        typer.Option(
+            "--min-success", min=0.0, max=1.0, help="Exit with 5 below this share of games won."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Keep episodes and results here.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    seed: SeedOption = None,
+    threads: ThreadsOption = None,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Measure success on held-out games, each played once."""
+    from oreo_agent.cli.learn import resolve_train_config
+
+    settings = resolve_train_config(
+        config=config, sets=sets, games=games, data=data, seed=seed, threads=threads
+    )
+    output = Output(as_json=as_json, quiet=quiet)
+    check_environment(env)
+    from oreo_agent.cli.evaluate import evaluate_and_show
+
+    evaluate_and_show(
+        settings.value,
+        output,
+        player=(agent, settle_checkpoint(env, agent, checkpoint)),
+        rival=compare,
+        split=split,
+        limit=limit,
+        temperature=temperature,
+        min_success=min_success,
+        out=out,
+    )
+
+
+def _is_plain(wanted: bool) -> bool:
+    if wanted:
+        return True
+    if sys.stdin.isatty() and sys.stdout.isatty():
+        return False
+    say("note: this is not a terminal; showing the plain form (as with --plain).")
+    return True

@@ -1,0 +1,234 @@
+"""What ``oreo-agent doctor`` looks at: one plain function a check, none of which raises."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import platform
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib import metadata, resources
+from pathlib import Path
+
+__all__ = ["CHECKS", "Check", "Status", "run_checks"]
+
+
+class Status(StrEnum):
+    """How a check went."""
+
+    OK = "ok"
+    WARN = "warn"
+    FAIL = "fail"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Check:
+    """What one check found."""
+
+    name: str
+    status: Status
+    detail: str
+    fix: str = ""
+    """What to do, where the status is not ok."""
+
+
+def check_python() -> Check:
+    """Is this Python one that the package supports?"""
+    detail = f"{platform.python_version()} ({platform.system()} {platform.machine()})"
+    if (3, 11) <= sys.version_info < (3, 13):
+        return Check(name="python", status=Status.OK, detail=detail)
+    fix = "Use Python 3.11 or 3.12."
+    return Check(name="python", status=Status.FAIL, detail=detail, fix=fix)
+
+
+def check_torch() -> Check:
+    """Does torch load, and on what would it compute?"""
+    try:
+        import torch  # heavy: only when this check runs
+    except Exception as error:  # a broken install raises more than ImportError
+        return _broken("torch", error, "Install it: pip install torch")
+    device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
+    detail = f"{torch.__version__}, {device}, {torch.get_num_threads()} threads"
+    return Check(name="torch", status=Status.OK, detail=detail)
+
+
+def check_libraries() -> Check:
+    """Are the libraries there, in versions that the package was made for?"""
+    from packaging.requirements import InvalidRequirement, Requirement
+
+    wrong: list[str] = []
+    found: list[str] = []
+    for text in metadata.requires("oreo-agent") or []:
+        try:
+            requirement = Requirement(text)
+        except InvalidRequirement:
+            continue
+        if requirement.marker is not None and not requirement.marker.evaluate({"extra": ""}):
+            continue
+        try:
+            version = metadata.version(requirement.name)
+        except metadata.PackageNotFoundError:
+            wrong.append(f"{requirement.name} is missing")
+            continue
+        if not requirement.specifier.contains(version, prereleases=True):
+            wrong.append(f"{requirement.name} {version} is not {requirement.specifier}")
+        elif requirement.name in ("transformers", "peft", "textual", "textworld"):
+            found.append(f"{requirement.name} {version}")
+    if wrong:
+        fix = "Install the package again: pip install oreo-agent"
+        return Check(name="libraries", status=Status.FAIL, detail="; ".join(wrong), fix=fix)
+    return Check(name="libraries", status=Status.OK, detail=", ".join(found))
+
+
+def check_alfworld() -> Check:
+    """Is the alfworld package there, with the rules and scenes that houses are made from?"""
+    # Found, not imported: importing alfworld creates a folder in the user's home.
+    spec = importlib.util.find_spec("alfworld")
+    if spec is None or not spec.submodule_search_locations:
+        fix = "Install it: pip install 'alfworld>=0.4.2,<0.5'"
+        return Check(name="alfworld", status=Status.FAIL, detail="not installed", fix=fix)
+    folder = Path(spec.submodule_search_locations[0])
+    needed = ("data/alfred.pddl", "data/alfred.twl2", "gen/layouts")
+    missing = [name for name in needed if not (folder / name).exists()]
+    if missing:
+        fix = "Install it again: pip install --force-reinstall alfworld"
+        detail = f"lacks {', '.join(missing)}"
+        return Check(name="alfworld", status=Status.FAIL, detail=detail, fix=fix)
+    return Check(name="alfworld", status=Status.OK, detail=metadata.version("alfworld"))
+
+
+def check_games() -> Check:
+    """Are the official games there? They are optional: houses can be generated."""
+    root = Path(os.environ.get("ALFWORLD_DATA") or Path.home() / ".cache" / "alfworld")
+    counts = {
+        split: sum(1 for _ in (root / "json_2.1.1" / split).glob("*/*/game.tw-pddl"))
+        for split in ("train", "valid_seen", "valid_unseen")
+    }
+    detail = f"{root}: " + ", ".join(f"{split} {count}" for split, count in counts.items())
+    if any(counts.values()):
+        return Check(name="official games", status=Status.OK, detail=detail)
+    fix = "Only for --games official: oreo-agent data download alfworld"
+    return Check(name="official games", status=Status.WARN, detail=detail, fix=fix)
+
+
+def check_environment() -> Check:
+    """Can a house be generated, reset and stepped in the real engine?"""
+    try:
+        with tempfile.TemporaryDirectory(prefix="oreo-agent-doctor-") as folder:
+            return _play_one_step(Path(folder))
+    except (Exception, SystemExit) as error:  # the planner leaves by SystemExit on bad games
+        return _broken("environment", error, "Install textworld and alfworld again.")
+
+
+def _play_one_step(folder: Path) -> Check:
+    from oreo_agent import envs
+    from oreo_agent.envs.alfworld.houses import ensure_houses
+
+    began = time.monotonic()
+    games = ensure_houses(size="small", counts={"train": 1}, seed=0, root=folder / "houses")
+    env = envs.make("alfworld", games=str(games))
+    try:
+        observation = env.reset(env.tasks("train")[0])
+        ready = time.monotonic()
+        result = env.step((observation.admissible or ("look",))[0])
+        stepped = time.monotonic()
+    finally:
+        env.close()
+    if not result.observation.text:
+        raise RuntimeError("the engine answered nothing")
+    detail = (
+        f"generated and reset in {ready - began:.1f} s, "
+        f"step in {1000 * (stepped - ready):.1f} ms: {observation.goal}"
+    )
+    return Check(name="environment", status=Status.OK, detail=detail)
+
+
+def check_writable() -> Check:
+    """Can runs, caches and journals be written?"""
+    from oreo_agent.envs.alfworld.cache import cache_root
+    from oreo_agent.episodes import default_journal_folder
+
+    refused: list[str] = []
+    for folder in (cache_root(), default_journal_folder(), Path.cwd()):
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryFile(dir=folder) as file:
+                file.write(b"oreo-agent")
+                file.flush()
+        except OSError as error:
+            refused.append(f"{folder}: {error.strerror or error}")
+    if refused:
+        fix = "Give yourself write access, or set OREO_AGENT_CACHE and XDG_STATE_HOME."
+        return Check(name="write access", status=Status.FAIL, detail="; ".join(refused), fix=fix)
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    detail = f"cache {cache_root()}, {free:.1f} GiB free here"
+    if free < 1:
+        fix = "A run of the demo needs about 1 GiB."
+        return Check(name="write access", status=Status.WARN, detail=detail, fix=fix)
+    return Check(name="write access", status=Status.OK, detail=detail)
+
+
+def check_terminal() -> Check:
+    """Can the screen be shown here?"""
+    if not sys.stderr.isatty():
+        detail = "not a terminal; play and replay use the plain form"
+        return Check(name="terminal", status=Status.OK, detail=detail)
+    columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    colours = "24-bit" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256 or fewer"
+    if os.environ.get("NO_COLOR"):
+        colours = "off by NO_COLOR"
+    encoding = (sys.stdout.encoding or "unknown").lower()
+    detail = f"{columns}x{lines}, colours {colours}, {encoding}"
+    if "utf" not in encoding:
+        fix = "Use a UTF-8 locale, e.g. export LC_ALL=C.UTF-8"
+        return Check(name="terminal", status=Status.WARN, detail=detail, fix=fix)
+    if columns < 80 or lines < 24:
+        fix = "The screen is made for 80x24 and more."
+        return Check(name="terminal", status=Status.WARN, detail=detail, fix=fix)
+    return Check(name="terminal", status=Status.OK, detail=detail)
+
+
+def check_checkpoint() -> Check:
+    """Is the trained model there that ``play`` starts with?"""
+    weights = sorted(_files(resources.files("oreo_agent.assets"), ".safetensors"))
+    if weights:
+        return Check(name="shipped model", status=Status.OK, detail=", ".join(weights))
+    fix = "Train one: oreo-agent train alfworld; then play with --checkpoint."
+    return Check(name="shipped model", status=Status.WARN, detail="none", fix=fix)
+
+
+CHECKS: tuple[Callable[[], Check], ...] = (
+    check_python,
+    check_torch,
+    check_libraries,
+    check_alfworld,
+    check_games,
+    check_environment,
+    check_writable,
+    check_terminal,
+    check_checkpoint,
+)
+
+
+def run_checks() -> Iterator[Check]:
+    """Yield what each check finds, in order."""
+    for check in CHECKS:
+        yield check()
+
+
+def _broken(name: str, error: BaseException, fix: str) -> Check:
+    detail = f"{type(error).__name__}: {error}"
+    return Check(name=name, status=Status.FAIL, detail=detail, fix=fix)
+
+
+def _files(folder: resources.abc.Traversable, suffix: str, prefix: str = "") -> Iterator[str]:
+    for item in folder.iterdir():
+        if item.is_dir():
+            yield from _files(item, suffix, f"{prefix}{item.name}/")
+        elif item.name.endswith(suffix):
+            yield prefix + item.name

@@ -1,0 +1,167 @@
+"""The stages of a run that learn, as resumable calls of the trainers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState
+
+from oreo_agent.learning.config import OREOConfig, SFTConfig
+from oreo_agent.learning.episode_trainer import EpisodeTrainer
+from oreo_agent.learning.sft import SFTTrainer
+from oreo_agent.learning.trainer import OREOTrainer
+from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.roles import ActorCritic, ValueModel
+from oreo_agent.pipeline.config import OREOSection
+from oreo_agent.pipeline.display import Display
+from oreo_agent.pipeline.folder import write_whole
+
+__all__ = ["Fit", "fit_oreo", "fit_sft"]
+
+_MICRO_BATCH = 8
+_EVALUATIONS = 12
+"""Times that the held-out loss is taken, to keep the best point."""
+_CLOCK = ("runtime", "per_second")
+"""What names a metric that depends on the clock: it is left out, so that a resumed run writes the
+metrics of an unbroken one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fit:
+    """How a model is fitted, whatever the method."""
+
+    name: str
+    steps: int
+    batch: int
+    """Episodes an update."""
+    seed: int
+    save_every: int
+    log_every: int
+    work: Path
+    """Where the training checkpoints go."""
+    metrics: Path
+    """JSON lines, one each logging step."""
+    display: Display
+
+
+def fit_sft(
+    policy: PreTrainedModel,
+    episodes: Sequence[RenderedEpisode],
+    fit: Fit,
+    *,
+    lr: float,
+    validation: Sequence[RenderedEpisode] = (),
+) -> PreTrainedModel:
+    """Imitate episodes; with validation episodes, keep the point of lowest held-out loss."""
+    options = _options(fit)
+    if validation:
+        every = max(1, fit.steps // _EVALUATIONS)
+        options |= {
+            "eval_strategy": "steps",
+            "eval_steps": every,
+            "save_steps": every,
+            "load_best_model_at_end": True,
+            "metric_for_best_model": "loss",
+            "per_device_eval_batch_size": fit.batch,
+        }
+    trainer = SFTTrainer(
+        policy,
+        SFTConfig(learning_rate=lr, **options),
+        episodes,
+        validation or None,
+        pad_token_id=int(policy.config.pad_token_id),
+        callbacks=[_Reporter(fit)],
+    )
+    _train(trainer, fit)
+    policy.eval()
+    return policy
+
+
+def fit_oreo(
+    policy: PreTrainedModel,
+    value: ValueModel | None,
+    episodes: Sequence[RenderedEpisode],
+    fit: Fit,
+    section: OREOSection,
+) -> tuple[PreTrainedModel, ValueModel]:
+    """Learn policy and value from episodes, won and lost; the reference is the policy given."""
+    model = ActorCritic(policy, value)
+    trainer = OREOTrainer(
+        model,
+        OREOConfig(
+            learning_rate=section.lr,
+            value_learning_rate=section.value_lr,
+            beta=section.beta,
+            alpha=section.alpha,
+            after_state_weight=section.after_state_weight,
+            **_options(fit),
+        ),
+        episodes,
+        pad_token_id=int(policy.config.pad_token_id),
+        callbacks=[_Reporter(fit)],
+    )
+    _train(trainer, fit)
+    model.eval()
+    return model.policy, model.value
+
+
+def _options(fit: Fit) -> dict[str, Any]:
+    # An update is sorted by length: small micro-batches save padding and change no gradient.
+    micro = math.gcd(fit.batch, _MICRO_BATCH)
+    return {
+        "output_dir": str(fit.work),
+        "max_steps": fit.steps,
+        "per_device_train_batch_size": micro,
+        "gradient_accumulation_steps": fit.batch // micro,
+        "seed": fit.seed,
+        "logging_steps": fit.log_every,
+        "save_steps": fit.save_every,
+        "save_total_limit": 2,
+        "use_cpu": True,
+    }
+
+
+def _train(trainer: EpisodeTrainer, fit: Fit) -> None:
+    fit.display.stage(fit.name, fit.steps)
+    if trainer.dropped:
+        fit.display.note(f"{fit.name}: episodes left out: {trainer.dropped}")
+    trainer.train(resume_from_checkpoint=True)
+    _write_metrics(fit.metrics, trainer.state.log_history)
+
+
+def _write_metrics(path: Path, history: Sequence[dict[str, Any]]) -> None:
+    rows = [
+        {key: value for key, value in row.items() if not any(word in key for word in _CLOCK)}
+        for row in history
+    ]
+    write_whole(path, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+
+
+class _Reporter(TrainerCallback):
+    """Passes progress on to the display, and keeps the metrics file up to date."""
+
+    def __init__(self, fit: Fit) -> None:
+        self._fit = fit
+
+    def on_step_end(
+        self, args: Any, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Move the bar."""
+        self._fit.display.advance(state.global_step, {})
+
+    def on_log(
+        self,
+        args: Any,
+        state: TrainerState,
+        control: TrainerControl,
+        logs: dict[str, float] | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Show the newest metrics."""
+        self._fit.display.advance(state.global_step, dict(logs or {}))
+        _write_metrics(self._fit.metrics, state.log_history)

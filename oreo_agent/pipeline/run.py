@@ -1,0 +1,377 @@
+"""One run of ``oreo-agent train``: stage after stage, each resumable, from games to report.
+
+games -> demonstrations -> SFT -> rollouts of the SFT policy -> rejection sampling -> OREO ->
+evaluation -> report. With logged episodes given, these take the place of demonstrations and
+rollouts, and nothing is collected.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from oreo_agent.agents.expert import ExpertAgent
+from oreo_agent.agents.language_model import load_agent
+from oreo_agent.agents.protocol import Agent
+from oreo_agent.envs.workers import WorkerPool
+from oreo_agent.episodes.record import Episode, Outcome
+from oreo_agent.episodes.store import read_episodes
+from oreo_agent.errors import RunFailedError
+from oreo_agent.models.checkpoints import (
+    Checkpoint,
+    CheckpointMeta,
+    load_checkpoint,
+    save_checkpoint,
+)
+from oreo_agent.models.presets import build_policy
+from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import Renderer, prompt_text
+from oreo_agent.models.roles import ValueModel
+from oreo_agent.models.tokenizer import train_tokenizer
+from oreo_agent.pipeline.config import TrainConfig
+from oreo_agent.pipeline.display import Display, SilentDisplay
+from oreo_agent.pipeline.folder import RunFolder, write_json, write_whole
+from oreo_agent.pipeline.learn import Fit, fit_oreo, fit_sft
+from oreo_agent.pipeline.report import markdown, write_plots
+from oreo_agent.pipeline.results import MethodResult, RunResults
+from oreo_agent.pipeline.single import set_threads
+from oreo_agent.pipeline.stages import (
+    Games,
+    choose_games,
+    derive_seed,
+    evaluate_agent,
+    games_folder,
+    jobs_for,
+    library_versions,
+    open_pool,
+    play,
+)
+from oreo_agent.rollout import Job
+
+__all__ = ["Run", "train"]
+
+METHODS = ("sft", "rejection", "oreo")
+T = TypeVar("T")
+
+
+class _Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage that needs no more than its mark."""
+
+    seconds: float
+    counts: dict[str, int] = {}
+
+
+def train(
+    config: TrainConfig,
+    out: Path,
+    *,
+    episodes: Sequence[Path] = (),
+    checkpoint: Path | None = None,
+    resume: bool = False,
+    force: bool = False,
+    command: str = "oreo-agent train alfworld",
+    display: Display | None = None,
+) -> RunResults:
+    """Run the whole pipeline and return what it measured.
+
+    Args:
+        config: Every knob.
+        out: The run folder.
+        episodes: Logged episodes to learn from, in place of collecting any.
+        checkpoint: Start from this policy, in place of SFT.
+        resume: Go on with the run in ``out``, or start one.
+        force: Delete what is in ``out``.
+        command: Printed in the report.
+        display: Follows the run.
+
+    Raises:
+        OreoAgentError: Anything a user can mend.
+    """
+    identity = {
+        "config": asdict(config),
+        "episodes": [str(path) for path in episodes],
+        "checkpoint": None if checkpoint is None else str(checkpoint),
+        "versions": library_versions(),
+    }
+    folder = RunFolder(out)
+    with folder.claim(identity, resume=resume, force=force):
+        run = Run(config, folder, display or SilentDisplay())
+        return run.everything(list(episodes), checkpoint, command)
+
+
+class Run:
+    """A run under way in a claimed folder."""
+
+    def __init__(self, config: TrainConfig, folder: RunFolder, display: Display) -> None:
+        self.config = config
+        self.folder = folder
+        self.display = display
+        self.workers = config.workers or set_threads(config.threads)
+
+    def everything(self, logged: list[Path], checkpoint: Path | None, command: str) -> RunResults:
+        """Run every stage that has not finished yet."""
+        # Files are read before any work is done: a damaged one is said at once.
+        given = list(read_episodes(logged)) if logged else None
+        start = None if checkpoint is None else load_checkpoint(checkpoint)
+        options = games_folder(self.config.games, self.display)
+        with open_pool(options, self.workers) as pool:
+            games = self._stage_games(pool)
+            if start is None:
+                self._stage_sft(pool, games, given)
+            else:
+                self._keep_start(start)
+            rollouts = self._scored(given) if given is not None else self._rollouts(pool, games)
+            self._stage_rejection(rollouts)
+            self._stage_oreo(rollouts)
+            methods = self._evaluate(pool, games)
+        results = RunResults(
+            seed=self.config.seed,
+            source=self._source(),
+            methods=methods,
+            seconds=self._seconds(),
+        )
+        write_json(self.folder.path / "results.json", results)
+        write_plots(results, self.folder.path / "metrics", self.folder.path / "plots")
+        write_whole(self.folder.path / "report.md", markdown([results], command=command).encode())
+        return results
+
+    def _stage_games(self, pool: WorkerPool) -> Games:
+        games = self.folder.done("games", Games)
+        if games is None:
+            games = choose_games(pool, self.config.games)
+            self.folder.finish("games", games)
+        return games
+
+    def _stage_sft(self, pool: WorkerPool, games: Games, given: list[Episode] | None) -> None:
+        """Learn the starting policy from demonstrations, or from the logged successes."""
+        if self._is_done("sft"):
+            return
+        if given is None:
+            shown, checked = self._demonstrations(pool, games)
+        else:
+            shown = [e for e in self._scored(given) if e.outcome is Outcome.SUCCESS]
+            _need(shown, "no successful episode to start from", "Give --checkpoint, or add some.")
+            checked = shown[:: max(2, len(shown) // max(1, self.config.games.validation))]
+        with self._timed("sft"):
+            tokenizer = train_tokenizer(_texts(shown + ([] if given is None else given)))
+            renderer = Renderer(tokenizer)
+            fresh = build_policy(self.config.model.preset, tokenizer, seed=self._seed("weights"))
+            fit = self._fit("sft", self.config.sft.steps, self.config.sft.batch)
+            policy = fit_sft(
+                fresh,
+                self._render(renderer, shown, imitate=True),
+                fit,
+                lr=self.config.sft.lr,
+                validation=self._render(renderer, checked, imitate=True),
+            )
+            self._save("sft", policy, None, tokenizer)
+
+    def _demonstrations(
+        self, pool: WorkerPool, games: Games
+    ) -> tuple[list[Episode], list[Episode]]:
+        """Let the expert play; return its successes on training and on validation games."""
+        section = self.config.demonstrations
+        agent = ExpertAgent(noise=section.noise)
+        chosen = games.train[: section.games] if section.games else games.train
+        found = []
+        for name, tasks, per_game in (
+            ("demonstrations", chosen, section.per_game),
+            ("validation", games.validation, 1),
+        ):
+            jobs = jobs_for(tasks, split="train", per_game=per_game, seed=(self._seed(name),))
+            with self._timed(name):
+                episodes = self._play(pool, agent, jobs, name)
+            found.append([e for e in episodes if e.outcome is Outcome.SUCCESS])
+        _need(found[0], "the expert won no game", "Lower demonstrations.noise or add games.")
+        return found[0], found[1]
+
+    def _rollouts(self, pool: WorkerPool, games: Games) -> list[Episode]:
+        """Let the SFT policy play the training games."""
+        section = self.config.rollouts
+        agent = load_agent(self._path("sft"), temperature=section.temperature)
+        jobs = jobs_for(
+            games.train, split="train", per_game=section.per_game, seed=(self._seed("rollouts"),)
+        )
+        with self._timed("rollouts"):
+            episodes = self._play(
+                pool, agent, jobs, "rollouts", tokenizer_sha256=agent.renderer.sha256
+            )
+        return self._scored(episodes)
+
+    def _stage_rejection(self, rollouts: list[Episode]) -> None:
+        """SFT on the successful rollouts, with as many updates as OREO."""
+        if self._is_done("rejection"):
+            return
+        won = [e for e in rollouts if e.outcome is Outcome.SUCCESS]
+        _need(won, "no rollout was successful", "Train SFT longer, or add rollouts.")
+        with self._timed("rejection"):
+            start = load_checkpoint(self._path("sft"))
+            fit = self._fit("rejection", self.config.oreo.steps, self.config.oreo.batch)
+            rendered = self._render(Renderer(start.tokenizer), won)
+            policy = fit_sft(start.policy, rendered, fit, lr=self.config.rejection.lr)
+            self._save("rejection", policy, None, start.tokenizer)
+
+    def _stage_oreo(self, rollouts: list[Episode]) -> None:
+        """OREO on all rollouts."""
+        if self._is_done("oreo"):
+            return
+        with self._timed("oreo"):
+            start = load_checkpoint(self._path("sft"))
+            fit = self._fit("oreo", self.config.oreo.steps, self.config.oreo.batch)
+            rendered = self._render(Renderer(start.tokenizer), rollouts)
+            policy, value = fit_oreo(start.policy, start.value, rendered, fit, self.config.oreo)
+            self._save("oreo", policy, value, start.tokenizer)
+
+    def _evaluate(self, pool: WorkerPool, games: Games) -> list[MethodResult]:
+        """Play the held-out games with every policy of the run."""
+        section = self.config.evaluation
+        modes = [("", section.temperature)] + ([("@T=1", 1.0)] if section.sampled else [])
+        found = []
+        for method in METHODS:
+            for suffix, temperature in modes:
+                name = f"{method}{suffix}"
+                result = self.folder.done(f"evaluate-{name}", MethodResult)
+                if result is None:
+                    agent = load_agent(
+                        self._path(method), temperature=temperature, restricted=section.restricted
+                    )
+                    with self._timed(f"evaluate-{name}", mark=False):
+                        result = evaluate_agent(
+                            pool,
+                            agent,
+                            games.held_out,
+                            self.folder.path / "episodes" / f"evaluate-{name}",
+                            method=name,
+                            seed=self.config.games.seed,
+                            wave=self.config.rollouts.wave,
+                            display=self.display,
+                            tokenizer_sha256=agent.renderer.sha256,
+                        )
+                    self.folder.finish(f"evaluate-{name}", result)
+                found.append(result)
+        return found
+
+    def _play(
+        self,
+        pool: WorkerPool,
+        agent: Agent,
+        jobs: list[Job],
+        name: str,
+        tokenizer_sha256: str | None = None,
+    ) -> list[Episode]:
+        return play(
+            pool,
+            agent,
+            jobs,
+            self.folder.path / "episodes" / name,
+            wave=self.config.rollouts.wave,
+            stage=name,
+            display=self.display,
+            tokenizer_sha256=tokenizer_sha256,
+        )
+
+    def _render(
+        self, renderer: Renderer, episodes: Sequence[Episode], *, imitate: bool = False
+    ) -> list[RenderedEpisode]:
+        """Render episodes; those too long for the model are dropped, and counted."""
+        limit = self.config.model.max_length
+        rendered = [renderer.render(e, max_length=limit, imitate=imitate) for e in episodes]
+        kept = [episode for episode in rendered if not episode.truncated]
+        if len(kept) < len(rendered):
+            dropped = len(rendered) - len(kept)
+            self.display.note(f"{dropped} episodes longer than {limit} tokens were left out")
+        return kept
+
+    def _scored(self, episodes: Sequence[Episode]) -> list[Episode]:
+        """Return the episodes that have a return; say how many do not."""
+        scored = [episode for episode in episodes if episode.outcome.is_scored and episode.turns]
+        if len(scored) < len(episodes):
+            without = len(episodes) - len(scored)
+            self.display.note(f"{without} episodes without a return (unfinished, error) left out")
+        _need(scored, "no episode with a known return", "Record episodes that end.")
+        return scored
+
+    def _keep_start(self, start: Checkpoint) -> None:
+        """Take a given checkpoint as the run's starting policy."""
+        if not self._is_done("sft"):
+            with self._timed("sft"):
+                self._save("sft", start.policy, start.value, start.tokenizer)
+
+    def _fit(self, name: str, steps: int, batch: int) -> Fit:
+        return Fit(
+            name=name,
+            steps=steps,
+            batch=batch,
+            seed=self._seed(name),
+            save_every=self.config.save_every,
+            log_every=self.config.log_every,
+            work=self.folder.path / "training" / name,
+            metrics=self.folder.path / "metrics" / f"{name}.jsonl",
+            display=self.display,
+        )
+
+    def _save(
+        self,
+        method: str,
+        policy: PreTrainedModel,
+        value: ValueModel | None,
+        tokenizer: PreTrainedTokenizerFast,
+    ) -> None:
+        save_checkpoint(
+            self._path(method),
+            policy=policy,
+            value=value,
+            tokenizer=tokenizer,
+            meta=CheckpointMeta(method=method, seed=self.config.seed, versions=library_versions()),
+        )
+
+    def _path(self, name: str) -> Path:
+        return self.folder.path / "checkpoints" / name
+
+    def _seed(self, purpose: str) -> int:
+        return derive_seed(self.config.seed, purpose) % 2**31
+
+    def _source(self) -> str:
+        games = self.config.games
+        return f"{games.source} ({games.size})" if games.source == "houses" else games.source
+
+    def _is_done(self, stage: str) -> bool:
+        return self.folder.done(stage, _Finished) is not None
+
+    def _seconds(self) -> dict[str, float]:
+        path = self.folder.path / "seconds.json"
+        return msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+
+    @contextmanager
+    def _timed(self, stage: str, *, mark: bool = True) -> Iterator[None]:
+        """Time a stage (over interruptions, as far as it got) and mark it finished."""
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds = self._seconds()
+            seconds[stage] = round(seconds.get(stage, 0.0) + time.monotonic() - begun, 1)
+            write_json(self.folder.path / "seconds.json", seconds)
+        if mark:
+            self.folder.finish(stage, _Finished(seconds=seconds[stage]))
+
+
+def _texts(episodes: Sequence[Episode]) -> Iterator[str]:
+    """Return every text that the tokenizer should know, as the renderer shows it."""
+    for episode in episodes:
+        for index, turn in enumerate(episode.turns):
+            seen = prompt_text(turn.observation)
+            yield f"{episode.goal}\n{seen}" if index == 0 else seen
+            yield turn.executed.message
+
+
+def _need(found: Sequence[object], what: str, fix: str) -> None:
+    if not found:
+        raise RunFailedError(f"{what}.", fix)
