@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import logging
 import os
-import tempfile
 import zlib
 from pathlib import Path
 
 import platformdirs
+
+from oreo_agent.files import write_whole
 
 __all__ = ["DiskCache", "cache_root"]
 
@@ -73,8 +73,7 @@ class DiskCache:
         body = zlib.compress(data, 3)
         path = self.path(key)
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            _write_atomically(path, _header(body) + body)
+            write_whole(path, _header(body) + body)
         except OSError as error:
             _UNWRITABLE.add(self.folder)
             _LOG.warning("cannot write the cache in %s (%s): going on without", self.folder, error)
@@ -82,15 +81,3 @@ class DiskCache:
 
 def _header(body: bytes) -> bytes:
     return _MAGIC + hashlib.sha256(body).hexdigest().encode() + b"\n"
-
-
-def _write_atomically(path: Path, data: bytes) -> None:
-    descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=".", suffix=".tmp")
-    try:
-        with os.fdopen(descriptor, "wb") as stream:
-            stream.write(data)
-        Path(temporary).replace(path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            Path(temporary).unlink()
-        raise

@@ -2,9 +2,11 @@
 
 from oreo_agent.episodes.index import EpisodeSummary
 from oreo_agent.episodes.journal import (
+    HeldJournal,
     Journal,
     PendingJournal,
     default_journal_folder,
+    discard_journal,
     fold_journal,
     pending_journals,
     recover_journal,
@@ -39,6 +41,7 @@ __all__ = [
     "EpisodeStore",
     "EpisodeSummary",
     "Executed",
+    "HeldJournal",
     "Journal",
     "Outcome",
     "PendingJournal",
@@ -49,6 +52,7 @@ __all__ = [
     "ValueEstimate",
     "decode_episode",
     "default_journal_folder",
+    "discard_journal",
     "encode_episode",
     "episode_files",
     "fold_journal",

@@ -11,8 +11,9 @@ from typing import Self
 import msgspec
 
 from oreo_agent.errors import RunFailedError
+from oreo_agent.files import sync_folder
 
-__all__ = ["LineFile", "Notice", "repair_tail", "sync_folder"]
+__all__ = ["LineFile", "Notice", "repair_tail"]
 
 Notice = Callable[[str], None]
 """Receives one line of text about something that was repaired."""
@@ -117,15 +118,6 @@ def repair_tail(fd: int, path: Path, on_notice: Notice | None) -> None:
             f"{path}: the last line was torn ({len(last)} bytes, after byte {start});"
             f" moved to {torn.name}, every whole line is kept."
         )
-
-
-def sync_folder(folder: Path) -> None:
-    """Put a folder's entries on the disk, so that a new file's name survives a crash."""
-    fd = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(fd)
-    finally:
-        os.close(fd)
 
 
 def _last_line(fd: int, size: int) -> tuple[int, bytes]:

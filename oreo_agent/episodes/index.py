@@ -7,8 +7,10 @@ shard behind what it already covers is read again.
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 import msgspec
 
@@ -19,12 +21,14 @@ from oreo_agent.episodes.record import (
     Outcome,
     decode_episode,
 )
+from oreo_agent.errors import MissingError, RunFailedError
 
 __all__ = [
     "EpisodeSummary",
     "IndexFile",
     "ShardIndex",
     "index_shard",
+    "open_shard",
     "read_index",
     "scan_summaries",
 ]
@@ -124,9 +128,11 @@ def scan_summaries(path: Path, *, offset: int = 0, line: int = 1) -> Iterator[Ep
         line: Number of the line that begins there.
 
     Raises:
+        MissingError: The file is not there.
+        RunFailedError: The file cannot be read.
         EpisodeFormatError: A line is not an episode; the message names file and line.
     """
-    with path.open("rb") as file:
+    with open_shard(path) as file:
         file.seek(offset)
         for number, data in enumerate(file, line):
             if not data.endswith(b"\n"):
@@ -142,7 +148,8 @@ def index_shard(path: Path, known: ShardIndex | None) -> ShardIndex:
         path: The shard.
         known: What was known of it; ignored if the shard is no longer a continuation of that.
     """
-    size = path.stat().st_size
+    with open_shard(path) as file:
+        size = os.fstat(file.fileno()).st_size
     if known is None or known.size > size or _tail(path, known.size) != known.tail:
         known = ShardIndex(size=0, tail=_tail(path, 0), episodes=())
     if known.size == size:
@@ -152,6 +159,23 @@ def index_shard(path: Path, known: ShardIndex | None) -> ShardIndex:
         return known
     covered = new[-1].offset + new[-1].length
     return ShardIndex(size=covered, tail=_tail(path, covered), episodes=(*known.episodes, *new))
+
+
+def open_shard(path: Path) -> BinaryIO:
+    """Open a file of episodes for reading.
+
+    Raises:
+        MissingError: It is not there.
+        RunFailedError: It cannot be read.
+    """
+    try:
+        return path.open("rb")
+    except FileNotFoundError as error:
+        raise MissingError(f"{path}: no such file.", "Check the path.") from error
+    except OSError as error:
+        raise RunFailedError(
+            f"{path} cannot be read: {error.strerror or error}.", "Check its permissions."
+        ) from error
 
 
 def read_index(path: Path) -> IndexFile:
@@ -198,7 +222,7 @@ def _summarise(data: bytes, path: Path, number: int, offset: int) -> EpisodeSumm
 
 
 def _tail(path: Path, end: int) -> str:
-    with path.open("rb") as file:
+    with open_shard(path) as file:
         start = max(0, end - _TAIL_BYTES)
         file.seek(start)
         return hashlib.sha256(file.read(end - start)).hexdigest()

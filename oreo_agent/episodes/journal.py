@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import fcntl
 import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import BinaryIO, Literal
 
 import msgspec
 
@@ -20,13 +22,19 @@ from oreo_agent.episodes.record import (
     EpisodeFormatError,
     Outcome,
     Turn,
+    unwritable_text,
+    writable_episode,
+    writable_turn,
 )
 from oreo_agent.episodes.store import EpisodeStore
+from oreo_agent.errors import MissingError, RunFailedError
 
 __all__ = [
+    "HeldJournal",
     "Journal",
     "PendingJournal",
     "default_journal_folder",
+    "discard_journal",
     "fold_journal",
     "pending_journals",
     "recover_journal",
@@ -72,42 +80,54 @@ class PendingJournal:
 class Journal:
     """Writes one live episode, line by line.
 
-    The file is made with the first turn, so a session that did nothing leaves nothing.
+    The file is made with the first turn, so a session that did nothing leaves nothing. From then on
+    it is locked, over the end of the episode, until it is closed or removed: an open session's
+    journals are offered nowhere.
 
     Args:
         folder: Where journals lie.
         episode: The episode as it begins.
         on_notice: Is told of repairs.
+
+    Raises:
+        RunFailedError: The episode cannot be written.
     """
 
     def __init__(self, folder: Path, episode: Episode, *, on_notice: Notice | None = None) -> None:
         self.path = folder / f"{episode.id}{_SUFFIX}"
         self._on_notice = on_notice
         self._file: LineFile | None = None
-        self._backlog = _encode(_HeaderLine(episode=episode))
+        self._backlog = _encode(_HeaderLine(episode=writable_episode(episode)))
         self._has_turns = False
+        self._defect: RunFailedError | None = None
 
     def append(self, turn: Turn, answer: str | None) -> None:
         """Put one turn on the disk.
 
         Raises:
-            RunFailedError: The disk is full. The turn is kept in memory and written together with
-                the next one.
+            RunFailedError: The disk is full; the turn is kept in memory and written together with
+                the next one. Or the turn cannot be written at all; the journal ends before it.
         """
-        self._backlog += _encode(_TurnLine(turn=turn, answer=answer))
+        if self._defect is not None:
+            raise self._defect
+        try:
+            self._backlog += _encode(_TurnLine(turn=writable_turn(turn), answer=answer))
+        except RunFailedError as error:
+            self._defect = error  # a journal with a gap would be another episode
+            raise
         self._has_turns = True
         self._flush()
 
     def end(self, outcome: Outcome, error: str | None = None) -> None:
-        """Put the end of the episode on the disk and release the file.
+        """Put the end of the episode on the disk.
 
         Raises:
             RunFailedError: The disk is full.
         """
-        if self._has_turns:
+        # A branch may be over as it begins: its copied turns won.
+        if self._defect is None and (self._has_turns or outcome.is_scored):
             self._backlog += _encode(_EndLine(outcome=outcome, error=error))
             self._flush()
-        self.close()
 
     def close(self) -> None:
         """Release the file and leave it where it is. Calling it twice does no harm."""
@@ -117,14 +137,63 @@ class Journal:
 
     def remove(self) -> None:
         """Delete the journal: its episode is in the store, or the person wants it gone."""
-        self.close()
         self.path.unlink(missing_ok=True)
+        self.close()
 
     def _flush(self) -> None:
         if self._file is None:
             self._file = LineFile(self.path, fsync=True, on_notice=self._on_notice)
         self._file.append(self._backlog)
         self._backlog = b""
+
+
+class HeldJournal:
+    """An earlier session's journal, locked: nobody else plays on, saves or deletes it.
+
+    Raises:
+        MissingError: It is gone: saved or deleted elsewhere.
+        RunFailedError: It is in use elsewhere, or cannot be opened.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file: BinaryIO | None = None
+        try:
+            file = path.open("r+b")
+        except FileNotFoundError as error:
+            raise _gone(path) from error
+        except OSError as error:
+            raise _unusable(path, error) from error
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            is_gone = os.fstat(file.fileno()).st_nlink == 0
+        except BlockingIOError as error:
+            file.close()
+            raise RunFailedError(
+                f"{path} is in use elsewhere.", "Go on there, or leave that session first."
+            ) from error
+        if is_gone:
+            file.close()
+            raise _gone(path)
+        self._file = file
+
+    def close(self) -> None:
+        """Release the file and leave it where it is. Calling it twice does no harm."""
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def remove(self) -> None:
+        """Delete the journal.
+
+        Raises:
+            RunFailedError: The folder cannot be written.
+        """
+        try:
+            self.path.unlink(missing_ok=True)
+        except OSError as error:
+            raise _unusable(self.path, error) from error
+        self.close()
 
 
 def pending_journals(folder: Path, *, on_notice: Notice | None = None) -> list[PendingJournal]:
@@ -138,14 +207,14 @@ def pending_journals(folder: Path, *, on_notice: Notice | None = None) -> list[P
         on_notice: Is told of torn lines that were repaired and of files that cannot be read.
     """
     found = []
-    for path in sorted(folder.glob(f"*{_SUFFIX}"), key=lambda path: path.stat().st_mtime_ns):
+    for path in sorted(folder.glob(f"*{_SUFFIX}"), key=_age):
         try:
             with path.open("r+b") as file:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 repair_tail(file.fileno(), path, on_notice)
             found.append(PendingJournal(path=path, episode=recover_journal(path)))
-        except BlockingIOError:
-            continue
+        except (BlockingIOError, FileNotFoundError):
+            continue  # still played, or just saved or deleted elsewhere
         except (OSError, EpisodeFormatError) as error:
             if on_notice is not None:
                 on_notice(f"{path} cannot be recovered: {error}")
@@ -186,19 +255,37 @@ def recover_journal(path: Path) -> Episode:
     )
 
 
-def fold_journal(path: Path, store: EpisodeStore, *, shard: str = "live") -> Episode:
+def fold_journal(path: Path, store: EpisodeStore, *, shard: str = "live") -> Episode | None:
     """Move a journal's episode into a store; the journal is deleted once it is there.
 
     Folding the same journal again after a crash adds nothing twice.
 
+    Returns:
+        The episode; None where the journal was saved or deleted elsewhere meanwhile.
+
     Raises:
-        RunFailedError: The store cannot be written; the journal stays.
+        RunFailedError: The journal is in use elsewhere, or the store cannot be written; the journal
+            stays.
     """
-    episode = recover_journal(path)
-    if episode.id not in store:
-        store.append(episode, shard=shard)
-    path.unlink(missing_ok=True)
-    return episode
+    with _held(path) as journal:
+        if journal is None:
+            return None
+        episode = recover_journal(path)
+        if episode.id not in store:
+            store.append(episode, shard=shard)
+        journal.remove()
+        return episode
+
+
+def discard_journal(path: Path) -> None:
+    """Delete a journal, unless that was done elsewhere meanwhile.
+
+    Raises:
+        RunFailedError: The journal is in use elsewhere; it stays.
+    """
+    with _held(path) as journal:
+        if journal is not None:
+            journal.remove()
 
 
 def default_journal_folder() -> Path:
@@ -208,8 +295,41 @@ def default_journal_folder() -> Path:
     return base / "oreo-agent" / "journals"
 
 
+@contextmanager
+def _held(path: Path) -> Iterator[HeldJournal | None]:
+    try:
+        journal = HeldJournal(path)
+    except MissingError:
+        yield None
+        return
+    try:
+        yield journal
+    finally:
+        journal.close()
+
+
+def _age(path: Path) -> int:
+    try:
+        return path.stat().st_mtime_ns
+    except FileNotFoundError:
+        return 0
+
+
+def _gone(path: Path) -> MissingError:
+    return MissingError(f"{path} is gone.", "It was saved or deleted elsewhere.")
+
+
+def _unusable(path: Path, error: OSError) -> RunFailedError:
+    return RunFailedError(
+        f"{path} cannot be used: {error.strerror or error}.", "Check its permissions."
+    )
+
+
 def _encode(line: _HeaderLine | _TurnLine | _EndLine) -> bytes:
-    return msgspec.json.encode(line) + b"\n"
+    try:
+        return msgspec.json.encode(line) + b"\n"
+    except UnicodeEncodeError as error:
+        raise unwritable_text("the journal", error) from error
 
 
 def _decode(data: bytes, *, where: str) -> _HeaderLine | _TurnLine | _EndLine:

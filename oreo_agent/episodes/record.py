@@ -6,6 +6,7 @@ correct them, the learner consumes them, the screen shows them.
 
 from __future__ import annotations
 
+import math
 import uuid
 from datetime import UTC, datetime
 from enum import StrEnum
@@ -30,7 +31,10 @@ __all__ = [
     "decode_episode",
     "encode_episode",
     "new_episode_id",
+    "unwritable_text",
     "utc_now",
+    "writable_episode",
+    "writable_turn",
 ]
 
 SCHEMA_VERSION = 1
@@ -207,8 +211,67 @@ class _Header(msgspec.Struct):
 
 
 def encode_episode(episode: Episode) -> bytes:
-    """Return the record as one line of JSON, newline included."""
-    return _ENCODER.encode(episode) + b"\n"
+    """Return the record as one line of JSON, newline included.
+
+    Estimates that are no numbers (of a model that diverged) are left out.
+
+    Raises:
+        RunFailedError: A reward is no number, or a text holds half a surrogate pair.
+    """
+    try:
+        return _ENCODER.encode(writable_episode(episode)) + b"\n"
+    except UnicodeEncodeError as error:
+        raise unwritable_text(f"episode {episode.id}", error) from error
+
+
+def writable_episode(episode: Episode) -> Episode:
+    """Return an episode with each turn as `writable_turn` has it."""
+    turns = tuple(map(writable_turn, episode.turns))
+    if all(kept is turn for kept, turn in zip(turns, episode.turns, strict=True)):
+        return episode
+    return msgspec.structs.replace(episode, turns=turns)
+
+
+def writable_turn(turn: Turn) -> Turn:
+    """Return a turn as JSON can say it: without estimates that are NaN or infinite.
+
+    Raises:
+        RunFailedError: The reward is no number.
+    """
+    if not math.isfinite(turn.reward):
+        raise RunFailedError(
+            f"the reward of the action {turn.executed.action!r} is {turn.reward}.",
+            "The environment has to give a number.",
+        )
+    if turn.value is not None and not math.isfinite(turn.value.value):
+        turn = msgspec.structs.replace(turn, value=None)
+    if not all(map(_is_writable, turn.candidates)):
+        kept = tuple(
+            msgspec.structs.replace(c, probability=_finite(c.probability), value=_finite(c.value))
+            for c in turn.candidates
+        )
+        turn = msgspec.structs.replace(turn, candidates=kept)
+    proposed = turn.proposed
+    if proposed is not None and not all(map(math.isfinite, proposed.logprobs or ())):
+        proposed = msgspec.structs.replace(proposed, logprobs=None)
+        turn = msgspec.structs.replace(turn, proposed=proposed)
+    return turn
+
+
+def unwritable_text(where: str, error: UnicodeEncodeError) -> RunFailedError:
+    """Return the error for text that UTF-8 cannot hold."""
+    return RunFailedError(
+        f"{where} cannot be written: {error.object[error.start : error.end]!r} is no character.",
+        "Take half surrogate pairs out of the text.",
+    )
+
+
+def _finite(number: float | None) -> float | None:
+    return number if number is not None and math.isfinite(number) else None
+
+
+def _is_writable(candidate: Candidate) -> bool:
+    return all(x is None or math.isfinite(x) for x in (candidate.probability, candidate.value))
 
 
 def decode_episode(line: bytes, *, where: str) -> Episode:

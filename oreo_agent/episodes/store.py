@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Self
 
 import msgspec
 
-from oreo_agent.episodes.append import LineFile, Notice, sync_folder
+from oreo_agent.episodes.append import LineFile, Notice
 from oreo_agent.episodes.index import (
     EpisodeSummary,
     IndexFile,
     ShardIndex,
     index_shard,
+    open_shard,
     read_index,
 )
 from oreo_agent.episodes.record import (
@@ -25,7 +24,8 @@ from oreo_agent.episodes.record import (
     decode_episode,
     encode_episode,
 )
-from oreo_agent.errors import MissingError, RunFailedError, UsageError
+from oreo_agent.errors import MissingError, OreoAgentError, UsageError
+from oreo_agent.files import write_whole
 
 __all__ = ["EpisodeStore", "ShardWriter", "episode_files", "read_episodes"]
 
@@ -100,24 +100,6 @@ class EpisodeStore:
         with LineFile(path, fsync=self._fsync, on_notice=self.on_notice) as file:
             file.append(encode_episode(episode))
 
-    def put_shard(self, name: str, episodes: Iterable[Episode]) -> Path:
-        """Write a whole shard at once: after a crash it is there complete, or not at all.
-
-        Raises:
-            RunFailedError: The shard is there already, or it cannot be written.
-        """
-        path = self._shard(name)
-        if path.exists():
-            raise RunFailedError(f"{path} is there already.", "Shards are never overwritten.")
-        data = b"".join(map(encode_episode, episodes))
-        _replace(path, data)
-        self.write_index()
-        return path
-
-    def shards(self) -> tuple[str, ...]:
-        """Return the names of the shards, sorted."""
-        return tuple(path.stem for path in self._files())
-
     def read(self, shard: str | None = None) -> Iterator[Episode]:
         """Yield the episodes of one shard, or of all of them in order of name, one at a time.
 
@@ -160,9 +142,9 @@ class EpisodeStore:
             return
         # The index is a cache: a full disk, a read-only folder or a damaged line elsewhere in the
         # store must not fail the writer whose own episodes are safe.
-        with contextlib.suppress(EpisodeFormatError, RunFailedError):
+        with contextlib.suppress(OSError, OreoAgentError):
             self._refresh()
-            _replace(self.path / _INDEX_NAME, msgspec.json.encode(self._index))
+            write_whole(self.path / _INDEX_NAME, msgspec.json.encode(self._index))
 
     def __iter__(self) -> Iterator[Episode]:
         return self.read()
@@ -181,7 +163,7 @@ class EpisodeStore:
         self._index = IndexFile(shards=fresh)
 
     def _files(self) -> tuple[Path, ...]:
-        return tuple(sorted(self.path.glob(f"*{_SUFFIX}")))
+        return tuple(_shards_in(self.path))
 
     def _shard(self, name: str) -> Path:
         if not name or name.startswith(".") or Path(name).name != name:
@@ -207,7 +189,7 @@ def episode_files(paths: Sequence[Path | str]) -> tuple[Path, ...]:
         if not path.is_dir():
             files.append(path)
             continue
-        found = sorted(path.glob(f"*{_SUFFIX}")) or sorted(path.glob(f"episodes/*{_SUFFIX}"))
+        found = _shards_in(path) or _shards_in(path / "episodes")
         if not found:
             raise EpisodeFormatError(
                 f"{path}: there is no {_SUFFIX} file in this folder.",
@@ -227,7 +209,7 @@ def read_episodes(paths: Sequence[Path | str]) -> Iterator[Episode]:
     """
     for path in episode_files(paths):
         number = 0
-        with path.open("rb") as file:
+        with open_shard(path) as file:
             for number, line in enumerate(file, 1):
                 if not line.endswith(b"\n"):
                     _refuse_torn(path, number, line)
@@ -239,24 +221,31 @@ def read_episodes(paths: Sequence[Path | str]) -> Iterator[Episode]:
 
 
 def read_record(path: Path, summary: EpisodeSummary) -> Episode:
-    """Read the one line of a file that a summary stands for."""
-    with path.open("rb") as file:
+    """Read the one line of a file that a summary stands for.
+
+    Raises:
+        MissingError: The file is gone.
+        RunFailedError: The file cannot be read.
+        EpisodeFormatError: The line is not an episode of this schema.
+    """
+    with open_shard(path) as file:
         file.seek(summary.offset)
         return decode_episode(file.read(summary.length), where=f"{path}:{summary.line}")
 
 
 def _read_shard(path: Path, on_notice: Notice | None) -> Iterator[Episode]:
-    try:
-        file = path.open("rb")
-    except FileNotFoundError as error:
-        raise MissingError(f"{path}: no such shard.", "Check the name.") from error
-    with file:
+    with open_shard(path) as file:
         for number, line in enumerate(file, 1):
             if not line.endswith(b"\n"):
                 if on_notice is not None:
                     on_notice(f"{path}:{number}: the last line is not whole yet; left out.")
                 return
             yield decode_episode(line, where=f"{path}:{number}")
+
+
+def _shards_in(folder: Path) -> list[Path]:
+    # A folder may bear such a name too.
+    return sorted(path for path in folder.glob(f"*{_SUFFIX}") if path.is_file())
 
 
 def _refuse_torn(path: Path, number: int, line: bytes) -> None:
@@ -266,24 +255,4 @@ def _refuse_torn(path: Path, number: int, line: bytes) -> None:
         raise EpisodeFormatError(
             f"{path}:{number}: the last line is torn: the file was cut off while it was written.",
             f"Remove line {number} (for example with: sed -i '$d' FILE); the others are whole.",
-        ) from error
-
-
-def _replace(path: Path, data: bytes) -> None:
-    temporary: str | None = None
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        fd, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(fd, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-        sync_folder(path.parent)
-    except OSError as error:
-        if temporary is not None:
-            Path(temporary).unlink(missing_ok=True)
-        raise RunFailedError(
-            f"{path} cannot be written: {error.strerror or error}.",
-            "Free disk space or choose another folder.",
         ) from error

@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -19,6 +20,8 @@ from oreo_agent.episodes import (
     Journal,
     Outcome,
     Turn,
+    ValueEstimate,
+    discard_journal,
     fold_journal,
     pending_journals,
     recover_journal,
@@ -62,6 +65,7 @@ def test_the_end_line_keeps_the_outcome(tmp_path: Path) -> None:
     journal = Journal(tmp_path, header())
     journal.append(turn(0), None)
     journal.end(Outcome.ERROR, "environment: crashed")
+    journal.close()
     episode = recover_journal(journal.path)
     assert (episode.outcome, episode.error) == (Outcome.ERROR, "environment: crashed")
     assert episode.final_observation is None
@@ -169,3 +173,54 @@ def test_a_turn_that_could_not_be_written_is_written_with_the_next_one(tmp_path:
     journal.append(turn(1), "room 2")
     journal.close()
     assert recover_journal(journal.path).turns == (turn(0), turn(1))
+
+
+def test_a_journal_of_an_ended_episode_is_offered_only_once_it_is_closed(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, header())
+    journal.append(turn(0), "room 1")
+    journal.end(Outcome.HORIZON)
+    assert pending_journals(tmp_path) == []
+    with pytest.raises(RunFailedError, match="in use elsewhere"):
+        fold_journal(journal.path, EpisodeStore(tmp_path / "store"))
+    with pytest.raises(RunFailedError, match="in use elsewhere"):
+        discard_journal(journal.path)
+    journal.close()
+    assert len(pending_journals(tmp_path)) == 1
+
+
+def test_a_journal_that_was_folded_elsewhere_meanwhile_is_done(tmp_path: Path) -> None:
+    path = play(tmp_path / "journals", 2)
+    store = EpisodeStore(tmp_path / "store")
+    assert fold_journal(path, store) is not None
+    assert fold_journal(path, store) is None
+    discard_journal(path)
+    assert len(store) == 1
+
+
+def test_an_estimate_that_is_no_number_does_not_spoil_the_journal(tmp_path: Path) -> None:
+    value = ValueEstimate(value=float("nan"), model="m")
+    copied = msgspec.structs.replace(turn(0), value=value)
+    journal = Journal(tmp_path, msgspec.structs.replace(header(), turns=(copied,)))
+    journal.append(msgspec.structs.replace(turn(1), value=value), "room 2")
+    journal.close()
+    assert recover_journal(journal.path).turns == (turn(0), turn(1))
+
+
+def test_a_journal_ends_before_a_turn_that_cannot_be_written(tmp_path: Path) -> None:
+    journal = Journal(tmp_path, header())
+    journal.append(turn(0), "room 1")
+    for answer in ("half \ud800", "room 3"):
+        with pytest.raises(RunFailedError, match="the journal cannot be written"):
+            journal.append(turn(1), answer)
+    journal.end(Outcome.HORIZON)
+    journal.close()
+    episode = recover_journal(journal.path)
+    assert (episode.turns, episode.outcome) == ((turn(0),), Outcome.UNFINISHED)
+
+
+def test_a_branch_that_is_over_as_it_begins_is_in_its_journal(tmp_path: Path) -> None:
+    won = msgspec.structs.replace(turn(0), reward=1.0)
+    journal = Journal(tmp_path, msgspec.structs.replace(header(), turns=(won,)))
+    journal.end(Outcome.SUCCESS)
+    journal.close()
+    assert recover_journal(journal.path).outcome is Outcome.SUCCESS

@@ -13,13 +13,16 @@ from hypothesis import strategies as st
 
 from oreo_agent.episodes import (
     Actor,
+    Candidate,
     Episode,
     EpisodeFormatError,
     EpisodeStore,
     Executed,
     Outcome,
+    Proposal,
     Turn,
     ValueEstimate,
+    decode_episode,
     encode_episode,
     read_episodes,
 )
@@ -215,21 +218,57 @@ def test_a_disk_that_fills_in_the_middle_leaves_only_whole_lines(tmp_path: Path)
     assert len(EpisodeStore(tmp_path / "store")) == 3
 
 
-def test_a_whole_shard_is_there_complete_or_not_at_all(tmp_path: Path) -> None:
+def test_a_folder_named_like_a_shard_is_no_shard(tmp_path: Path) -> None:
+    (tmp_path / "x.jsonl").mkdir()
     store = EpisodeStore(tmp_path)
+    with store.writer("a") as writer:
+        writer.append(episode("e0"))
+    assert (tmp_path / "index.json").exists()
+    assert [one.id for one in store.read()] == ["e0"]
+    assert [one.id for one in read_episodes([tmp_path])] == ["e0"]
 
-    def failing() -> list[Episode]:
-        raise KeyboardInterrupt
 
-    with pytest.raises(KeyboardInterrupt):
-        store.put_shard("wave-1", (one for _ in range(2) for one in failing()))
-    assert store.shards() == ()
-    store.put_shard("wave-1", [episode("e0"), episode("e1")])
-    assert store.shards() == ("wave-1",)
-    assert [one.id for one in store.read("wave-1")] == ["e0", "e1"]
-    with pytest.raises(RunFailedError, match="there already"):
-        store.put_shard("wave-1", [])
-    assert {path.name for path in tmp_path.iterdir()} == {"wave-1.jsonl", "index.json"}
+def test_an_index_that_cannot_be_written_does_not_fail_the_writer(tmp_path: Path) -> None:
+    (tmp_path / "index.json").mkdir()
+    with EpisodeStore(tmp_path).writer("a") as writer:
+        writer.append(episode("e0"))
+    assert len(EpisodeStore(tmp_path)) == 1
+
+
+def test_a_shard_that_is_gone_since_it_was_listed_is_said(tmp_path: Path) -> None:
+    store = EpisodeStore(tmp_path)
+    store.append(episode("e0"))
+    (summary,) = store.summaries()
+    (tmp_path / "episodes.jsonl").unlink()
+    with pytest.raises(MissingError, match=r"episodes\.jsonl"):
+        store.load(summary)
+
+
+@pytest.mark.parametrize("wrong", [float("nan"), float("inf"), float("-inf")])
+def test_an_estimate_that_is_no_number_is_left_out(wrong: float) -> None:
+    (turn,) = episode("e0", turns=1).turns
+    turn = msgspec.structs.replace(
+        turn,
+        value=ValueEstimate(value=wrong, model="m"),
+        candidates=(Candidate(action="look", probability=wrong, value=0.5),),
+        proposed=Proposal(message="look", action="look", token_ids=(1,), logprobs=(wrong,)),
+    )
+    written = encode_episode(msgspec.structs.replace(episode("e0"), turns=(turn,)))
+    (read,) = decode_episode(written, where="here").turns
+    assert read.value is None
+    assert read.candidates == (Candidate(action="look", value=0.5),)
+    assert read.proposed == Proposal(message="look", action="look", token_ids=(1,))
+
+
+def test_a_reward_that_is_no_number_and_half_a_surrogate_pair_are_refused(tmp_path: Path) -> None:
+    good = episode("e0", turns=1)
+    bad = msgspec.structs.replace(good.turns[0], reward=float("nan"))
+    store = EpisodeStore(tmp_path)
+    with pytest.raises(RunFailedError, match="reward of the action 'look' is nan"):
+        store.append(msgspec.structs.replace(good, turns=(bad,)))
+    with pytest.raises(RunFailedError, match="episode e0 cannot be written"):
+        store.append(msgspec.structs.replace(good, goal="a \ud800 mug"))
+    assert len(store) == 0
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes everywhere")
