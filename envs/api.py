@@ -94,7 +94,7 @@ class TextEnv(Protocol):
         ...
 
     def reset(self, task: TaskId | None = None, *, seed: int | None = None) -> Observation:
-        """Start an episode. Without a task one is drawn from the first split with ``seed``.
+        """Start an episode. Without a task, one is drawn with ``seed`` from a split of its choice.
 
         Raises:
             EnvError: The task is unknown or its game is damaged.

@@ -53,11 +53,6 @@ class WorkerProcess:
         self._cause = ""
         self._start_calls = itertools.count(-1, -1)  # the pool's own calls are positive
 
-    @property
-    def is_running(self) -> bool:
-        """Whether there is a process, as far as is known."""
-        return self._process is not None
-
     def launch(self) -> None:
         """Start the process without waiting for it."""
         if self._process is not None:

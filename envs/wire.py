@@ -22,7 +22,6 @@ __all__ = [
     "FrameError",
     "FrameReader",
     "Info",
-    "Release",
     "Request",
     "Reset",
     "Start",
@@ -98,13 +97,7 @@ class Step(_Message, frozen=True, kw_only=True):
     slots: tuple[tuple[int, str], ...]
 
 
-class Release(_Message, frozen=True, kw_only=True):
-    """Close slots' environments; not answered."""
-
-    slots: tuple[int, ...]
-
-
-Request = Start | Tasks | Info | Reset | Step | Release
+Request = Start | Tasks | Info | Reset | Step
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -129,6 +122,7 @@ def frame(message: object) -> bytes:
 
     Raises:
         TypeError: The message holds something that JSON cannot say.
+        UnicodeEncodeError: A text holds half a surrogate pair.
     """
     body = _ENCODER.encode(message)
     return _HEADER.pack(len(body)) + body

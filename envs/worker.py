@@ -24,7 +24,6 @@ from oreo_agent.envs.wire import (
     FrameError,
     FrameReader,
     Info,
-    Release,
     Request,
     Reset,
     Start,
@@ -77,10 +76,6 @@ class _Host:
             case Step():
                 for slot, action in request.slots:
                     self._answer(call, slot, partial(self._step, call, slot, action))
-            case Release():
-                for slot in request.slots:
-                    if (env := self._slots.pop(slot, None)) is not None:
-                        env.close()
 
     def _start(self, request: Start) -> Answer:
         self._name, self._options = request.name, request.options
@@ -122,10 +117,14 @@ def _fault(error: BaseException) -> EnvFault:
     what, fix = (error.what, error.fix) if isinstance(error, OreoAgentError) else (str(error), "")
     return EnvFault(
         type=type(error).__name__,
-        message=what,
-        fix=fix,
-        traceback=text,
+        message=_sayable(what),
+        fix=_sayable(fix),
+        traceback=_sayable(text),
     )
+
+
+def _sayable(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()
 
 
 def _read(descriptor: int, requests: queue.SimpleQueue[Request]) -> None:

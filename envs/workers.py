@@ -6,7 +6,6 @@ Requests go to all processes before any answer is awaited, so the processes run 
 
 from __future__ import annotations
 
-import contextlib
 import itertools
 import os
 import weakref
@@ -16,7 +15,7 @@ from typing import Self, TypeVar
 
 from oreo_agent.envs.api import EnvError, EnvSpec, Observation, StepResult, TaskId
 from oreo_agent.envs.process import WorkerLostError, WorkerProcess
-from oreo_agent.envs.wire import Answer, EnvFault, Info, Release, Request, Reset, Start, Step, Tasks
+from oreo_agent.envs.wire import Answer, EnvFault, Info, Request, Reset, Start, Step, Tasks, frame
 from oreo_agent.errors import UsageError
 
 __all__ = ["EnvFault", "WorkerEnv", "WorkerPool"]
@@ -31,9 +30,10 @@ class WorkerPool:
         name: A name that `oreo_agent.envs.make` knows.
         options: The environment's options; JSON values and paths.
         processes: Number of worker processes.
-        time_limit: Seconds that one slot may take for one step or reset, and a worker for its list
-            of tasks. A worker that takes longer is killed.
-        start_limit: Seconds that a worker may take to start; houses may have to be generated.
+        time_limit: Seconds that one slot may take for one step or reset. A worker that takes longer
+            is killed.
+        start_limit: Seconds that a worker may take to start, when houses may have to be generated,
+            or to list its tasks, when thousands of games may have to be read.
 
     Raises:
         UsageError: The name or an option is unknown, or there is no process.
@@ -53,6 +53,7 @@ class WorkerPool:
             raise UsageError(f"processes is {processes}.", "At least one is needed.")
         plain = {key: _plain(value) for key, value in (options or {}).items()}
         self._time_limit = time_limit
+        self._start_limit = start_limit
         self._calls = itertools.count(1)
         self._facts: dict[TaskId, Mapping[str, str]] = {}
         self._workers = [
@@ -106,14 +107,6 @@ class WorkerPool:
         answers = self._ask_slots(actions, request, starts_episode=False)
         return {slot: _outcome(answer, answer.result) for slot, answer in answers.items()}
 
-    def release(self, slot: int) -> None:
-        """Close a slot's environment and free what it holds."""
-        worker = self._worker(slot)
-        worker.episodes.discard(slot)
-        if worker.is_running:
-            with contextlib.suppress(WorkerLostError):  # what a dead process held is free
-                worker.send(Release(call=next(self._calls), slots=(slot,)))
-
     def close(self) -> None:
         """End the processes. Calling it twice does no harm."""
         self._finalizer()
@@ -142,7 +135,7 @@ class WorkerPool:
             worker.ready()
             call = next(self._calls)
             worker.send(request(call))
-            answer = worker.receive(call, self._time_limit)
+            answer = worker.receive(call, self._start_limit)
         except WorkerLostError as lost:
             raise EnvError(str(lost), "Try again; the worker is restarted.") from lost
         if answer.fault is not None:
@@ -168,6 +161,9 @@ class WorkerPool:
                     for slot in [slot for slot in mine if slot not in worker.episodes]:
                         mine.remove(slot)
                         answers[slot] = _lost(call, slot, worker.no_episode(slot))
+                for slot in [slot for slot in mine if not _can_be_said(request(call, [slot]))]:
+                    mine.remove(slot)
+                    answers[slot] = _unsayable(call, slot)
                 if mine:
                     worker.send(request(call, mine))
                     waiting.append((worker, mine))
@@ -240,6 +236,19 @@ def _close_all(workers: Sequence[WorkerProcess]) -> None:
 
 def _plain(value: object) -> object:
     return os.fspath(value) if isinstance(value, os.PathLike) else value
+
+
+def _can_be_said(request: Request) -> bool:
+    try:
+        frame(request)
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _unsayable(call: int, slot: int) -> Answer:
+    message = "what was to be sent is not text: it holds half a surrogate pair."
+    return Answer(call=call, slot=slot, fault=EnvFault(type="EnvError", message=message))
 
 
 def _lost(call: int, slot: int, lost: WorkerLostError) -> Answer:

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import random
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from oreo_agent.envs.alfworld.cache import cache_root
 from oreo_agent.envs.alfworld.engine import EngineState, PddlEngine
 from oreo_agent.envs.alfworld.game import load_game
 from oreo_agent.envs.alfworld.games import SPLITS, FolderSource, GameSource, official_source
@@ -28,8 +26,9 @@ __all__ = ["AlfworldEnv"]
 _GOAL = "Your task is to: "
 _ACTION_HELP = (
     "look · inventory · go to (place) · open (place) · close (place) · "
-    "take (object) from (place) · {put} · examine (thing) · use (lamp) · "
-    "heat, cool or clean (object) with (place) · slice (object) with (knife). "
+    "take (object) from (place) · move (object) to (place), in older games put (object) in/on "
+    "(place) · examine (thing) · use (lamp) · heat, cool or clean (object) with (place) · "
+    "slice (object) with (knife). "
     "Names carry their number: go to countertop 1. One object can be held at a time."
 )
 _HOUSE_COUNTS = {"train": 240, "valid_seen": 60, "valid_unseen": 60}
@@ -78,7 +77,7 @@ class AlfworldEnv:
             id="alfworld",
             splits=SPLITS,
             horizon=horizon,
-            action_help=_ACTION_HELP.format(put="move (object) to (place)"),
+            action_help=_ACTION_HELP,
         )
 
     def tasks(self, split: str) -> Sequence[TaskId]:
@@ -162,12 +161,8 @@ def _houses(data: Path | None, size: str, counts: Mapping[str, int], seed: int) 
     # Imported here: the generator is needed for this kind of games only.
     from oreo_agent.envs.alfworld.houses import ensure_houses
 
-    # Several workers may ask for the same houses at once; one makes them, the others wait.
-    lock = cache_root() / "houses.lock"
-    lock.parent.mkdir(parents=True, exist_ok=True)
-    with lock.open("w") as stream:
-        fcntl.flock(stream, fcntl.LOCK_EX)
-        return FolderSource(ensure_houses(size=size, counts=counts, seed=seed, root=data))
+    # Several workers may ask for the same houses at once: one makes them, the others wait.
+    return FolderSource(ensure_houses(size=size, counts=counts, seed=seed, root=data))
 
 
 def _goal(feedback: str, task: TaskId) -> str:

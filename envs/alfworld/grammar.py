@@ -7,6 +7,7 @@ parse of each rule is memoised and the parse of the whole is kept on disk.
 from __future__ import annotations
 
 import functools
+import importlib.metadata
 import json
 import re
 from typing import Any
@@ -122,7 +123,7 @@ def load_grammar(text: str, *, where: str, cache: DiskCache | None = None) -> Gr
         EnvError: Not a grammar that TextWorld can read.
     """
     cache = DiskCache(cache_root() / "grammars") if cache is None else cache
-    key = DiskCache.key(_FORMAT, text)
+    key = DiskCache.key(_FORMAT, _parser_version(), text)
     kept = cache.read(key)
     if kept is not None:
         try:
@@ -141,6 +142,11 @@ def load_grammar(text: str, *, where: str, cache: DiskCache | None = None) -> Gr
 
 
 _DECODER = msgspec.json.Decoder(Grammar)
+
+
+@functools.cache
+def _parser_version() -> str:
+    return importlib.metadata.version("textworld")
 
 
 def _parse(text: str) -> Grammar:

@@ -21,13 +21,15 @@ from oreo_agent.errors import UsageError
 class Corridor:
     """Walk ``forth`` three times; ``back`` goes back. Options make it misbehave on an action."""
 
-    def __init__(self, *, start_delay: float = 0.0) -> None:
+    def __init__(self, *, start_delay: float = 0.0, list_delay: float = 0.0) -> None:
         time.sleep(start_delay)
+        self.list_delay = list_delay
         self.spec = EnvSpec(id="corridor", splits=("train",), horizon=6, action_help="forth, back")
         self.place = 0
         self.turn = -1
 
     def tasks(self, split: str) -> Sequence[TaskId]:
+        time.sleep(self.list_delay)
         if split != "train":
             raise UsageError(f"there is no split {split!r}.")
         return ("a", "b")
@@ -57,6 +59,10 @@ class Corridor:
             case "print":
                 print("from Python", flush=True)
                 os.write(1, b"from below\n")
+            case "mutter":
+                return self.result("half \ud800", {"won": False})
+            case "complain":
+                raise EnvError("no \ud800 here")
             case "object":
                 return self.result("It is odd.", {"won": False, "odd": object()})
         moved = {"forth": 1, "back": -1}.get(action, 0)

@@ -102,6 +102,20 @@ def test_houses_are_made_on_demand(tmp_path: Path) -> None:
     env.close()
 
 
+def test_houses_elsewhere_need_no_cache_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("OREO_AGENT_CACHE", str(tmp_path / "file"))
+    env = AlfworldEnv(games="houses", data=tmp_path / "houses", counts={"train": 1})
+    assert len(env.tasks("train")) == 1
+
+
+def test_the_help_names_both_words_for_putting_something_down(env: AlfworldEnv) -> None:
+    assert "move (object) to (place)" in env.spec.action_help
+    assert "put (object) in/on (place)" in env.spec.action_help
+
+
 @pytest.mark.parametrize(
     ("options", "error"),
     [

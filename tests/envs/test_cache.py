@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from oreo_agent.envs.alfworld import translation
+from oreo_agent.envs.alfworld import grammar, translation
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
 from oreo_agent.envs.alfworld.translation import Translation, translate
 
@@ -101,6 +101,18 @@ def test_the_translators_version_is_part_of_the_key(
     translate(*texts, where="x", cache=cache)
     monkeypatch.setattr(translation, "_translator_version", lambda: "another")
     translate(*texts, where="x", cache=cache)
+    assert len(list(cache.folder.rglob("*.z"))) == 2
+
+
+def test_the_parsers_version_is_part_of_a_grammars_key(
+    cache: DiskCache, house_game: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = json.loads(house_game.read_text())["grammar"]
+    for _ in range(2):
+        grammar.load_grammar(text, where="x", cache=cache)
+    assert len(list(cache.folder.rglob("*.z"))) == 1
+    monkeypatch.setattr(grammar, "_parser_version", lambda: "another")
+    grammar.load_grammar(text, where="x", cache=cache)
     assert len(list(cache.folder.rglob("*.z"))) == 2
 
 

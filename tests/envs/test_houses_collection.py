@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from oreo_agent.envs.alfworld.houses import MANIFEST, default_root, ensure_houses
+from oreo_agent.envs.alfworld.houses import (
+    MANIFEST,
+    collection,
+    default_root,
+    ensure_houses,
+)
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 
 _COUNTS = {"train": 12, "valid_seen": 6, "valid_unseen": 6}
@@ -93,6 +98,26 @@ def test_a_folder_of_other_houses_is_refused(
 ) -> None:
     with pytest.raises(ConfigError, match=message):
         ensure_houses(root=finished, **wish)  # type: ignore[arg-type]  # the table mixes types
+
+
+def test_a_split_of_no_houses_is_like_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OREO_AGENT_CACHE", str(tmp_path))
+    first = ensure_houses(counts={"train": 1, "valid_seen": 0}, seed=1)
+    assert ensure_houses(counts={"train": 1}, seed=1) == first
+    manifest = json.loads((first / MANIFEST).read_text())
+    (first / MANIFEST).write_text(json.dumps(manifest | {"counts": {"train": 1, "valid_seen": 0}}))
+    assert ensure_houses(counts={"train": 1}, seed=1) == first
+
+
+def test_houses_of_another_alfworld_are_not_mixed_with_these(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OREO_AGENT_CACHE", str(tmp_path))
+    ours = ensure_houses(counts={"train": 1}, seed=1)
+    monkeypatch.setattr(collection, "_alfworld_version", lambda: "0.4.9")
+    with pytest.raises(ConfigError, match=r"says alfworld .*, but 0\.4\.9 was asked for"):
+        ensure_houses(counts={"train": 1}, seed=1, root=ours)
+    assert default_root(size="small", counts={"train": 1}, seed=1) != ours
 
 
 @pytest.mark.parametrize("text", ["", "{", '{"schema": 1}', '{"unknown": 1}', "[]"])

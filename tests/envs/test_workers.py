@@ -22,6 +22,13 @@ CORRIDOR = "tests.envs.scripted_envs:Corridor"
 
 @pytest.fixture
 def pool() -> Iterator[WorkerPool]:
+    with WorkerPool(CORRIDOR, processes=2, time_limit=20.0) as pool:
+        yield pool
+
+
+@pytest.fixture
+def hasty_pool() -> Iterator[WorkerPool]:
+    """A pool for workers that hang: it gives up after a second."""
     with WorkerPool(CORRIDOR, processes=2, time_limit=1.0) as pool:
         yield pool
 
@@ -99,16 +106,17 @@ def test_what_an_engine_prints_does_not_reach_the_protocol(
 
 
 @pytest.mark.parametrize(
-    ("action", "cause"),
+    ("kind", "action", "cause"),
     [
-        ("exit", r"ended with 3 \(it said: about to leave\)"),
-        ("kill", "was ended by SIGKILL"),
-        ("hang", "took longer than 1 seconds in slot 2"),
+        ("pool", "exit", r"ended with 3 \(it said: about to leave\)"),
+        ("pool", "kill", "was ended by SIGKILL"),
+        ("hasty_pool", "hang", "took longer than 1 seconds in slot 2"),
     ],
 )
 def test_a_lost_worker_costs_its_slots_only_and_is_restarted(
-    pool: WorkerPool, action: str, cause: str
+    request: pytest.FixtureRequest, kind: str, action: str, cause: str
 ) -> None:
+    pool: WorkerPool = request.getfixturevalue(kind)
     start(pool, 0, 1, 2, 4)
     before = children()
     answers = pool.step({0: "forth", 1: "forth", 2: action, 4: "forth"})
@@ -137,11 +145,11 @@ def test_a_worker_killed_between_calls_is_a_fault_and_then_restarted(pool: Worke
     assert all(isinstance(answer, Observation) for answer in start(pool, 0, 1).values())
 
 
-def test_a_stopped_worker_is_killed_after_the_limit(pool: WorkerPool) -> None:
-    start(pool, 0, 1)
+def test_a_stopped_worker_is_killed_after_the_limit(hasty_pool: WorkerPool) -> None:
+    start(hasty_pool, 0, 1)
     for pid in children():
         os.kill(pid, signal.SIGSTOP)
-    answers = pool.step({0: "forth", 1: "forth"})
+    answers = hasty_pool.step({0: "forth", 1: "forth"})
     assert "took longer" in fault(answers[0]).message
     assert "took longer" in fault(answers[1]).message
     assert not children()
@@ -152,12 +160,28 @@ def test_a_slot_without_an_episode_is_told_so(pool: WorkerPool) -> None:
         raise fault(pool.step({3: "forth"})[3]).error()
 
 
-def test_a_released_slot_has_no_episode(pool: WorkerPool) -> None:
+def test_text_that_cannot_be_sent_is_a_fault_of_its_slot_and_moves_no_other(
+    pool: WorkerPool,
+) -> None:
+    start(pool, 0, 1, 3)
+    answers = pool.step({0: "forth", 1: "\ud800", 3: "forth"})
+    assert "surrogate" in fault(answers[1]).message
+    assert text(answers[0]) == text(answers[3]) == "You are at 1."
+    assert text(pool.step({1: "forth"})[1]) == "You are at 1."
+    assert "surrogate" in fault(pool.reset({1: ("\ud800", 0)})[1]).message
+
+
+def test_an_answer_that_cannot_be_sent_is_a_fault_and_the_worker_lives(pool: WorkerPool) -> None:
     start(pool, 0, 2)
-    pool.release(0)
-    answers = pool.step({0: "forth", 2: "forth"})
-    assert fault(answers[0]).type == "EpisodeOverError"
-    assert text(answers[2]) == "You are at 1."
+    for action, says in (("mutter", "surrogates not allowed"), ("complain", "no ? here")):
+        answers = pool.step({0: action, 2: "stay"})
+        assert says in fault(answers[0]).message
+        assert text(answers[2]) == "Nothing happens."
+
+
+def test_listing_tasks_has_the_time_that_a_start_has() -> None:
+    with WorkerPool(CORRIDOR, {"list_delay": 0.5}, processes=1, time_limit=0.2) as pool:
+        assert pool.tasks("train") == ("a", "b")
 
 
 def test_an_interrupted_call_does_not_mix_up_later_answers(pool: WorkerPool) -> None:

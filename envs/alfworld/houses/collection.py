@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import importlib.metadata
 import shutil
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
@@ -23,6 +24,7 @@ from oreo_agent.envs.alfworld.houses.scenes import SPLITS
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.envs.alfworld.houses.tasks import TASK_TYPES
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
+from oreo_agent.files import write_whole
 
 __all__ = ["MANIFEST", "default_root", "ensure_houses"]
 
@@ -41,14 +43,18 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     size: str
     seed: int
     counts: dict[str, int]
+    """Houses by split, for the splits that have any."""
+    alfworld: str | None = None
+    """Version of the package that the rules and scenes came from; None where that is not known."""
     tasks: dict[str, list[str]] | None = None
     """Game folders by split; None until all of them are there."""
 
 
 def default_root(*, size: str, counts: Mapping[str, int], seed: int) -> Path:
     """Return the cache folder of a collection; ``OREO_AGENT_CACHE`` moves the cache."""
-    amounts = "-".join(f"{split}{counts[split]}" for split in SPLITS if counts.get(split))
-    return cache_root() / "houses" / f"{size}-{seed}-v{GENERATOR_VERSION}-{amounts}"
+    amounts = "-".join(f"{split}{count}" for split, count in _asked(counts).items())
+    origin = f"v{GENERATOR_VERSION}-alfworld{_alfworld_version()}"
+    return cache_root() / "houses" / f"{size}-{seed}-{origin}-{amounts}"
 
 
 def ensure_houses(
@@ -81,7 +87,7 @@ def ensure_houses(
     """
     _check_arguments(size, counts, seed)
     folder = root if root is not None else default_root(size=size, counts=counts, seed=seed)
-    wanted = _Manifest(size=size, seed=seed, counts={s: counts[s] for s in SPLITS if s in counts})
+    wanted = _Manifest(size=size, seed=seed, counts=_asked(counts), alfworld=_alfworld_version())
     if _is_complete(folder, _read_manifest(folder, wanted)):
         return folder
     with _only_writer(folder), contextlib.ExitStack() as stack:
@@ -104,6 +110,14 @@ def ensure_houses(
                 progress(done, total)
         _write_manifest(folder, msgspec.structs.replace(wanted, tasks=tasks))
     return folder
+
+
+def _asked(counts: Mapping[str, int]) -> dict[str, int]:
+    return {split: counts[split] for split in SPLITS if counts.get(split)}
+
+
+def _alfworld_version() -> str:
+    return importlib.metadata.version("alfworld")
 
 
 def _houses(manifest: _Manifest) -> Iterator[House]:
@@ -147,9 +161,10 @@ def _read_manifest(folder: Path, wanted: _Manifest) -> _Manifest | None:
         raise ConfigError(
             f"{path} cannot be read: {error}.", "Delete the folder, or name another one."
         ) from error
-    for key in ("schema", "generator", "size", "seed", "counts"):
+    found = msgspec.structs.replace(found, counts=_asked(found.counts))
+    for key in ("schema", "generator", "size", "seed", "counts", "alfworld"):
         there, asked = getattr(found, key), getattr(wanted, key)
-        if there != asked:
+        if there not in (asked, None):
             raise ConfigError(
                 f"{path} says {key} {there}, but {asked} was asked for.",
                 "Delete the folder, or name another one.",
@@ -180,10 +195,9 @@ def _only_writer(folder: Path) -> Iterator[None]:
 
 
 def _write_manifest(folder: Path, manifest: _Manifest) -> None:
-    draft = folder / f".{MANIFEST}"
+    data = msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n"
     try:
-        draft.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
-        draft.replace(folder / MANIFEST)
+        write_whole(folder / MANIFEST, data)
     except OSError as error:
         raise _cannot_write(folder / MANIFEST, error) from error
 
