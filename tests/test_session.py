@@ -5,12 +5,14 @@ import sys
 from dataclasses import dataclass, field
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from oreo_agent.envs.api import StepResult
 from oreo_agent.episodes import (
     Actor,
     Decision,
+    Episode,
     EpisodeStore,
     Outcome,
     pending_journals,
@@ -147,15 +149,15 @@ def test_choosing_another_candidate_is_recorded_as_chosen_by_a_person() -> None:
     played = begin()
     played.session.propose()
     options = played.session.state.options
-    turn = played.session.choose(1).episode.turns[0]
-    assert turn.executed.action == options[1].action == "look"
+    turn = played.session.choose(options[1].action).episode.turns[0]
+    assert turn.executed.action == "look"
     assert (turn.executed.actor, turn.decision) == (Actor.HUMAN, Decision.CHOOSE)
 
 
 def test_choosing_what_the_agent_wants_is_accepting_it() -> None:
     played = begin()
     played.session.propose()
-    turn = played.session.choose(0).episode.turns[0]
+    turn = played.session.choose(ROUTE[0][0]).episode.turns[0]
     assert (turn.executed.actor, turn.decision) == (Actor.POLICY, Decision.ACCEPT)
     assert turn.executed.token_ids == (5, 6)
 
@@ -166,8 +168,25 @@ def test_without_candidates_the_pick_and_the_admissible_actions_can_be_chosen() 
     played.session.propose()
     assert len(played.session.state.options) == 5
     assert [c.action for c in played.session.state.options][:2] == [ROUTE[0][0], "look"]
-    with pytest.raises(UsageError, match="no candidate 99"):
-        played.session.choose(98)
+    with pytest.raises(UsageError, match="'fly' cannot be chosen here"):
+        played.session.choose("fly")
+
+
+def test_what_was_shown_before_the_agent_thought_is_done_though_the_options_changed() -> None:
+    played = begin()
+    shown = played.session.state.options[3].action
+    played.session.propose()
+    assert shown not in [option.action for option in played.session.state.options]
+    turn = played.session.choose(shown, turn=0).episode.turns[0]
+    assert (turn.executed.action, turn.decision) == (shown, Decision.CHOOSE)
+
+
+def test_a_choice_for_an_earlier_turn_is_refused() -> None:
+    played = begin()
+    played.session.step()
+    with pytest.raises(UsageError, match="too late"):
+        played.session.choose("look", turn=0)
+    assert len(played.session.state.episode.turns) == 1
 
 
 def test_undo_keeps_the_old_episode_and_opens_a_branch_with_the_prefix() -> None:
@@ -240,6 +259,165 @@ def test_after_a_failure_undo_tries_again_on_a_branch() -> None:
     state = played.session.undo_to(1)
     assert state.failure is None
     assert played.session.step().episode.final_observation == ROUTE[1][1]
+
+
+def winning_step_that_failed_once(journals: Path | None = None) -> Played:
+    played = begin(journals)
+    played.env.breaks_on = ROUTE[5][0]
+    for action, _ in ROUTE:
+        played.session.take_over(action)
+    assert played.session.state.episode.outcome is Outcome.ERROR
+    played.env.breaks_on = None
+    return played
+
+
+def test_a_failed_step_that_wins_when_played_again_is_a_success(tmp_path: Path) -> None:
+    played = winning_step_that_failed_once(tmp_path / "journals")
+    state = played.session.undo_to(6)
+    assert (state.over, state.episode.outcome, state.episode.ret) == (True, Outcome.SUCCESS, 1.0)
+    assert state.failure is None
+    assert played.kinds[-2:] == [EventKind.BRANCHED, EventKind.ENDED]
+    store = EpisodeStore(tmp_path / "store")
+    assert played.session.save(store) == 2
+    assert [episode.outcome for episode in store] == [Outcome.ERROR, Outcome.SUCCESS]
+
+
+def test_a_record_cut_off_before_its_end_was_written_is_over_when_it_is_continued() -> None:
+    played = begin()
+    while not played.session.state.over:
+        played.session.step()
+    won = played.session.state.episode
+    cut_off = msgspec.structs.replace(won, outcome=Outcome.UNFINISHED)
+    state = begin(start=False).session.resume(cut_off)
+    assert (state.over, state.episode.outcome, state.episode.ret) == (True, Outcome.SUCCESS, 1.0)
+
+
+def test_the_record_names_the_tokenizer_of_its_token_ids() -> None:
+    env, agent = ScriptedEnv(), ScriptedAgent()
+    agent.tokenizer_sha256 = "one"
+    session = Session(env=env, agent=agent)
+    session.start()
+    parent = session.step().episode
+    assert parent.tokenizer_sha256 == "one"
+    same = session.undo_to(0).episode
+    assert same.tokenizer_sha256 == "one"
+
+    def continued(tokenizer: str | None) -> Episode:
+        other = begin(start=False)
+        other.agent.tokenizer_sha256 = tokenizer
+        return other.session.resume(parent).episode
+
+    assert continued("one").turns == parent.turns
+    assert (continued(None).tokenizer_sha256, continued(None).turns) == ("one", parent.turns)
+    child = continued("another")
+    assert child.tokenizer_sha256 == "another"
+    assert child.turns[0].executed.token_ids is None
+    assert child.turns[0].proposed is not None
+    assert child.turns[0].proposed.token_ids is None
+    assert child.turns[0].executed.message == parent.turns[0].executed.message
+
+
+def test_the_turns_of_a_branch_are_drawn_with_the_seed_that_its_record_names() -> None:
+    played = begin()
+    played.session.step()
+    record = msgspec.structs.replace(played.session.state.episode, seed=7)
+    seeds = []
+    for seed in (1, 2):
+        agent = ScriptedAgent()
+        session = Session(env=ScriptedEnv(), agent=agent, seed=seed)
+        assert session.resume(record).episode.seed == 7
+        session.propose()
+        seeds.append(agent.requests[-1].seed)
+    assert seeds[0] == seeds[1]
+
+
+def test_what_a_person_typed_can_be_written(tmp_path: Path) -> None:
+    played = begin(tmp_path / "journals")
+    state = played.session.take_over("look \udcff")
+    assert state.episode.turns[0].executed.action == "look ?"
+    assert EventKind.NOTICE not in played.kinds
+    assert played.session.save(EpisodeStore(tmp_path / "store")) == 1
+
+
+def test_an_open_sessions_journals_are_offered_nowhere_even_after_their_end(
+    tmp_path: Path,
+) -> None:
+    played = begin(tmp_path)
+    while not played.session.state.over:
+        played.session.step()
+    assert pending_journals(tmp_path) == []
+    played.session.undo_to(3)
+    played.session.step()
+    assert len(list(tmp_path.iterdir())) == 2
+    assert pending_journals(tmp_path) == []
+    played.session.close()
+    assert len(pending_journals(tmp_path)) == 2
+
+
+def test_a_continued_journal_is_saved_and_retired_with_its_branch(tmp_path: Path) -> None:
+    played = begin(tmp_path / "journals")
+    played.session.step()
+    played.session.close()
+    (pending,) = pending_journals(tmp_path / "journals")
+    other = Session(env=ScriptedEnv(), agent=ScriptedAgent(), journals=tmp_path / "journals")
+    other.resume(pending.episode, journal=pending.path)
+    assert pending_journals(tmp_path / "journals") == []
+    other.step()
+    store = EpisodeStore(tmp_path / "store")
+    assert other.save(store) == 2
+    assert list((tmp_path / "journals").iterdir()) == []
+    parent, child = store
+    assert parent == pending.episode
+    assert child.parent == parent.id
+
+
+def test_a_continued_journal_whose_episode_is_in_the_store_is_not_saved_twice(
+    tmp_path: Path,
+) -> None:
+    played = begin(tmp_path / "journals")
+    played.session.step()
+    played.session.close()
+    (pending,) = pending_journals(tmp_path / "journals")
+    store = EpisodeStore(tmp_path / "store")
+    store.append(pending.episode)  # as after a crash before the journal was deleted
+    other = begin(start=False).session
+    other.resume(pending.episode, journal=pending.path)
+    other.step()
+    other.save(store)
+    assert len({episode.id for episode in store}) == len(store) == 2
+
+
+def test_a_journal_in_use_elsewhere_is_not_continued(tmp_path: Path) -> None:
+    played = begin(tmp_path)
+    played.session.step()
+    (path,) = tmp_path.iterdir()
+    with pytest.raises(RunFailedError, match="in use elsewhere"):
+        begin(start=False).session.resume(played.session.state.episode, journal=path)
+
+
+def test_a_continuation_that_fails_lets_go_of_the_journal(tmp_path: Path) -> None:
+    played = begin(tmp_path)
+    played.session.step()
+    played.session.close()
+    (pending,) = pending_journals(tmp_path)
+    other = begin(start=False)
+    other.env.hostile = "!"
+    with pytest.raises(DivergedError):
+        other.session.resume(pending.episode, journal=pending.path)
+    assert len(pending_journals(tmp_path)) == 1
+
+
+def test_saving_twice_leaves_each_id_once_though_the_index_cannot_be_written(
+    tmp_path: Path,
+) -> None:
+    played = begin(tmp_path / "journals")
+    played.session.step()
+    store = EpisodeStore(tmp_path / "store")
+    (tmp_path / "store" / "x.jsonl").mkdir(parents=True)
+    (tmp_path / "store" / "index.json").mkdir()
+    assert played.session.save(store) == 1
+    assert played.session.save(store) == 0
+    assert len(store) == 1
 
 
 def test_saving_writes_every_branch_and_deletes_the_journals(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
 from oreo_agent.episodes.journal import default_journal_folder, pending_journals
-from oreo_agent.errors import ExitCode
+from oreo_agent.errors import ExitCode, RunFailedError
 from oreo_agent.tui.driver import SessionFactory
 from oreo_agent.tui.library import Entry, open_library
 from oreo_agent.tui.screens.help import HelpScreen, key_rows
@@ -138,6 +138,7 @@ def run_play(
         mouse: False leaves the mouse to the terminal, for its own selection of text.
 
     Raises:
+        RunFailedError: The screen crashed; the message names the log with the traceback.
         OreoAgentError: There was no session to show: the model, the data or the game is missing.
     """
     notices: list[str] = []
@@ -155,9 +156,11 @@ def run_play(
         where=str(store),
         notices=notices,
     )
-    _show(app, log or folder.parent / "screen.log", mouse=mouse)
     driver = screen[0].driver
-    has_ended = driver.close(timeout=_LEAVE_SECONDS)
+    try:
+        _show(app, log or folder.parent / "screen.log", mouse=mouse)
+    finally:
+        has_ended = driver.close(timeout=_LEAVE_SECONDS)
     if driver.broken is not None:
         raise driver.broken
     if not has_ended:
@@ -176,6 +179,7 @@ def run_replay(paths: Sequence[Path], *, log: Path | None = None, mouse: bool = 
     Raises:
         MissingError: A path does not exist.
         EpisodeFormatError: There is nothing to list, or a line is not an episode.
+        RunFailedError: The screen crashed; the message names the log with the traceback.
     """
     open_library(paths)
     app = OreoApp(
@@ -188,3 +192,10 @@ def run_replay(paths: Sequence[Path], *, log: Path | None = None, mouse: bool = 
 def _show(app: OreoApp, log: Path, *, mouse: bool) -> None:
     with guarded_terminal(log):
         app.run(mouse=mouse)
+    # Textual prints the traceback itself, to what is the log meanwhile, and returns as if all were
+    # well.
+    if app.return_code:
+        raise RunFailedError(
+            f"The screen crashed; {log} has the traceback.",
+            "Start again: what was played is kept. --plain does without the screen.",
+        )

@@ -122,10 +122,10 @@ class SessionDriver:
             self._running.set()
         self._report_pace(busy=False)
 
-    def choose(self, index: int) -> None:
-        """Do one of the options."""
+    def choose(self, action: str, turn: int) -> None:
+        """Do one of the options that were shown after so many turns."""
         self._running.clear()
-        self._commands.put(lambda session: session.choose(index))
+        self._commands.put(lambda session: session.choose(action, turn=turn))
 
     def take_over(self, action: str) -> None:
         """Do what the person typed."""
@@ -137,10 +137,10 @@ class SessionDriver:
         self._running.clear()
         self._commands.put(lambda session: session.undo_to(turn))
 
-    def resume(self, episode: Episode) -> None:
-        """Go on from a recorded episode."""
+    def resume(self, episode: Episode, journal: Path) -> None:
+        """Go on from an episode that was left without saving."""
         self._running.clear()
-        self._commands.put(lambda session: session.resume(episode))
+        self._commands.put(lambda session: session.resume(episode, journal=journal))
 
     def save(self, store: Path) -> None:
         """Save what no store has."""

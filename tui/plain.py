@@ -70,7 +70,7 @@ def run_plain_replay(paths: Sequence[Path], *, out: TextIO | None = None) -> Exi
     """
     out = out or sys.stdout
     for episode in read_episodes(paths):
-        _write(out, f"episode {episode.id}  goal: {safe_line(episode.goal)}")
+        _write(out, f"episode {safe_line(episode.id)}  goal: {safe_line(episode.goal)}")
         for view in state_views(episode):
             _write_state(out, view)
         _write(out, _summary(episode))

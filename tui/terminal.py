@@ -17,7 +17,7 @@ __all__ = ["guarded_terminal"]
 
 @contextmanager
 def guarded_terminal(log: Path) -> Iterator[None]:
-    """Send file descriptors 1 and 2 to a log; the screen draws through a private descriptor.
+    """Send file descriptors 1 and 2 to a log; the screen draws on what was standard output.
 
     Args:
         log: Emptied first; holds whatever was written while the screen was up.
@@ -27,7 +27,7 @@ def guarded_terminal(log: Path) -> Iterator[None]:
     sys.stderr.flush()
     saved_out, saved_err = os.dup(1), os.dup(2)
     sink = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_APPEND, 0o600)
-    terminal = os.fdopen(os.dup(saved_err), "w", encoding="utf-8", errors="replace")
+    terminal = os.fdopen(os.dup(saved_out), "w", encoding="utf-8", errors="replace")
     originals = sys.__stdout__, sys.__stderr__
     try:
         os.dup2(sink, 1)

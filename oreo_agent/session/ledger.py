@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 from oreo_agent.episodes.append import Notice
-from oreo_agent.episodes.journal import Journal
+from oreo_agent.episodes.journal import HeldJournal, Journal
 from oreo_agent.episodes.record import Episode, Outcome, Turn
 from oreo_agent.episodes.store import EpisodeStore
-from oreo_agent.errors import RunFailedError
+from oreo_agent.errors import OreoAgentError, RunFailedError
 
 __all__ = ["Ledger"]
 
@@ -30,15 +31,26 @@ class Ledger:
         self._on_notice = on_notice
         self._closed: list[Episode] = []
         self._journal: Journal | None = None
-        self._old_journals: list[Journal] = []
+        self._adopted: set[str] = set()
+        self._old_journals: list[Journal | HeldJournal] = []
         self.is_saved = False
         """Whether a store has the current episode as it is."""
 
     def open(self, episode: Episode) -> None:
         """Begin an episode."""
         self.is_saved = False
-        if self._folder is not None:
+        if self._folder is None:
+            return
+        try:
             self._journal = Journal(self._folder, episode, on_notice=self._on_notice)
+        except RunFailedError as error:
+            self._on_notice(f"journal: {error}")
+
+    def adopt(self, episode: Episode, journal: HeldJournal) -> None:
+        """Take over an earlier session's episode and journal: saved and deleted with the others."""
+        self._closed.append(episode)
+        self._adopted.add(episode.id)
+        self._old_journals.append(journal)
 
     def turn(self, turn: Turn, answer: str | None) -> None:
         """Put a turn on the disk."""
@@ -49,11 +61,10 @@ class Ledger:
         self._write(lambda journal: journal.end(outcome, error))
 
     def shelve(self, episode: Episode) -> None:
-        """Set the current episode aside; it is saved with the others."""
+        """Set the current episode aside; it is saved with the others, and its journal kept."""
         if episode.turns and not self.is_saved:
             self._closed.append(episode)
         if self._journal is not None:
-            self._journal.close()
             self._old_journals.append(self._journal)
             self._journal = None
 
@@ -67,7 +78,8 @@ class Ledger:
         if pending:
             with store.writer(shard) as writer:
                 for episode in pending:
-                    writer.append(episode)
+                    if not self._was_saved(episode, store):
+                        writer.append(episode)
                     self._closed = [kept for kept in self._closed if kept is not episode]
             self.forget()
         return len(pending)
@@ -84,8 +96,16 @@ class Ledger:
 
     def close(self) -> None:
         """Release the journals and leave them where they are."""
-        if self._journal is not None:
-            self._journal.close()
+        for journal in (*self._old_journals, self._journal):
+            if journal is not None:
+                journal.close()
+
+    def _was_saved(self, episode: Episode, store: EpisodeStore) -> bool:
+        """Whether an earlier session was ended between saving and deleting its journal."""
+        # A damaged line elsewhere in the store must not keep this episode out of it.
+        with contextlib.suppress(OreoAgentError):
+            return episode.id in self._adopted and episode.id in store
+        return False
 
     def _write(self, write: Callable[[Journal], None]) -> None:
         if self._journal is None:

@@ -11,6 +11,7 @@ import msgspec
 
 from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
 from oreo_agent.envs.api import StepResult, TaskId, TextEnv
+from oreo_agent.episodes.journal import HeldJournal
 from oreo_agent.episodes.record import (
     Decision,
     Episode,
@@ -23,6 +24,7 @@ from oreo_agent.episodes.record import (
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import OreoAgentError, RunFailedError, UsageError
 from oreo_agent.session.ledger import Ledger
+from oreo_agent.session.opening import branch_of, new_episode
 from oreo_agent.session.replay import replay_turns
 from oreo_agent.session.state import EventKind, SessionEvent, SessionState, choice_options
 from oreo_agent.session.turns import by_human, outcome_of, past_turn, turn_seed
@@ -108,46 +110,46 @@ class Session:
         """
         task = self._task or self._draw_task()
         observation = self._env.reset(task, seed=self._seed)
-        facts = self._env.task_info(task)
-        episode = Episode(
-            id=new_episode_id(),
-            env=self._env.spec.id,
-            task=task,
-            goal=observation.goal,
-            outcome=Outcome.UNFINISHED,
-            turns=(),
-            final_observation=observation.text,
-            split=self._split,
-            task_type=facts.get("type"),
-            task_sha256=facts.get("sha256"),
-            dialect=facts.get("dialect"),
-            versions=self._versions,
-            model=self._agent.name,
-            sampling=self._agent.sampling,
-            seed=self._seed,
-            created=utc_now(),
+        episode = new_episode(self._env, self._agent, task, observation)
+        self._open(
+            msgspec.structs.replace(
+                episode, split=self._split, versions=self._versions, seed=self._seed
+            )
         )
-        self._open(episode)
         self._arrive(observation.admissible)
         return self._emit(EventKind.STARTED)
 
-    def resume(self, episode: Episode, turn: int | None = None) -> SessionState:
+    def resume(
+        self, episode: Episode, turn: int | None = None, *, journal: Path | None = None
+    ) -> SessionState:
         """Go on from a recorded episode: a new one that names it as its parent.
 
         Args:
             episode: The record; it is not changed.
             turn: How many of its turns to keep; all of them by default.
+            journal: The journal that the record comes from. It belongs to this session from now
+                on: saving puts the record into the store too, and deletes the journal.
 
         Raises:
             UsageError: The episode was played to its end, and no earlier turn is named.
+            MissingError: The journal was saved or deleted elsewhere.
+            RunFailedError: The journal is in use elsewhere.
             DivergedError: The environment answers otherwise than the record says.
             OreoAgentError: The task is not there.
         """
         keep = len(episode.turns) if turn is None else turn
         if keep == len(episode.turns) and episode.outcome.is_scored:
             raise UsageError(f"Episode {episode.id} is over.", "Name an earlier turn.")
-        self._branch(episode, keep)
-        return self._emit(EventKind.BRANCHED, f"continues {episode.id} after turn {keep}")
+        held = None if journal is None else HeldJournal(journal)
+        try:
+            self._branch(episode, keep)
+        except BaseException:
+            if held is not None:
+                held.close()
+            raise
+        if held is not None:
+            self._ledger.adopt(episode, held)
+        return self._branched(f"continues {episode.id} after turn {keep}")
 
     def propose(self) -> AgentDecision | None:
         """Ask the agent, once a turn; None if the episode is over or the agent failed."""
@@ -176,19 +178,23 @@ class Session:
         )
         return self._execute(executed, Decision.ACCEPT)
 
-    def choose(self, index: int) -> SessionState:
+    def choose(self, action: str, *, turn: int | None = None) -> SessionState:
         """Do one of ``state.options``; the agent's own choice counts as accepted.
 
+        Args:
+            action: The option's action. Its place is not asked for: thinking reorders the options.
+            turn: How many turns had been played where the person saw it.
+
         Raises:
-            UsageError: There is no such option, or the episode is over.
+            UsageError: There is no such option, the episode is over, or another turn was played
+                since.
         """
         self._expect_open()
-        options = self.state.options
-        if not 0 <= index < len(options):
-            raise UsageError(
-                f"There is no candidate {index + 1}.", f"There are {len(options)} of them."
-            )
-        action = options[index].action
+        if turn not in (None, len(self._current().turns)):
+            raise UsageError("The choice came too late: play has moved on.", "Choose again.")
+        known = {option.action for option in self.state.options} | set(self._admissible or ())
+        if action not in known:
+            raise UsageError(f"{action!r} cannot be chosen here.", "Take over to type it.")
         if self._decision is not None and action == self._decision.proposal.action:
             return self.step()
         return self._execute(by_human(action), Decision.CHOOSE)
@@ -226,7 +232,7 @@ class Session:
             if not self._over:
                 self._end(Outcome.UNFINISHED)
             return self._fail("environment", error)
-        return self._emit(EventKind.BRANCHED, f"back after turn {turn}, on a branch of {old.id}")
+        return self._branched(f"back after turn {turn}, on a branch of {old.id}")
 
     def save(self, store: EpisodeStore, *, shard: str = "live") -> int:
         """Put every unsaved episode of this session into a store, then delete its journals.
@@ -293,29 +299,21 @@ class Session:
         return state if outcome is None else self._emit(EventKind.ENDED, outcome.value)
 
     def _branch(self, parent: Episode, keep: int) -> None:
-        observation = replay_turns(self._env, parent, keep)
+        replayed = replay_turns(self._env, parent, keep)
         if self._episode is not None:
             if not self._over:
                 self._end(Outcome.UNFINISHED)
             self._shelve()
         self._branches += 1
-        self._open(
-            msgspec.structs.replace(
-                parent,
-                id=new_episode_id(),
-                outcome=Outcome.UNFINISHED,
-                turns=parent.turns[:keep],
-                final_observation=observation.text,
-                parent=parent.id,
-                fork_turn=keep,
-                error=None,
-                created=utc_now(),
-                model=self._agent.name,
-                sampling=self._agent.sampling,
-                versions=self._versions,
-            )
-        )
-        self._arrive(observation.admissible)
+        self._open(branch_of(parent, keep, replayed, self._agent, self._versions))
+        self._arrive(replayed.observation.admissible)
+        outcome = outcome_of(replayed.last) if replayed.last is not None else None
+        if outcome is not None:
+            self._end(outcome)
+
+    def _branched(self, message: str) -> SessionState:
+        state = self._emit(EventKind.BRANCHED, message)
+        return self._emit(EventKind.ENDED, state.episode.outcome.value) if self._over else state
 
     def _continue_saved(self) -> None:
         """Open a branch where the saved episode stands: what is in a store is not edited."""
@@ -371,13 +369,15 @@ class Session:
         return tasks[random.Random(self._seed).randrange(len(tasks))]
 
     def _request(self, episode: Episode) -> ActRequest:
+        # The record's seed: a branch of another session's episode keeps that one's.
+        seed = self._seed if episode.seed is None else episode.seed
         return ActRequest(
             episode=episode.id,
             goal=episode.goal,
             history=tuple(past_turn(turn) for turn in episode.turns),
             observation=episode.final_observation or "",
             admissible=self._admissible,
-            seed=turn_seed(self._seed, self._branches, len(episode.turns)),
+            seed=turn_seed(seed, self._branches, len(episode.turns)),
         )
 
     def _current(self) -> Episode:

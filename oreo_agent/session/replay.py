@@ -2,30 +2,39 @@
 
 from __future__ import annotations
 
-from oreo_agent.envs.api import Observation, TextEnv
+from dataclasses import dataclass
+
+from oreo_agent.envs.api import Observation, StepResult, TextEnv
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import RunFailedError
 
-__all__ = ["DivergedError", "replay_turns"]
+__all__ = ["DivergedError", "Replayed", "replay_turns"]
 
 
 class DivergedError(RunFailedError):
     """Playing the recorded actions again did not give the recorded observations."""
 
 
-def replay_turns(env: TextEnv, episode: Episode, keep: int) -> Observation:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Replayed:
+    """Where playing again has led."""
+
+    observation: Observation
+    last: StepResult | None
+    """What the last step brought; None where there was no step."""
+
+
+def replay_turns(env: TextEnv, episode: Episode, keep: int) -> Replayed:
     """Reset an environment and play the first ``keep`` turns of a record again.
 
     Every observation is compared with the recorded one.
-
-    Returns:
-        What is observed after those turns.
 
     Raises:
         DivergedError: An observation differs.
         EnvError: The task is not there.
     """
     observation = env.reset(episode.task, seed=episode.seed)
+    last: StepResult | None = None
     recorded: list[str | None] = [turn.observation for turn in episode.turns]
     recorded.append(episode.final_observation)
     for index in range(keep + 1):
@@ -35,5 +44,6 @@ def replay_turns(env: TextEnv, episode: Episode, keep: int) -> Observation:
                 "The record is of another version of the game or the engine; start a new episode.",
             )
         if index < keep:
-            observation = env.step(episode.turns[index].executed.action).observation
-    return observation
+            last = env.step(episode.turns[index].executed.action)
+            observation = last.observation
+    return Replayed(observation=observation, last=last)

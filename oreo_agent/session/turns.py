@@ -12,7 +12,8 @@ __all__ = ["by_human", "outcome_of", "past_turn", "turn_seed"]
 
 
 def by_human(action: str) -> Executed:
-    """Return the record of an action that a person chose."""
+    """Return the record of an action that a person chose, one that UTF-8 can hold."""
+    action = action.encode("utf-8", "replace").decode()
     return Executed(message=action, action=action, actor=Actor.HUMAN)
 
 

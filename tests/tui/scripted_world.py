@@ -87,6 +87,7 @@ class ScriptedAgent:
 
     name = "scripted-1"
     actor = Actor.POLICY
+    tokenizer_sha256: str | None = None
 
     def __init__(self, *, delay: float = 0.0) -> None:
         self.sampling: Sampling | None = Sampling(temperature=0.0)

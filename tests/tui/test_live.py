@@ -7,10 +7,19 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import msgspec
+import pytest
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from oreo_agent.episodes import Decision, EpisodeStore, Outcome, PendingJournal, pending_journals
+from oreo_agent.episodes import (
+    Decision,
+    EpisodeStore,
+    Outcome,
+    PendingJournal,
+    fold_journal,
+    pending_journals,
+)
 from oreo_agent.errors import MissingError
 from oreo_agent.session import Session, SessionState
 from oreo_agent.tui.app import OreoApp
@@ -244,6 +253,61 @@ async def test_an_offered_session_can_be_continued(tmp_path: Path) -> None:
         await shown.pilot.press("c")
         await shown.ready(1)
         assert shown.state.episode.parent == pending[0].episode.id
+
+
+async def test_a_continued_session_is_saved_with_its_branch_and_the_next_one_is_offered(
+    tmp_path: Path,
+) -> None:
+    for _ in range(2):
+        async with screen(tmp_path) as shown:
+            await shown.ready(0)
+            await shown.pilot.press("space")
+            await shown.ready(1)
+    pending = pending_journals(tmp_path / "journals")
+    assert len(pending) == 2
+    async with screen(tmp_path, pending=pending) as shown:
+        await shown.ready(0)
+        await shown.pilot.press("c")
+        await shown.ready(1)
+        await shown.wait(lambda: isinstance(shown.app.screen, RecoverScreen))
+        await shown.pilot.press("s")
+        await shown.wait(lambda: shown.app.screen is shown.live)
+        await shown.pilot.press("space")
+        await shown.ready(2)
+        await shown.pilot.press("s")
+        await shown.wait(lambda: shown.state.unsaved == 0)
+        saved = {episode.id for episode in EpisodeStore(shown.store)}
+        assert saved == {p.episode.id for p in pending} | {shown.state.episode.id}
+    assert list((tmp_path / "journals").iterdir()) == []
+
+
+@pytest.mark.parametrize("key", ["s", "d"])
+async def test_an_offer_that_another_screen_has_settled_is_done(tmp_path: Path, key: str) -> None:
+    async with screen(tmp_path) as shown:
+        await shown.ready(0)
+        await shown.pilot.press("space")
+        await shown.ready(1)
+    pending = pending_journals(tmp_path / "journals")
+    async with screen(tmp_path, pending=pending) as shown:
+        await shown.ready(0)
+        fold_journal(pending[0].path, EpisodeStore(shown.store))
+        await shown.pilot.press(key)
+        await shown.wait(lambda: shown.app.screen is shown.live)
+        assert len(EpisodeStore(shown.store)) == 1
+    assert shown.app.return_code in (None, 0)
+
+
+async def test_an_offer_shows_no_control_characters_of_a_journal(tmp_path: Path) -> None:
+    async with screen(tmp_path) as shown:
+        await shown.ready(0)
+        await shown.pilot.press("space")
+        await shown.ready(1)
+    (pending,) = pending_journals(tmp_path / "journals")
+    hostile = msgspec.structs.replace(pending.episode, created="\x1b]0;pwn\x07then")
+    offered = PendingJournal(path=pending.path, episode=hostile)
+    async with screen(tmp_path, pending=[offered]) as shown:
+        await shown.wait(lambda: "from then" in shown.text())
+        assert "pwn" not in shown.text()
 
 
 async def test_hostile_text_reaches_the_screen_without_escape_or_markup(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+import msgspec
 import pytest
 from textual.pilot import Pilot
 from textual.widgets import OptionList
@@ -190,6 +191,24 @@ def test_plain_replay_writes_what_plain_play_wrote(store: Path) -> None:
     assert len([line for line in lines if line.startswith("episode ")]) == 2
     assert "  2  human: look  |  " in out.getvalue()
     assert "… unfinished after 3 turns" in lines
+
+
+def test_plain_replay_shows_no_control_characters_of_a_file(tmp_path: Path, store: Path) -> None:
+    episode = next(iter(EpisodeStore(store)))
+    hostile = msgspec.structs.replace(episode, id="\x1b]0;pwn\x07id", error="\x1b[2Jerror")
+    EpisodeStore(tmp_path / "hostile").append(hostile)
+    out = io.StringIO()
+    run_plain_replay([tmp_path / "hostile"], out=out)
+    assert "\x1b" not in out.getvalue()
+    assert "episode id  goal" in out.getvalue()
+
+
+async def test_reload_of_a_place_that_cannot_be_read_is_said_and_no_crash(store: Path) -> None:
+    async with replay(store) as pilot:
+        (store / "live.jsonl").unlink()
+        (store / "live.jsonl").mkdir()
+        await pilot.press("R")
+        await wait(pilot, lambda: "0 of 0 episodes" in status(pilot))
 
 
 def test_plain_output_survives_a_narrow_encoding(store: Path) -> None:

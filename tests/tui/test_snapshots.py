@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -15,7 +17,9 @@ from oreo_agent.episodes import EpisodeStore
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.library import open_library
+from oreo_agent.tui.screens.help import HelpScreen
 from oreo_agent.tui.screens.live import LiveScreen
+from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.widgets.status import StatusLine
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory
 
@@ -23,7 +27,7 @@ pytestmark = pytest.mark.skipif(
     sys.version_info[:2] != (3, 11), reason="pictures are compared on one Python version"
 )
 
-SMALL, LARGE = (80, 24), (120, 36)
+TINY, SMALL, LARGE = (60, 20), (80, 24), (120, 36)
 
 
 class Compare(Protocol):
@@ -35,22 +39,49 @@ class Compare(Protocol):
 @pytest.fixture(autouse=True)
 def _still(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Input, "_toggle_cursor", lambda self: None)
-    monkeypatch.setenv("TEXTUAL_ANIMATIONS", "none")
+    for name in ("NO_COLOR", "FORCE_COLOR", "COLORTERM"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def stilled(app: OreoApp) -> OreoApp:
+    # The variable TEXTUAL_ANIMATIONS was read when Textual was imported.
+    app.animation_level = "none"
+    return app
 
 
 def live_app(folder: Path, *, breaks_at: int | None = None) -> OreoApp:
     agent = ScriptedAgent()
     agent.breaks_at = breaks_at
     factory = session_factory(ScriptedEnv(), agent, folder)
-    return OreoApp(
-        live=lambda: LiveScreen(factory, store=Path("episodes")),
-        read_entries=list,
-        where="episodes",
+    return stilled(
+        OreoApp(
+            live=lambda: LiveScreen(factory, store=Path("episodes")),
+            read_entries=list,
+            where="episodes",
+        )
     )
+
+
+async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
+    """Wait for a condition, and then until everything that it set off is drawn."""
+    for _ in range(2000):
+        await pilot.pause(0.005)
+        if condition():
+            break
+    else:
+        raise AssertionError("the condition never came true")
+    await pilot.pause()
 
 
 def thinks(pilot: Pilot[None]) -> bool:
     return "thinking" in str(pilot.app.screen.query_one(StatusLine).render())
+
+
+def is_ready(pilot: Pilot[None], live: LiveScreen, turns: int) -> bool:
+    state = live.state
+    if state is None or thinks(pilot) or len(state.episode.turns) < turns:
+        return False
+    return state.over or state.decision is not None
 
 
 async def played(pilot: Pilot[None], turns: int) -> None:
@@ -61,18 +92,10 @@ async def played(pilot: Pilot[None], turns: int) -> None:
     for wanted in range(turns + 1):
         if wanted:
             await pilot.press("space")
-        for _ in range(2000):
-            await pilot.pause(0.005)
-            state = live.state
-            is_ready = state and (state.decision or state.over) and not thinks(pilot)
-            if state and is_ready and len(state.episode.turns) >= wanted:
-                break
-        else:
-            raise AssertionError(f"turn {wanted} was never played")
-    await pilot.pause(0.1)
+        await until(pilot, partial(is_ready, pilot, live, wanted))
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x36"])
+@pytest.mark.parametrize("size", [TINY, SMALL, LARGE], ids=["60x20", "80x24", "120x36"])
 def test_live(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 4)
@@ -85,7 +108,7 @@ def test_take_over(snap_compare: Compare, tmp_path: Path, size: tuple[int, int])
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 2)
         await pilot.press("t", *"go to")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: pilot.app.screen.query_one(Input).value == "go to")
 
     assert snap_compare(live_app(tmp_path), terminal_size=size, run_before=before)
 
@@ -98,9 +121,7 @@ def test_error_card(snap_compare: Compare, tmp_path: Path) -> None:
         await pilot.press("space")
         live = app.live_screen
         assert live is not None
-        while live.state is None or live.state.failure is None or thinks(pilot):
-            await pilot.pause(0.005)
-        await pilot.pause(0.1)
+        await until(pilot, lambda: live.state and live.state.failure and not thinks(pilot))
 
     assert snap_compare(app, terminal_size=SMALL, run_before=failing)
 
@@ -120,9 +141,15 @@ def test_help(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) -> N
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 0)
         await pilot.press("f1")
-        await pilot.pause(0.1)
+        await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
 
     assert snap_compare(live_app(tmp_path), terminal_size=size, run_before=before)
+
+
+def lists(pilot: Pilot[None], episodes: int) -> bool:
+    if not isinstance(pilot.app.screen, ReplayScreen):
+        return False
+    return f"of {episodes} episodes" in str(pilot.app.screen.query_one(StatusLine).render())
 
 
 @pytest.fixture
@@ -140,18 +167,18 @@ def recorded(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x36"])
 def test_replay_list(snap_compare: Compare, recorded: Path, size: tuple[int, int]) -> None:
-    app = OreoApp(read_entries=lambda: open_library([recorded]), where="episodes")
+    app = stilled(OreoApp(read_entries=lambda: open_library([recorded]), where="episodes"))
 
     async def before(pilot: Pilot[None]) -> None:
-        await pilot.pause(0.2)
+        await until(pilot, lambda: lists(pilot, 2))
 
     assert snap_compare(app, terminal_size=size, run_before=before)
 
 
 def test_replay_of_an_empty_place(snap_compare: Compare) -> None:
-    app = OreoApp(read_entries=list, where="episodes")
+    app = stilled(OreoApp(read_entries=list, where="episodes"))
 
     async def before(pilot: Pilot[None]) -> None:
-        await pilot.pause(0.2)
+        await until(pilot, lambda: lists(pilot, 0))
 
     assert snap_compare(app, terminal_size=SMALL, run_before=before)

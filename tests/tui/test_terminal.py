@@ -150,6 +150,44 @@ def test_q_leaves_at_once_while_the_model_is_still_thinking(tmp_path: Path) -> N
     assert len(pending.episode.turns) == 1
 
 
+CRASHING = """
+import sys
+from pathlib import Path
+sys.path.insert(0, sys.argv[2])
+from scripted_world import ScriptedAgent, ScriptedEnv, session_factory
+from oreo_agent.errors import RunFailedError
+from oreo_agent.tui import app
+from oreo_agent.tui.screens.live import LiveScreen
+
+LiveScreen.action_step = lambda self: 1 / 0
+folder = Path(sys.argv[1])
+make = session_factory(ScriptedEnv(), ScriptedAgent(), folder / "journals")
+try:
+    app.run_play(make, store=folder / "s", journals=folder / "journals", log=folder / "screen.log")
+except RunFailedError as error:
+    sys.exit(f"CAUGHT {error.what.replace(str(folder), '.')}")
+"""
+
+
+def test_a_crash_of_the_screen_is_an_error_that_names_the_log(tmp_path: Path) -> None:
+    command = [sys.executable, "-c", CRASHING, str(tmp_path), str(PROGRAM.parent)]
+    terminal = Terminal(command, columns=80, lines=24)
+    terminal.wait(lambda text: "84%" in text)
+    terminal.child.send(" ")
+    assert terminal.leave() == 1
+    assert b"CAUGHT The screen crashed; ./screen.log has the traceback." in terminal.raw
+    assert "ZeroDivisionError" in (tmp_path / "screen.log").read_text()
+
+
+def test_the_screen_is_drawn_though_standard_error_goes_to_a_file(tmp_path: Path) -> None:
+    program = f"exec {sys.executable} {PROGRAM} {tmp_path} 2>{tmp_path}/err.log"
+    terminal = Terminal(["/bin/sh", "-c", program], columns=80, lines=24)
+    terminal.wait(lambda text: "84%" in text)
+    terminal.child.send("q")
+    assert terminal.leave() == 0
+    assert (tmp_path / "err.log").read_bytes() == b""
+
+
 GUARD = """
 import os, sys
 from pathlib import Path
@@ -173,6 +211,7 @@ def test_the_guard_gives_the_descriptors_back_even_after_an_error(tmp_path: Path
     result = subprocess.run(
         [sys.executable, "-c", GUARD, str(log)], capture_output=True, text=True, check=True
     )
-    assert result.stdout == "out again\n"
-    assert result.stderr == "to the terminal\nerr again\n"
+    # The screen is drawn on standard output: standard error may go to a file.
+    assert result.stdout == "to the terminal\nout again\n"
+    assert result.stderr == "err again\n"
     assert log.read_text() == "to the log\nthis too\n"

@@ -144,12 +144,10 @@ class LiveScreen(Screen[None]):
     def action_choose(self, index: int) -> None:
         """Do the candidate of that number."""
         state = self.state
-        if state is None or not self.query_one(EpisodePane).is_at_end:
-            self._say("Select the last turn to choose: press $ first.")
-        elif index >= len(state.options):
+        if state is not None and index >= len(state.options):
             self._say(f"There is no candidate {index + 1}.")
-        else:
-            self.driver.choose(index)
+        elif state is not None:
+            self._choose(state.options[index].action)
 
     def action_undo(self) -> None:
         """Go back to the selected turn, on a branch."""
@@ -197,7 +195,13 @@ class LiveScreen(Screen[None]):
 
     @on(CandidateList.Chosen)
     def _chosen(self, event: CandidateList.Chosen) -> None:
-        self.action_choose(event.index)
+        self._choose(event.action)
+
+    def _choose(self, action: str) -> None:
+        if self.state is None or not self.query_one(EpisodePane).is_at_end:
+            self._say("Select the last turn to choose: press $ first.")
+        else:
+            self.driver.choose(action, len(self.state.episode.turns))
 
     @on(TakeOverCard.Sent)
     def _sent(self, event: TakeOverCard.Sent) -> None:
@@ -276,8 +280,7 @@ class LiveScreen(Screen[None]):
 
         def answered(choice: Recovery | None) -> None:
             if choice is Recovery.GO_ON:
-                self.driver.resume(journal.episode)
-                return
+                self.driver.resume(journal.episode, journal.path)
             self._offer_next()
 
         self.app.push_screen(RecoverScreen(journal, self._store), answered)

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
-from oreo_agent.episodes.journal import PendingJournal, fold_journal
+from oreo_agent.episodes.journal import PendingJournal, discard_journal, fold_journal
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.tui.text import safe_line
@@ -54,13 +54,14 @@ class RecoverScreen(ModalScreen[Recovery]):
     def compose(self) -> ComposeResult:
         """Say which session it is."""
         episode = self._journal.episode
+        created = safe_line(episode.created or "an unknown time")
         with Vertical(id="recover-card") as card:
             card.border_title = "A session was not saved"
             yield Static(
                 Content.assemble(
                     (safe_line(episode.goal), "bold"),
-                    f"\n{len(episode.turns)} turns, {episode.outcome}, from {episode.created}",
-                    f"\n\ns  save it to {self._store}",
+                    f"\n{len(episode.turns)} turns, {episode.outcome}, from {created}",
+                    f"\n\ns  save it to {safe_line(str(self._store))}",
                     "" if episode.outcome.is_scored else "\nc  continue it here",
                     "\nd  delete it",
                     "\nesc  keep it and ask again at the next start",
@@ -78,7 +79,7 @@ class RecoverScreen(ModalScreen[Recovery]):
         try:
             fold_journal(self._journal.path, EpisodeStore(self._store, fsync=True))
         except OreoAgentError as error:
-            self.notify(str(error), severity="error", markup=False)
+            self._refuse(error)
             return
         self.dismiss(Recovery.SAVED)
 
@@ -88,9 +89,16 @@ class RecoverScreen(ModalScreen[Recovery]):
 
     def action_discard(self) -> None:
         """Delete the journal."""
-        self._journal.path.unlink(missing_ok=True)
+        try:
+            discard_journal(self._journal.path)
+        except OreoAgentError as error:
+            self._refuse(error)
+            return
         self.dismiss(Recovery.DISCARDED)
 
     def action_later(self) -> None:
         """Leave the journal where it is."""
         self.dismiss(Recovery.LATER)
+
+    def _refuse(self, error: OreoAgentError) -> None:
+        self.notify(safe_line(str(error)), severity="error", markup=False)

@@ -25,11 +25,11 @@ class CandidateList(OptionList):
     HELP = "What could be done here. Enter, or the number, does it; the mark ▸ is the agent's pick."
 
     class Chosen(Message):
-        """The person wants the candidate of that index."""
+        """The person wants that action done."""
 
-        def __init__(self, index: int) -> None:
+        def __init__(self, action: str) -> None:
             super().__init__()
-            self.index = index
+            self.action = action
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
@@ -56,7 +56,7 @@ class CandidateList(OptionList):
         """Hand the choice to the screen."""
         event.stop()
         if self._candidates:
-            self.post_message(self.Chosen(event.option_index))
+            self.post_message(self.Chosen(self._candidates[event.option_index].action))
 
     def _draw(self) -> None:
         width = max(self.size.width - 2, 16)
