@@ -140,6 +140,9 @@ class UpdateSampler(Sampler[int]):
     update itself stays an unbiased draw. Grouping whole updates by length would not: failures are
     long, so an update would be all failures or all successes.
 
+    Every update is full: the last one of an epoch is filled up from the epoch's start, else few
+    episodes would move the model as far as many, and most in the method with the fewest episodes.
+
     Args:
         lengths: Tokens of each episode.
         update_size: Episodes an update, over all micro-batches and processes.
@@ -157,10 +160,11 @@ class UpdateSampler(Sampler[int]):
         self._epoch = epoch
 
     def __len__(self) -> int:
-        return len(self._lengths)
+        return -(-len(self._lengths) // self._update_size) * self._update_size
 
     def __iter__(self) -> Iterator[int]:
-        order = np.random.default_rng((self._seed, self._epoch)).permutation(len(self._lengths))
+        drawn = np.random.default_rng((self._seed, self._epoch)).permutation(len(self._lengths))
+        order = np.resize(drawn, len(self))  # repeats from the start
         for start in range(0, len(order), self._update_size):
             update = order[start : start + self._update_size]
             yield from update[np.argsort(self._lengths[update], kind="stable")].tolist()

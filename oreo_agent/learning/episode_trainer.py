@@ -149,7 +149,7 @@ class EpisodeTrainer(Trainer, ABC):
             if not math.isfinite(logs["loss"]):
                 raise RunFailedError(
                     f"the loss is {logs['loss']} at update {self.state.global_step}.",
-                    "Lower the learning rate and resume from the last checkpoint.",
+                    "Lower the learning rate and start again.",
                 )
             logs = {**logs, **self._meter.take(self.accelerator)}
         if "train_loss" in logs:
@@ -279,6 +279,11 @@ class EpisodeTrainer(Trainer, ABC):
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        if not all(bool(torch.isfinite(p).all()) for p in self.roles()[0].parameters()):
+            raise RunFailedError(
+                f"the weights are not finite at update {self.state.global_step}.",
+                "Lower the learning rate and start again.",
+            )
         try:
             super()._save_checkpoint(model, trial)
         except (OSError, SafetensorError, RuntimeError) as error:

@@ -95,9 +95,6 @@ def test_trap_09_batch_loss_is_the_mean_of_single_losses() -> None:
     short, long = example(0), example(1)
     # The longer one is the first example twice over, so a token mean would weigh it double.
     grown: dict[str, Any] = {"returns": long["returns"]}
-    for name, tensor in long.items():
-        if name != "returns":
-            grown[name] = torch.cat([tensor, example(2)[name]], dim=1)[:, : 2 * 6 - 1]
     grown["values"] = torch.cat([long["values"], example(2)["values"]], dim=1)
     grown["turn_end_mask"] = torch.cat([long["turn_end_mask"], long["turn_end_mask"]], dim=1)
     for name in ("logprobs", "reference_logprobs", "kl", "state_mask"):

@@ -356,12 +356,40 @@ def test_the_order_of_an_epoch_depends_on_seed_and_epoch_alone() -> None:
     first = list(sampler)
     sampler.set_epoch(1)
     second = list(sampler)
-    assert sorted(first) == sorted(second) == lengths
+    assert set(first) == set(second) == set(lengths)
     assert first != second
     assert first[:8] == sorted(first[:8])  # by length within an update
     fresh = UpdateSampler(lengths, update_size=8, seed=3)
     fresh.set_epoch(1)
     assert list(fresh) == second
+
+
+def test_every_update_is_full() -> None:
+    for count in (3, 8, 20):
+        sampler = UpdateSampler(list(range(count)), update_size=8, seed=3)
+        assert len(list(sampler)) == len(sampler) == -(-count // 8) * 8
+
+
+def test_trap_09_an_update_is_the_mean_of_its_episodes_whatever_their_length(
+    tmp_path: Path,
+) -> None:
+    by_length = sorted(episodes(30), key=lambda episode: len(episode.token_ids))
+    # V starts at 0, so an episode's loss is its squared return: a token mean would lean to the won.
+    pair = [
+        next(episode for episode in by_length if not episode.won),
+        next(episode for episode in reversed(by_length) if episode.won),
+    ]
+
+    def loss(data: list[RenderedEpisode], name: str) -> float:
+        run = trainer(
+            "oreo", tmp_path / name, data, max_steps=1, per_device_train_batch_size=len(data)
+        )
+        run.train()
+        return float(run.state.log_history[0]["loss"])
+
+    singles = [loss([one], str(number)) for number, one in enumerate(pair)]
+    assert abs(singles[0] - singles[1]) > 0.1
+    assert loss(pair, "both") == pytest.approx(sum(singles) / 2, rel=1e-5)
 
 
 def test_a_loss_that_is_not_finite_stops_the_run(tmp_path: Path) -> None:
