@@ -77,26 +77,36 @@ def game_results(episodes: Sequence[Episode]) -> list[GameResult]:
 
 
 def wilson_interval(
-    successes: int, games: int, z: float = 1.959963984540054
+    successes: float, games: int, z: float = 1.959963984540054
 ) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion (95 % by default); (0, 1) for no games."""
+    """Return the Wilson score interval of a proportion (95 % by default); (0, 1) for no games.
+
+    ``successes`` may be a fraction: a rate times the number of independent games.
+    """
     if games == 0:
         return 0.0, 1.0
     rate = successes / games
     centre = rate + z * z / (2 * games)
     spread = z * math.sqrt(rate * (1 - rate) / games + z * z / (4 * games * games))
     scale = 1 + z * z / games
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
+    # At the ends the bound is the rate itself: rounding must not put it on the wrong side.
+    low = 0.0 if successes == 0 else max(0.0, (centre - spread) / scale)
+    high = 1.0 if successes == games else min(1.0, (centre + spread) / scale)
+    return low, high
 
 
 def success_by_type(results: Sequence[GameResult]) -> dict[str, Proportion]:
-    """Return success per task type, in alphabetical order, then ``all``."""
-    groups: dict[str, list[bool]] = {}
+    """Return success per task type, in alphabetical order, then ``all``.
+
+    A game that several runs played counts once in the interval's width: its outcomes are taken as
+    one observation, which is the cautious end of what they may be.
+    """
+    groups: dict[str, list[GameResult]] = {}
     for result in results:
-        groups.setdefault(result.task_type, []).append(result.won)
+        groups.setdefault(result.task_type, []).append(result)
     ordered = {name: groups[name] for name in sorted(groups)}
-    ordered["all"] = [result.won for result in results]
-    return {name: _proportion(won) for name, won in ordered.items()}
+    ordered["all"] = list(results)
+    return {name: _proportion(group) for name, group in ordered.items()}
 
 
 def mcnemar_exact(ours: Mapping[str, bool], theirs: Mapping[str, bool]) -> float:
@@ -144,8 +154,9 @@ def sign_flip_test(
     return float(extreme / (flips + 1))
 
 
-def _proportion(won: Sequence[bool]) -> Proportion:
-    successes, games = sum(won), len(won)
-    low, high = wilson_interval(successes, games)
+def _proportion(results: Sequence[GameResult]) -> Proportion:
+    successes, games = sum(result.won for result in results), len(results)
     rate = successes / games if games else 0.0
+    distinct = len({result.task for result in results})
+    low, high = wilson_interval(rate * distinct, distinct)
     return Proportion(successes=successes, games=games, rate=rate, low=low, high=high)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import msgspec
 import pytest
 
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn
@@ -86,3 +87,15 @@ def test_success_by_type_ends_with_all_games() -> None:
     )
     assert list(table) == ["pick", "all"]
     assert (table["all"].successes, table["all"].games) == (1, 2)
+
+
+def test_playing_the_same_games_again_does_not_narrow_the_interval() -> None:
+    once = game_results(
+        [
+            msgspec.structs.replace(_episode(outcome, "r", "x"), task=f"t{i}")
+            for i, outcome in enumerate([Outcome.SUCCESS, Outcome.HORIZON] * 20)
+        ]
+    )
+    single, pooled = success_by_type(once)["all"], success_by_type(once * 3)["all"]
+    assert (pooled.successes, pooled.games) == (60, 120)
+    assert (pooled.low, pooled.high) == pytest.approx((single.low, single.high))

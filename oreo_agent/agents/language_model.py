@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,7 +42,7 @@ class LanguageModelAgent:
     Args:
         policy: A causal language model in evaluation mode.
         renderer: Turns requests into token ids.
-        name: Model id or path; recorded with each proposal.
+        name: Model id; recorded with each proposal.
         temperature: 0 takes the likeliest token; otherwise tokens are sampled.
         restricted: Whether decoding is restricted to the admissible actions, where there is a list.
         value: Says V(s) behind the last token read.
@@ -64,6 +65,7 @@ class LanguageModelAgent:
     ) -> None:
         self.name = name
         self.renderer = renderer
+        self.tokenizer_sha256: str | None = renderer.sha256
         self.sampling: Sampling | None = Sampling(temperature=temperature, restricted=restricted)
         self._temperature = temperature
         self._restricted = restricted
@@ -225,9 +227,15 @@ def load_agent(
     return LanguageModelAgent(
         checkpoint.policy,
         Renderer(checkpoint.tokenizer),
-        name=str(path),
+        name=f"{checkpoint.meta.method}@{_fingerprint(path)}",
         temperature=temperature,
         restricted=restricted,
         value=checkpoint.value if with_value else None,
         show_candidates=show_candidates,
     )
+
+
+def _fingerprint(path: Path) -> str:
+    """Return 12 hex digits of the policy's weights: records name a model, not where it lay."""
+    with (path / "policy" / "model.safetensors").open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()[:12]

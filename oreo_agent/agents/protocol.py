@@ -57,6 +57,8 @@ class Agent(Protocol):
     """Model id, path or kind; recorded with each proposal."""
     actor: Actor
     sampling: Sampling | None
+    tokenizer_sha256: str | None
+    """Names the tokenizer of the token ids in its proposals; None where it writes no tokens."""
 
     def act(self, requests: Sequence[ActRequest]) -> list[AgentDecision]:
         """Return one decision a request, in order."""

@@ -17,6 +17,7 @@ class RandomAgent:
     name = "random"
     actor = Actor.RANDOM
     sampling: Sampling | None = None
+    tokenizer_sha256: str | None = None
 
     def act(self, requests: Sequence[ActRequest]) -> list[AgentDecision]:
         """Return one decision a request, in order."""

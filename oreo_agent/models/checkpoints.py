@@ -131,7 +131,10 @@ def load_checkpoint(path: Path) -> Checkpoint:
     try:
         with _no_progress_bars():
             policy = AutoModelForCausalLM.from_pretrained(
-                path / "policy", local_files_only=True, use_safetensors=True
+                path / "policy",
+                local_files_only=True,
+                use_safetensors=True,
+                trust_remote_code=False,
             )
             value = _load_value(path / "value") if (path / "value").is_dir() else None
         tokenizer = load_tokenizer(path / "policy")
@@ -181,13 +184,19 @@ def _copy_weights(folder: Path, model: PreTrainedModel, loader: Any) -> None:
         raise MissingError(f"no weights at {folder}.", "Start from a checkpoint of this run.")
     with _no_progress_bars():
         stored: nn.Module = loader.from_pretrained(
-            folder, local_files_only=True, use_safetensors=True, dtype=model.dtype
+            folder,
+            local_files_only=True,
+            use_safetensors=True,
+            trust_remote_code=False,
+            dtype=model.dtype,
         )
     model.load_state_dict(stored.state_dict())
 
 
 def _load_value(folder: Path) -> ValueModel:
-    backbone = AutoModel.from_pretrained(folder, local_files_only=True, use_safetensors=True)
+    backbone = AutoModel.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
+    )
     value = ValueModel(backbone)
     value.head.load_state_dict(safetensors.torch.load_file(folder / _HEAD))
     return value.eval()

@@ -27,10 +27,12 @@ class ModelPreset:
 
 PRESETS = {
     "nano": ModelPreset(layers=2, hidden=64, heads=2, intermediate=192),
+    "mini": ModelPreset(layers=3, hidden=96, heads=3, intermediate=256),
     "tiny": ModelPreset(layers=4, hidden=128, heads=4, intermediate=384),
     "small": ModelPreset(layers=6, hidden=256, heads=4, intermediate=768),
 }
-"""``tiny`` has about 1 M parameters, ``small`` about 6 M, ``nano`` is for smoke runs and tests."""
+"""Parameters without the vocabulary's: ``nano`` 0.1 M, for smoke runs and tests; ``mini`` 0.3 M,
+which learns generated houses within minutes on two cores; ``tiny`` 0.9 M; ``small`` 5 M."""
 
 
 def build_policy(preset: str, tokenizer: PreTrainedTokenizerFast, *, seed: int) -> LlamaForCausalLM:

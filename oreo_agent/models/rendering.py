@@ -147,6 +147,8 @@ class Renderer:
                 else self.observation(turn.observation)
             )
             said = self.message(turn.executed.message, turn.executed.token_ids if own else None)
+            if turn.executed.token_ids is not None and not own and not turn.executed.action:
+                said = said[:-1]  # the message never ended
             written = not (imitate and turn.executed.actor is Actor.RANDOM)
             ids += seen + said
             mask += [False] * len(seen) + [written] * len(said)

@@ -113,13 +113,21 @@ def test_restricted_decoding_gives_an_admissible_action(renderer: Renderer) -> N
     assert len(actions) > 1
 
 
+class _NeverEnding(torch.nn.Linear):
+    """An output head under which the end of a turn is never the likeliest token."""
+
+    end_id = 0
+
+    def forward(self, hidden: torch.Tensor) -> torch.Tensor:
+        logits = super().forward(hidden)
+        logits[..., self.end_id] = -1e9
+        return logits
+
+
 def test_a_message_without_an_end_holds_no_action(renderer: Renderer) -> None:
     agent = _agent(renderer)
-    with torch.no_grad():  # the end of a turn becomes the opposite of the likeliest token
-        prompt = renderer.prompt(TEXTS[0], (), TEXTS[1])
-        hidden = agent._base(input_ids=torch.tensor([prompt])).last_hidden_state[0, -1]
-        weight = agent._policy.get_output_embeddings().weight
-        weight[renderer.end_id] = -hidden
+    agent._head.__class__ = _NeverEnding
+    agent._head.end_id = renderer.end_id  # type: ignore[assignment]
     [decision] = agent.act([_request("a")])
     assert len(decision.proposal.token_ids or ()) == 24
     assert decision.proposal.action == ""
@@ -143,12 +151,20 @@ def test_candidates_are_exact_and_change_nothing(renderer: Renderer) -> None:
         assert candidate.value is not None
 
 
-def test_trap_15_candidates_that_differ_only_in_the_last_token_have_values_of_their_own(
-    renderer: Renderer,
-) -> None:
-    [decision] = _agent(renderer, show_candidates=True).act([_request("a", 2)])
-    values = {c.action: c.value for c in decision.candidates}
-    assert values["go to bed 1"] != values["go to desk 1"]
+def test_trap_15_a_candidates_value_is_read_behind_its_last_token(renderer: Renderer) -> None:
+    agent = _agent(renderer, show_candidates=True)
+    request = _request("a", 2)
+    [decision] = agent.act([request])
+    prompt = renderer.prompt(request.goal, request.history, request.observation)
+    value = agent._value
+    assert value is not None
+    for candidate in decision.candidates:
+        ids = torch.tensor([prompt + renderer.message(candidate.action)])
+        with torch.no_grad():
+            hidden = value.backbone(input_ids=ids).last_hidden_state
+            at_the_end, before = (float(value.head(hidden[0, place])) for place in (-1, -2))
+        assert candidate.value == pytest.approx(at_the_end, abs=1e-4)
+        assert abs(at_the_end - before) > 1e-3
 
 
 def test_the_value_is_that_of_the_state_before_the_turn(renderer: Renderer) -> None:
