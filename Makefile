@@ -19,8 +19,12 @@ help:
 	@echo "make check     formatting, lint, types, import rules, wheel"
 	@echo "make clean     remove what was built; the virtual environment and runs/ stay"
 
+# Where the venv module fails it leaves a python behind, which would count as made the next time.
 $(BIN)/python:
-	$(PYTHON) -m venv $(VENV)
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 13))' || { \
+		echo "$(PYTHON) is not Python 3.11 or 3.12. Name one, e.g.: make PYTHON=python3.12" >&2; \
+		exit 1; }
+	$(PYTHON) -m venv $(VENV) || { rm -f $@; exit 1; }
 
 # torch alone and first: it is the largest part, and pip then settles the rest around it.
 $(RUNTIME): pyproject.toml constraints.txt | $(BIN)/python

@@ -15,7 +15,7 @@ from enum import StrEnum
 from importlib import metadata, resources
 from pathlib import Path
 
-__all__ = ["CHECKS", "Check", "Status", "run_checks"]
+__all__ = ["CHECKS", "Check", "Status"]
 
 
 class Status(StrEnum):
@@ -175,10 +175,10 @@ def check_writable() -> Check:
 
 def check_terminal() -> Check:
     """Can the screen be shown here?"""
-    if not sys.stderr.isatty():
+    if not sys.stdout.isatty():
         detail = "not a terminal; play and replay use the plain form"
         return Check(name="terminal", status=Status.OK, detail=detail)
-    columns, lines = os.get_terminal_size(sys.stderr.fileno())
+    columns, lines = os.get_terminal_size(sys.stdout.fileno())
     colours = "24-bit" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256 or fewer"
     if os.environ.get("NO_COLOR"):
         colours = "off by NO_COLOR"
@@ -213,12 +213,6 @@ CHECKS: tuple[Callable[[], Check], ...] = (
     check_terminal,
     check_checkpoint,
 )
-
-
-def run_checks() -> Iterator[Check]:
-    """Yield what each check finds, in order."""
-    for check in CHECKS:
-        yield check()
 
 
 def _broken(name: str, error: BaseException, fix: str) -> Check:

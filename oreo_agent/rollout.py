@@ -8,7 +8,6 @@ ends with the episodes of an unbroken one.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -27,8 +26,10 @@ from oreo_agent.episodes.record import (
     utc_now,
 )
 from oreo_agent.episodes.store import read_episodes
+from oreo_agent.errors import RunFailedError
+from oreo_agent.files import write_whole
 
-__all__ = ["EnvPool", "Job", "collect", "run_wave"]
+__all__ = ["EnvPool", "Job", "collect", "run_wave", "wave_path"]
 
 
 class EnvPool(Protocol):
@@ -83,7 +84,6 @@ def run_wave(
     agent: Agent,
     jobs: Sequence[Job],
     *,
-    tokenizer_sha256: str | None = None,
     versions: Mapping[str, str] | None = None,
     keep_admissible: bool = False,
 ) -> list[Episode]:
@@ -96,7 +96,6 @@ def run_wave(
         pool: Slots 0 to ``len(jobs) - 1`` are used.
         agent: Decides for all open episodes at once.
         jobs: The episodes to be played.
-        tokenizer_sha256: Recorded with the episodes.
         versions: Library versions, recorded with the episodes.
         keep_admissible: Whether to record the admissible actions of each turn (long).
     """
@@ -122,8 +121,7 @@ def run_wave(
             if playing[slot].outcome is not None:
                 agent.forget(playing.pop(slot).id)
     return [
-        _episode(everything[slot], agent, pool, tokenizer_sha256, dict(versions or {}))
-        for slot in range(len(jobs))
+        _episode(everything[slot], agent, pool, dict(versions or {})) for slot in range(len(jobs))
     ]
 
 
@@ -134,7 +132,6 @@ def collect(
     folder: Path,
     *,
     wave_size: int,
-    tokenizer_sha256: str | None = None,
     versions: Mapping[str, str] | None = None,
     keep_admissible: bool = False,
     progress: Callable[[int, list[Episode]], None] | None = None,
@@ -149,31 +146,47 @@ def collect(
         jobs: All episodes to be played, in a fixed order.
         folder: Where the shards go (an episode store).
         wave_size: Jobs a wave.
-        tokenizer_sha256: Recorded with the episodes.
         versions: Recorded with the episodes.
         keep_admissible: Whether to record admissible actions.
         progress: Called after each wave with the number of jobs done and the wave's episodes.
+
+    Raises:
+        RunFailedError: A shard that is there holds the episodes of other jobs.
     """
     folder.mkdir(parents=True, exist_ok=True)
     episodes: list[Episode] = []
     for start in range(0, len(jobs), wave_size):
-        shard = folder / f"wave-{start // wave_size:05d}.jsonl"
+        shard = wave_path(folder, start // wave_size)
         if shard.exists():
             wave = list(read_episodes([shard]))
+            _check_wave(wave, jobs[start : start + wave_size], shard)
         else:
             wave = run_wave(
                 pool,
                 agent,
                 jobs[start : start + wave_size],
-                tokenizer_sha256=tokenizer_sha256,
                 versions=versions,
                 keep_admissible=keep_admissible,
             )
-            _write_whole(shard, b"".join(map(encode_episode, wave)))
+            write_whole(shard, b"".join(map(encode_episode, wave)))
         episodes += wave
         if progress is not None:
             progress(min(start + wave_size, len(jobs)), wave)
     return episodes
+
+
+def wave_path(folder: Path, number: int) -> Path:
+    """Return the shard of a wave."""
+    return folder / f"wave-{number:05d}.jsonl"
+
+
+def _check_wave(wave: Sequence[Episode], jobs: Sequence[Job], shard: Path) -> None:
+    played = [(e.task, e.split, e.seed) for e in wave]
+    if played != [(job.task, job.split, job.seed) for job in jobs]:
+        raise RunFailedError(
+            f"{shard}: these are the episodes of other games than those to be played.",
+            "Name another folder, or delete this one.",
+        )
 
 
 def _request(playing: _Playing) -> ActRequest:
@@ -200,7 +213,8 @@ def _advance(
     actor = decision.actor or agent.actor
     model_wrote_it = actor in (Actor.POLICY, Actor.SEARCH)
     if isinstance(answer, EnvFault):
-        playing.outcome, playing.error = Outcome.ERROR, f"step {len(playing.turns) + 1}: {answer}"
+        playing.outcome = Outcome.ERROR
+        playing.error = f"turn {len(playing.turns) + 1}, {proposal.action!r}: {answer}"
         return
     playing.turns.append(
         Turn(
@@ -240,7 +254,6 @@ def _episode(
     playing: _Playing,
     agent: Agent,
     pool: EnvPool,
-    tokenizer_sha256: str | None,
     versions: dict[str, str],
 ) -> Episode:
     assert playing.outcome is not None
@@ -258,7 +271,7 @@ def _episode(
         task_sha256=facts.get("sha256"),
         dialect=facts.get("dialect"),
         versions=versions,
-        tokenizer_sha256=tokenizer_sha256,
+        tokenizer_sha256=agent.tokenizer_sha256,
         model=agent.name,
         sampling=agent.sampling,
         seed=playing.job.seed,
@@ -275,16 +288,3 @@ def _job_id(job: Job, agent: Agent) -> str:
 
 def _turn_seed(seed: int, turn: int) -> int:
     return int.from_bytes(hashlib.blake2b(f"{seed}/{turn}".encode(), digest_size=8).digest())
-
-
-def _write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole or not at all."""
-    temporary = path.with_suffix(".tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)

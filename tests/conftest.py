@@ -19,6 +19,8 @@ import pytest_textual_snapshot
 pytest_textual_snapshot.SVGImageExtension.file_extension = "svg"
 
 ROOT = Path(__file__).resolve().parents[1]
+# Read before the tests get a home of their own: the caller's official games are only read.
+CALLERS_GAMES = os.environ.get("ALFWORLD_DATA")
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -42,13 +44,18 @@ def shared_dir() -> Path:
     named = os.environ.get("OREO_AGENT_SHARED")
     folder = Path(named) if named else ROOT.parent / "shared"
     if not (folder / "data").is_dir():
-        pytest.skip("needs shared/data (see OREO_AGENT_SHARED)")
+        pytest.skip("needs shared/data (see OREO_AGENT_SHARED); official games: set ALFWORLD_DATA")
     return folder
 
 
 @pytest.fixture(scope="session")
-def official_games(shared_dir: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data folder, as ``ALFWORLD_DATA``, with the 140 official valid_seen games."""
+def official_games(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
+) -> Path:
+    """A data folder with the 140 official valid_seen games: the caller's ``ALFWORLD_DATA``."""
+    if CALLERS_GAMES and (Path(CALLERS_GAMES) / "json_2.1.1" / "valid_seen").is_dir():
+        return Path(CALLERS_GAMES)
+    shared_dir: Path = request.getfixturevalue("shared_dir")
     archive = shared_dir / "data" / "alfworld-json_2.1.1-valid_seen.tar.xz"
     if not archive.is_file():
         pytest.skip(f"needs {archive.name}")
@@ -66,3 +73,56 @@ def house_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     counts = {"train": 6, "valid_seen": 6, "valid_unseen": 6}
     root = tmp_path_factory.mktemp("houses") / "small"
     return ensure_houses(size="small", counts=counts, seed=5, root=root)
+
+
+@pytest.fixture(scope="session")
+def tiny_settings() -> tuple[str, ...]:
+    """Settings of a run that goes through every stage within seconds and learns next to nothing."""
+    return (
+        "model.preset=nano",
+        "games.train=10",
+        "games.validation=4",
+        "games.valid_seen=4",
+        "games.valid_unseen=4",
+        "games.horizon=20",
+        "sft.steps=6",
+        "sft.batch=4",
+        "rollouts.per_game=1",
+        "rollouts.wave=12",
+        "oreo.steps=4",
+        "oreo.batch=4",
+        "save_every=2",
+        "log_every=1",
+        "workers=1",
+        "threads=1",
+    )
+
+
+@pytest.fixture(scope="session")
+def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_settings: tuple[str, ...]) -> Path:
+    """The folder of a finished run with the tiny settings. Leave it as it is."""
+    from oreo_agent.config import resolve
+    from oreo_agent.pipeline.config import TrainConfig
+    from oreo_agent.pipeline.run import train
+
+    out = tmp_path_factory.mktemp("runs") / "finished"
+    train(resolve(TrainConfig, env={}, sets=tiny_settings).value, out)
+    return out
+
+
+@pytest.fixture(scope="session")
+def logged_episodes(
+    tmp_path_factory: pytest.TempPathFactory, tiny_settings: tuple[str, ...]
+) -> tuple[Path, Path]:
+    """Two folders of logged episodes: the expert's on 12 games, and 6 that were lost."""
+    from oreo_agent.agents.expert import ExpertAgent
+    from oreo_agent.agents.random import RandomAgent
+    from oreo_agent.config import resolve
+    from oreo_agent.pipeline.config import TrainConfig
+    from oreo_agent.pipeline.single import collect
+
+    config = resolve(TrainConfig, env={}, sets=tiny_settings).value
+    root = tmp_path_factory.mktemp("logged")
+    collect(config, ExpertAgent(), root / "expert", split="train", count=12)
+    collect(config, RandomAgent(), root / "random", split="train", count=6)
+    return root / "expert", root / "random"

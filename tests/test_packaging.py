@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import sysconfig
@@ -86,6 +87,36 @@ def test_constraints_pin_every_declared_dependency() -> None:
         assert pins[canonicalize_name(requirement.name)] in requirement.specifier, text
 
 
+_FAKE_PYTHON = """#!/bin/sh
+case "$1" in
+-c) exec {python} "$@" ;;
+-m) mkdir -p "$3/bin" && : > "$3/bin/python" && exit 1 ;;  # as without ensurepip
+esac
+"""
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("#!/bin/sh\nexit 1\n", "not Python 3.11 or 3.12"),
+        (_FAKE_PYTHON.format(python=sys.executable), "Error 1"),
+    ],
+    ids=["another version", "no ensurepip"],
+)
+def test_make_leaves_no_half_made_environment(tmp_path: Path, text: str, says: str) -> None:
+    if shutil.which("make") is None:
+        pytest.skip("needs make")
+    python = tmp_path / "python"
+    python.write_text(text)
+    python.chmod(0o755)
+    home = tmp_path / "venv"
+    command = ["make", "-C", str(ROOT), f"PYTHON={python}", f"VENV={home}", f"{home}/bin/python"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode != 0
+    assert says in done.stderr
+    assert not (home / "bin" / "python").exists()
+
+
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The wheel, built from the sdist as a publisher would."""
@@ -110,7 +141,7 @@ def test_the_wheel_holds_every_module_and_data_file(wheel: Path) -> None:
         shipped = set(archive.namelist())
     wanted = {"oreo_agent/py.typed"}
     for name, folder in FOLDERS.items():
-        for suffix in ("*.py", "*.tcss", "*.safetensors"):
+        for suffix in ("*.py", "*.tcss", "*.safetensors", "*.json", "*.jsonl", "*.toml", "*.md"):
             for path in folder.rglob(suffix):
                 parts = path.relative_to(folder).parts
                 if name != "oreo_agent" or parts[0] not in LINKS:

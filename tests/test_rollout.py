@@ -67,6 +67,7 @@ class ScriptedAgent:
     name = "scripted"
     actor = Actor.POLICY
     sampling: Sampling | None = Sampling(temperature=1.0)
+    tokenizer_sha256: str | None = "of the scripted agent"
 
     def __init__(self, second: str = "up") -> None:
         self._second = second
@@ -97,6 +98,11 @@ def test_success_and_horizon_are_told_apart() -> None:
     assert (lost.outcome, len(lost.turns), lost.ret) == (Outcome.HORIZON, HORIZON, 0.0)
     assert won.final_observation == "0 left"
     assert won.task_type == "counting"
+
+
+def test_an_episode_names_the_tokenizer_of_its_agent() -> None:
+    [episode] = run_wave(CountingPool(), ScriptedAgent(), _jobs("2"))
+    assert episode.tokenizer_sha256 == ScriptedAgent.tokenizer_sha256
 
 
 def test_trap_21_a_message_without_an_action_ends_the_episode_as_invalid() -> None:

@@ -86,7 +86,11 @@ def _report(error: Exception, *, debug: bool) -> ExitCode:
         return error.exit_code
     if isinstance(error, OSError) and error.errno == errno.ENOSPC:
         say(f"error: disk full: {error.filename or 'no space left on device'}")
-        say("fix: Make room; what was written before is whole, and --resume goes on from there.")
+        say("fix: Make room and run it again; what was written before is whole.")
+        return ExitCode.RUN_FAILED
+    if isinstance(error, OSError) and error.filename is not None:
+        say(f"error: {error.filename}: {error.strerror}")
+        say("fix: Check that the path exists and may be read or written.")
         return ExitCode.RUN_FAILED
     say(f"internal error: {type(error).__name__}: {error}")
     if not debug:

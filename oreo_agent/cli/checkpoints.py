@@ -7,7 +7,12 @@ from pathlib import Path
 from oreo_agent.cli.options import AgentKind
 from oreo_agent.errors import MissingError, UsageError
 
-__all__ = ["check_environment", "settle_checkpoint", "shipped_checkpoint"]
+__all__ = [
+    "check_environment",
+    "check_pipeline_environment",
+    "settle_checkpoint",
+    "shipped_checkpoint",
+]
 
 
 def check_environment(env: str) -> None:
@@ -20,6 +25,20 @@ def check_environment(env: str) -> None:
 
     if env not in registered():
         raise UsageError(f"no environment is called {env!r}.", f"Known: {', '.join(registered())}.")
+
+
+def check_pipeline_environment(env: str) -> None:
+    """Refuse an environment that ``train``, ``collect`` and ``eval`` cannot play.
+
+    Raises:
+        UsageError: The name is unknown, or is not ALFWorld's.
+    """
+    check_environment(env)
+    if env != "alfworld":
+        raise UsageError(
+            f"train, collect and eval know the games of alfworld only, not those of {env!r}.",
+            f"Collect episodes of {env} with oreo_agent.rollout and train from them in Python.",
+        )
 
 
 def shipped_checkpoint(env: str) -> Path | None:

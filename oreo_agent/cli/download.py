@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import http.client
 import shutil
 import urllib.error
 import urllib.request
 import zipfile
+import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from os import environ
@@ -67,8 +69,21 @@ def download_alfworld(
 
     Raises:
         MissingError: An archive cannot be fetched; what came so far is kept for the next try.
-        RunFailedError: An archive is damaged or holds no games.
+        RunFailedError: An archive is damaged or holds no games, and was deleted; or the disk is
+            full.
     """
+    try:
+        _download_all(folder, archives, note)
+    except OSError as error:
+        if error.errno != errno.ENOSPC:
+            raise
+        raise RunFailedError(
+            f"{folder}: the disk is full.",
+            "Make room and give the same command again; it goes on where it stopped.",
+        ) from error
+
+
+def _download_all(folder: Path, archives: Sequence[Archive], note: Callable[[str], None]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for archive in archives:
         name = archive.url.rpartition("/")[2]
@@ -81,7 +96,11 @@ def download_alfworld(
             note(f"{name}: downloading from {archive.url}")
             _fetch(archive.url, path)
         note(f"{name}: unpacking")
-        count = _unpack(path, folder, member=archive.member)
+        try:
+            count = _unpack(path, folder, member=archive.member)
+        except RunFailedError:
+            path.unlink()  # kept, it would be read again and again
+            raise
         done.write_text(f"{count}\n", encoding="utf-8")
         path.unlink()
         note(f"{name}: {count} games")
@@ -143,11 +162,11 @@ def _unpack(path: Path, folder: Path, *, member: str) -> int:
                     shutil.copyfileobj(source, file, _CHUNK)
                 draft.replace(target)
             return len(wanted)
-    except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
+    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
         raise _damaged(path, str(error)) from error
 
 
 def _damaged(path: Path, why: str) -> RunFailedError:
     return RunFailedError(
-        f"{path}: not a whole archive: {why}.", f"Delete it and try again: {path}"
+        f"{path}: not a whole archive: {why}.", "It was deleted; try again to fetch it anew."
     )

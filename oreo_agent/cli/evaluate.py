@@ -7,14 +7,14 @@ from pathlib import Path
 import msgspec
 from rich.console import Console
 
+from oreo_agent.agents.protocol import Agent
 from oreo_agent.cli.options import AgentKind
 from oreo_agent.cli.output import Output
-from oreo_agent.cli.progress import ProgressDisplay
+from oreo_agent.cli.progress import ProgressDisplay, interruptible
 from oreo_agent.cli.results import results_document, show_methods
 from oreo_agent.errors import CheckFailedError, MissingError, UsageError
 from oreo_agent.evaluation import mcnemar_exact
 from oreo_agent.pipeline.config import TrainConfig
-from oreo_agent.pipeline.folder import write_json
 from oreo_agent.pipeline.results import MethodResult
 from oreo_agent.pipeline.single import evaluate, make_agent
 
@@ -34,6 +34,7 @@ def evaluate_and_show(
     temperature: float,
     min_success: float | None,
     out: Path | None,
+    force: bool,
 ) -> None:
     """Measure an agent, compare it with a rival if one is named, and print the result.
 
@@ -47,40 +48,56 @@ def evaluate_and_show(
         temperature: Of the model.
         min_success: Fail below this share.
         out: Where episodes and results are kept.
+        force: Delete what is in ``out``.
 
     Raises:
         CheckFailedError: Success is below ``min_success``.
-        UsageError: The rival's results are of other games.
+        UsageError: The rival's results are of other games, or ``out`` holds something else.
         MissingError: The rival is not there.
     """
-    with ProgressDisplay(quiet=output.quiet or output.as_json) as display:
 
-        def measure(kind: AgentKind, checkpoint: Path | None, folder: Path | None) -> MethodResult:
-            agent = make_agent(
-                kind.value,
-                checkpoint,
-                temperature=temperature,
-                restricted=config.evaluation.restricted,
-            )
-            name = kind.value if checkpoint is None else str(checkpoint)
-            return evaluate(
-                config, agent, name=name, split=split, limit=limit, out=folder, display=display
-            )
+    def load(kind: AgentKind, checkpoint: Path | None) -> Agent:
+        return make_agent(
+            kind.value,
+            checkpoint,
+            temperature=temperature,
+            restricted=config.evaluation.restricted,
+        )
 
-        earlier = None if rival is None else _earlier(rival)
-        results = [measure(*player, None if out is None else out / "episodes")]
-        if out is not None:
-            write_json(out / _RESULTS, results[0])
-        if rival is not None:
-            results.append(earlier or measure(AgentKind.MODEL, rival, None))
+    kind, checkpoint = player
+    # Both are loaded before either plays: what is wrong with the second is said at once.
+    agent = load(kind, checkpoint)
+    earlier = None if rival is None else _earlier(rival)
+    second = None if rival is None or earlier is not None else load(AgentKind.MODEL, rival)
+    with (
+        ProgressDisplay(quiet=output.quiet or output.as_json) as display,
+        interruptible(out, "the same command"),
+    ):
+        results = [
+            evaluate(
+                config,
+                agent,
+                name=kind.value if checkpoint is None else str(checkpoint),
+                split=split,
+                limit=limit,
+                out=out,
+                force=force,
+                same_games_as=earlier,
+                display=display,
+            )
+        ]
+        if second is not None:
+            results.append(
+                evaluate(config, second, name=str(rival), split=split, limit=limit, display=display)
+            )
+        elif earlier is not None:
+            results.append(earlier)
+    if len(results) == 2 and results[0].method == results[1].method:
+        results[1] = msgspec.structs.replace(results[1], method=f"{rival}, compared")
     document = results_document(results)
     lines = []
     if len(results) == 2:
         ours, theirs = (result.won() for result in results)
-        if ours.keys() != theirs.keys():
-            raise UsageError(
-                f"{rival} holds results of other games.", "Compare with the same split and --limit."
-            )
         p_value = mcnemar_exact(ours, theirs)
         difference = (sum(ours.values()) - sum(theirs.values())) / len(ours)
         document["comparison"] = {

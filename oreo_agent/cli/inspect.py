@@ -72,11 +72,18 @@ def report(
     Several runs are compared by a sign-flip test clustered by game.
     """
     from oreo_agent.cli.results import show_results
-    from oreo_agent.pipeline.folder import write_whole
+    from oreo_agent.files import write_whole
     from oreo_agent.pipeline.report import markdown as write_report
     from oreo_agent.pipeline.results import load_results
 
     results = [load_results(run) for run in runs]
+    seeds = [run.seed for run in results]
+    for seed in seeds:
+        if seeds.count(seed) > 1:
+            raise UsageError(
+                f"two of the runs have the seed {seed}.",
+                "Name runs that differ in their seed: the same run twice proves nothing.",
+            )
     show_results(Output(as_json=as_json), results)
     if markdown is not None:
         command = " ".join(["oreo-agent", "report", *map(str, runs)])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 from collections import Counter
 from pathlib import Path
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oreo_agent.cli.checkpoints import check_environment, settle_checkpoint
+from oreo_agent.cli.checkpoints import check_pipeline_environment, settle_checkpoint
 from oreo_agent.cli.options import (
     DATA,
     MODEL,
@@ -23,7 +24,7 @@ from oreo_agent.cli.options import (
     ForceFlag,
     Games,
     GamesOption,
-    JsonFlag,
+    JsonLinesFlag,
     Preset,
     PresetOption,
     QuietFlag,
@@ -36,7 +37,7 @@ from oreo_agent.cli.options import (
     games_source,
 )
 from oreo_agent.cli.output import Output
-from oreo_agent.cli.progress import ProgressDisplay, interruptible
+from oreo_agent.cli.progress import interruptible, progress_display
 
 if TYPE_CHECKING:
     from oreo_agent.config import Resolved
@@ -128,7 +129,7 @@ def train(
     seed: SeedOption = None,
     threads: ThreadsOption = None,
     quiet: QuietFlag = False,
-    as_json: JsonFlag = False,
+    as_json: JsonLinesFlag = False,
 ) -> None:
     """Train an agent: games, demonstrations, SFT, rollouts, OREO, evaluation."""
     settings = resolve_train_config(
@@ -141,7 +142,7 @@ def train(
         threads=threads,
     )
     output = Output(as_json=as_json, quiet=quiet)
-    check_environment(env)
+    check_pipeline_environment(env)
     if out is None:
         out = Path("runs") / env
     if dry_run:
@@ -152,7 +153,7 @@ def train(
     from oreo_agent.cli.results import show_results
     from oreo_agent.pipeline.run import train as run
 
-    with ProgressDisplay(quiet=quiet or as_json) as display, interruptible(out):
+    with progress_display(output) as display, interruptible(out):
         results = run(
             settings.value,
             out,
@@ -160,10 +161,10 @@ def train(
             checkpoint=checkpoint,
             resume=resume,
             force=force,
-            command=" ".join(["oreo-agent", *sys.argv[1:]]),
+            command=shlex.join(["oreo-agent", *(a for a in sys.argv[1:] if a != "--resume")]),
             display=display,
         )
-    show_results(output, [results], out=out)
+    show_results(output, [results], out=out, last_line=True)
 
 
 def collect(
@@ -199,14 +200,14 @@ def collect(
     threads: ThreadsOption = None,
     force: ForceFlag = False,
     quiet: QuietFlag = False,
-    as_json: JsonFlag = False,
+    as_json: JsonLinesFlag = False,
 ) -> None:
     """Play many episodes and store them."""
     settings = resolve_train_config(
         config=config, sets=sets, games=games, data=data, seed=seed, threads=threads
     )
     output = Output(as_json=as_json, quiet=quiet)
-    check_environment(env)
+    check_pipeline_environment(env)
     from oreo_agent.episodes.record import Outcome
     from oreo_agent.pipeline.single import collect as run
     from oreo_agent.pipeline.single import make_agent
@@ -214,11 +215,11 @@ def collect(
     player = make_agent(
         agent.value, settle_checkpoint(env, agent, checkpoint), temperature=temperature, noise=noise
     )
-    with ProgressDisplay(quiet=quiet or as_json) as display, interruptible(out):
+    with progress_display(output) as display, interruptible(out, "the same command"):
         played = run(
             settings.value, player, out, split=split, count=count, force=force, display=display
         )
     counts = Counter(episode.outcome for episode in played)
-    output.result(
+    output.last_line(
         {"out": str(out), "episodes": len(played), **{o.value: counts[o] for o in Outcome}}
     )

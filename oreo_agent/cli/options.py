@@ -24,6 +24,7 @@ __all__ = [
     "Games",
     "GamesOption",
     "JsonFlag",
+    "JsonLinesFlag",
     "PlainFlag",
     "Preset",
     "PresetOption",
@@ -94,6 +95,12 @@ EnvArgument = Annotated[
 ]
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=OUTPUT)
+]
+JsonLinesFlag = Annotated[
+    bool,
+    typer.Option(
+        "--json", help="Print JSON lines: progress, then the result.", rich_help_panel=OUTPUT
+    ),
 ]
 QuietFlag = Annotated[
     bool, typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=OUTPUT)

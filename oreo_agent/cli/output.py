@@ -35,13 +35,24 @@ class Output:
             human: Draws the same numbers on a console; without it the document's values are listed.
         """
         if self.as_json:
-            text = json.dumps({"schema": JSON_SCHEMA, **document}, ensure_ascii=False, default=str)
-            sys.stdout.write(text + "\n")
+            self.json_line(document)
         elif human is not None:
             human(self.console())
         else:
             for key, value in document.items():
                 sys.stdout.write(f"{key}: {value}\n")
+        sys.stdout.flush()
+
+    def last_line(
+        self, document: Mapping[str, object], human: Callable[[Console], None] | None = None
+    ) -> None:
+        """Print the result behind lines of progress: as JSON it is marked as the result."""
+        self.result({"event": "result", **document} if self.as_json else document, human)
+
+    def json_line(self, document: Mapping[str, object]) -> None:
+        """Print one JSON document on one line; a ``schema`` key is put first."""
+        line = {"schema": JSON_SCHEMA, **document}
+        sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
         sys.stdout.flush()
 
     def table(

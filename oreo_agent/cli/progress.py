@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 import time
 from collections.abc import Iterator
@@ -10,23 +11,90 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from oreo_agent.cli.output import one_line, say
+from oreo_agent.cli.output import Output, one_line, say
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["ProgressDisplay", "interruptible"]
+__all__ = ["JsonDisplay", "ProgressDisplay", "interruptible", "progress_display"]
 
 _SECONDS_BETWEEN_LINES = 15.0
+_SECONDS_BETWEEN_EVENTS = 1.0
 
 
 @contextmanager
-def interruptible(out: Path) -> Iterator[None]:
-    """Say on ctrl-C how to go on; what was finished before is whole."""
+def interruptible(out: Path | None, how: str = "the same command and --resume") -> Iterator[None]:
+    """Say on ctrl-C how to go on; what was finished before is whole.
+
+    Args:
+        out: Where the work lies; None where nothing is kept.
+        how: What to go on with.
+    """
     try:
         yield
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"go on with the same command and --resume ({out})") from None
+        text = "nothing was kept" if out is None else f"go on with {how} ({out})"
+        raise KeyboardInterrupt(text) from None
+
+
+def progress_display(output: Output) -> JsonDisplay | ProgressDisplay:
+    """Return what follows a run of a command that speaks as ``output`` does."""
+    return JsonDisplay(output) if output.as_json else ProgressDisplay(quiet=output.quiet)
+
+
+class JsonDisplay:
+    """Prints what `oreo_agent.pipeline.display.Display` is told as JSON lines on stdout.
+
+    ::
+
+        {"schema": 1, "event": "stage", "stage": "sft", "total": 600}
+        {"schema": 1, "event": "progress", "stage": "sft", "done": 20, "total": 600, "metrics": {}}
+        {"schema": 1, "event": "note", "text": "…"}
+
+    Args:
+        output: The command's voice.
+    """
+
+    def __init__(self, output: Output) -> None:
+        self._output = output
+        self._name = ""
+        self._total = 0
+        self._said = 0.0
+        self._done = -1
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def stage(self, name: str, total: int) -> None:
+        """A stage begins; ``total`` units of work lie ahead."""
+        self._name, self._total, self._done = name, total, -1
+        self._said = time.monotonic()
+        self._output.json_line({"event": "stage", "stage": name, "total": total})
+
+    def advance(self, done: int, metrics: dict[str, float]) -> None:
+        """``done`` units of the present stage are finished; metrics are printed as they come."""
+        now = time.monotonic()
+        ends = done >= self._total and done != self._done
+        if not (metrics or ends or now - self._said >= _SECONDS_BETWEEN_EVENTS):
+            return
+        self._said, self._done = now, done
+        plain = {key: value if math.isfinite(value) else None for key, value in metrics.items()}
+        self._output.json_line(
+            {
+                "event": "progress",
+                "stage": self._name,
+                "done": done,
+                "total": self._total,
+                "metrics": plain,
+            }
+        )
+
+    def note(self, text: str) -> None:
+        """Something worth a line."""
+        self._output.json_line({"event": "note", "text": one_line(text)})
 
 
 class ProgressDisplay:

@@ -16,8 +16,21 @@ if TYPE_CHECKING:
 __all__ = ["results_document", "show_methods", "show_results"]
 
 
-def show_results(output: Output, runs: Sequence[RunResults], *, out: Path | None = None) -> None:
-    """Print success per method and split, and the paired tests of OREO against the rest."""
+def show_results(
+    output: Output,
+    runs: Sequence[RunResults],
+    *,
+    out: Path | None = None,
+    last_line: bool = False,
+) -> None:
+    """Print success per method and split, and the paired tests of OREO against the rest.
+
+    Args:
+        output: Where it goes.
+        runs: One run, or several that are pooled.
+        out: The run's folder, to name its report.
+        last_line: Whether lines of progress went before.
+    """
     from oreo_agent.pipeline.report import METHOD_NAMES, comparisons
     from oreo_agent.pipeline.results import pool
 
@@ -27,6 +40,7 @@ def show_results(output: Output, runs: Sequence[RunResults], *, out: Path | None
         **results_document(methods),
         "seeds": [run.seed for run in runs],
         "games": runs[0].source,
+        "notes": [f"seed {run.seed}: {note}" for run in runs for note in run.notes],
         "comparisons": [
             {
                 "ours": one.ours,
@@ -47,10 +61,13 @@ def show_results(output: Output, runs: Sequence[RunResults], *, out: Path | None
             names = [METHOD_NAMES.get(name, name) for name in (one.ours, one.theirs)]
             test = f"p = {one.p_value:.2g} ({one.test})"
             console.print(f"{names[0]} - {names[1]}: {one.difference:+.1%}, {test}")
+        for run in runs:
+            for note in run.notes:
+                console.print(f"note, seed {run.seed}: {note}", markup=False)
         if out is not None:
-            console.print(f"report: {out / 'report.md'}")
+            console.print(f"report: {out / 'report.md'}", markup=False, soft_wrap=True)
 
-    output.result(document, draw)
+    (output.last_line if last_line else output.result)(document, draw)
 
 
 def results_document(methods: Sequence[MethodResult]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from oreo_agent.cli.checkpoints import check_environment, settle_checkpoint
+from oreo_agent.cli.checkpoints import check_pipeline_environment, settle_checkpoint
 from oreo_agent.cli.options import (
     DATA,
     OUTPUT,
@@ -18,6 +18,7 @@ from oreo_agent.cli.options import (
     ConfigOption,
     DataOption,
     EnvArgument,
+    ForceFlag,
     GameLimit,
     Games,
     GamesOption,
@@ -152,6 +153,7 @@ def evaluate(
     sets: SetOption = None,
     seed: SeedOption = None,
     threads: ThreadsOption = None,
+    force: ForceFlag = False,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -162,7 +164,7 @@ def evaluate(
         config=config, sets=sets, games=games, data=data, seed=seed, threads=threads
     )
     output = Output(as_json=as_json, quiet=quiet)
-    check_environment(env)
+    check_pipeline_environment(env)
     from oreo_agent.cli.evaluate import evaluate_and_show
 
     evaluate_and_show(
@@ -175,6 +177,7 @@ def evaluate(
         temperature=temperature,
         min_success=min_success,
         out=out,
+        force=force,
     )
 
 

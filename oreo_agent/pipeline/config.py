@@ -29,7 +29,7 @@ class GamesConfig:
     """Size of generated houses: ``small`` or ``full``."""
     seed: int = 0
     """Seed of the generated houses. Apart from the run's seed, so that runs share their games."""
-    train: int = 900
+    train: int = 3000
     """Training games; 0 means all there are."""
     validation: int = 60
     """Further training games whose demonstrations are held out, to choose the SFT checkpoint."""
@@ -45,10 +45,11 @@ class GamesConfig:
 class DemonstrationsConfig:
     """The expert's episodes."""
 
-    per_game: int = 1
-    noise: float = 0.1
-    """Probability per turn of another action than the expert's."""
-    games: int = 0
+    per_game: int = 2
+    noise: float = 0.4
+    """Each episode draws, between 0 and this, the probability per turn of a distraction; what
+    distracts is there to be recovered from, SFT does not imitate it."""
+    games: int = 1500
     """Training games that are demonstrated; 0 means all."""
 
 
@@ -56,8 +57,8 @@ class DemonstrationsConfig:
 class ModelConfig:
     """The network."""
 
-    preset: str = "tiny"
-    """``nano``, ``tiny`` (about 1 M parameters) or ``small`` (about 6 M)."""
+    preset: str = "mini"
+    """``nano``, ``mini`` (0.4 M parameters), ``tiny`` (1 M) or ``small`` (6 M)."""
     max_length: int = 2048
     """Longest training episode, in tokens; longer ones are dropped and counted."""
 
@@ -66,17 +67,17 @@ class ModelConfig:
 class SFTSection:
     """Supervised fine-tuning on the demonstrations."""
 
-    steps: int = 600
+    steps: int = 1000
     batch: int = 32
     """Episodes an update."""
-    lr: float = 2e-3
+    lr: float = 3e-3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutsConfig:
     """The SFT policy's own episodes, from which rejection sampling and OREO learn."""
 
-    per_game: int = 5
+    per_game: int = 1
     temperature: float = 1.0
     wave: int = 150
     """Episodes played in lock-step."""
@@ -86,17 +87,17 @@ class RolloutsConfig:
 class RejectionSection:
     """Rejection sampling: SFT on the successful rollouts, with as many updates as OREO."""
 
-    lr: float = 3e-4
+    lr: float = 5e-4
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OREOSection:
     """OREO, token level (arXiv 2412.16145)."""
 
-    steps: int = 600
-    batch: int = 32
+    steps: int = 1000
+    batch: int = 16
     """Episodes an update."""
-    lr: float = 3e-4
+    lr: float = 5e-4
     value_lr: float = 1e-3
     beta: float = 0.03
     """KL temperature."""

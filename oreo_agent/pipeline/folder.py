@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
-import os
 import shutil
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, TypeVar
@@ -13,33 +14,26 @@ from typing import Any, TypeVar
 import msgspec
 
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
+from oreo_agent.files import write_whole
 
-__all__ = ["RunFolder", "write_json", "write_whole"]
+__all__ = ["Finished", "RunFolder", "write_json"]
 
 T = TypeVar("T")
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that it appears whole or not at all.
-
-    Raises:
-        OSError: The disk is full or the folder cannot be written; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    try:
-        with temporary.open("wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
+_CONFIG = "config.json"
+_LOCK = ".lock"
+_SECONDS = "seconds.json"
 
 
 def write_json(path: Path, value: object) -> None:
     """Write a value as indented JSON, whole or not at all."""
     write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True):
+    """A stage that needs no more than its mark."""
+
+    seconds: float
+    counts: dict[str, int] = {}
 
 
 class RunFolder:
@@ -72,18 +66,26 @@ class RunFolder:
             Whether a run is being resumed.
 
         Raises:
-            UsageError: The folder holds something and neither ``resume`` nor ``force`` is given.
+            UsageError: The folder holds something and neither ``resume`` nor ``force`` is given, or
+                what it holds is no run.
             ConfigError: The folder's run had another configuration.
             RunFailedError: Another process is at work in it.
         """
-        config = self.path / "config.json"
-        occupied = self.path.is_dir() and any(p.name != ".lock" for p in self.path.iterdir())
-        if occupied and not (resume or force):
+        if self.path.exists() and not self.path.is_dir():
+            raise UsageError(f"{self.path} is a file.", "Name a folder with --out.")
+        there = self._contents()
+        if there and not (resume or force):
             raise UsageError(
                 f"{self.path} is not empty.", "Add --resume to go on, --force to start over."
             )
+        config = self.path / _CONFIG
+        if there and not _is_run(config):
+            raise UsageError(
+                f"{self.path} does not hold a run of oreo-agent; it is left as it is.",
+                "Name another folder with --out.",
+            )
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as lock:
+        with (self.path / _LOCK).open("w") as lock:
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
@@ -91,13 +93,18 @@ class RunFolder:
                     f"another process is at work in {self.path}.", "Wait for it or end it."
                 ) from error
             if force:
-                self._clear(config)
+                self._clear()
             resumed = config.exists()
             if resumed:
                 _same_identity(config, identity)
+                self._sweep()
             else:
                 write_json(config, identity)
-            yield resumed
+            try:
+                yield resumed
+            except BaseException:
+                self._withdraw()
+                raise
 
     def done(self, stage: str, kind: type[T]) -> T | None:
         """Return what a finished stage found, or None where it has not finished."""
@@ -115,16 +122,77 @@ class RunFolder:
         """Mark a stage as finished."""
         write_json(self.path / "stages" / f"{stage}.json", found)
 
-    def _clear(self, config: Path) -> None:
-        """Delete an earlier run; refuse to delete anything else."""
-        others = [p for p in self.path.iterdir() if p.name != ".lock"]
-        if others and not config.exists():
-            raise UsageError(
-                f"{self.path} does not hold a run of oreo-agent; it is left as it is.",
-                "Name another folder with --out.",
-            )
-        for path in others:
+    def is_done(self, stage: str) -> bool:
+        """Return whether a stage that `timed` marks has finished."""
+        return self.done(stage, Finished) is not None
+
+    def seconds(self) -> dict[str, float]:
+        """Return the wall-clock time per stage so far."""
+        path = self.path / _SECONDS
+        return msgspec.json.decode(path.read_bytes()) if path.exists() else {}
+
+    @contextmanager
+    def timed(
+        self, stage: str, *, mark: bool = True, counts: Mapping[str, int] | None = None
+    ) -> Iterator[None]:
+        """Time a stage (over interruptions, as far as it got) and mark it finished.
+
+        A stage that has its mark, and only reads again what it found, is not timed again.
+        """
+        if mark and self.is_done(stage):
+            yield
+            return
+        seconds = self.seconds()
+        begun = time.monotonic()
+        try:
+            yield
+        finally:
+            seconds[stage] = round(seconds.get(stage, 0.0) + time.monotonic() - begun, 1)
+            with contextlib.suppress(OSError):  # a full disk has its own error, which matters more
+                write_json(self.path / _SECONDS, seconds)
+        if mark:
+            done = Finished(seconds=seconds[stage], counts=dict(counts or {}))
+            self.finish(stage, done)
+
+    def _contents(self) -> list[Path]:
+        """Return what lies in the folder, but for what a process killed at its start leaves."""
+        if not self.path.is_dir():
+            return []
+        drafts = set(self.path.glob(f".{_CONFIG}.*.tmp"))
+        return [p for p in self.path.iterdir() if p.name != _LOCK and p not in drafts]
+
+    def _sweep(self) -> None:
+        """Delete what a process that was killed while it wrote leaves."""
+        for draft in list(self.path.rglob(".*.tmp")):
+            draft.unlink(missing_ok=True)
+        for draft in list(self.path.glob("checkpoints/.*")):
+            shutil.rmtree(draft, ignore_errors=True)
+
+    def _clear(self) -> None:
+        """Delete an earlier run: its marks first and what says that it is one last.
+
+        Killed in between, it leaves a run that may be deleted, or resumed without a gap.
+        """
+        order = {"stages": -1, _CONFIG: 1}
+        for path in sorted(self._contents(), key=lambda path: order.get(path.name, 0)):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+    def _withdraw(self) -> None:
+        """Leave nothing behind where a run failed before it had done anything."""
+        if [path.name for path in self._contents()] == [_CONFIG]:
+            for name in (_CONFIG, _LOCK):
+                (self.path / name).unlink(missing_ok=True)
+            with contextlib.suppress(OSError):
+                self.path.rmdir()
+
+
+def _is_run(config: Path) -> bool:
+    # A folder of somebody's model has a config.json too: --force must not delete it.
+    try:
+        known = msgspec.json.decode(config.read_bytes(), type=dict[str, Any]).get("config")
+    except (OSError, msgspec.DecodeError):
+        return False
+    return isinstance(known, dict) and "games" in known
 
 
 def _same_identity(config: Path, identity: dict[str, Any]) -> None:

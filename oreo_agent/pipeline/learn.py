@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import msgspec
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState
+from transformers.utils import logging as transformers_logging
 
+from oreo_agent.files import write_whole
 from oreo_agent.learning.config import OREOConfig, SFTConfig
 from oreo_agent.learning.episode_trainer import EpisodeTrainer
 from oreo_agent.learning.sft import SFTTrainer
@@ -19,7 +22,6 @@ from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.roles import ActorCritic, ValueModel
 from oreo_agent.pipeline.config import OREOSection
 from oreo_agent.pipeline.display import Display
-from oreo_agent.pipeline.folder import write_whole
 
 __all__ = ["Fit", "fit_oreo", "fit_sft"]
 
@@ -130,8 +132,21 @@ def _train(trainer: EpisodeTrainer, fit: Fit) -> None:
     fit.display.stage(fit.name, fit.steps)
     if trainer.dropped:
         fit.display.note(f"{fit.name}: episodes left out: {trainer.dropped}")
-    trainer.train(resume_from_checkpoint=True)
+    with _errors_only():
+        trainer.train(resume_from_checkpoint=True)
     _write_metrics(fit.metrics, trainer.state.log_history)
+
+
+@contextmanager
+def _errors_only() -> Iterator[None]:
+    """Keep the library's advice, which is about its own defaults, off the user's terminal."""
+    logs: Any = transformers_logging  # its functions have no types
+    before = logs.get_verbosity()
+    logs.set_verbosity_error()
+    try:
+        yield
+    finally:
+        logs.set_verbosity(before)
 
 
 def _write_metrics(path: Path, history: Sequence[dict[str, Any]]) -> None:
@@ -139,7 +154,9 @@ def _write_metrics(path: Path, history: Sequence[dict[str, Any]]) -> None:
         {key: value for key, value in row.items() if not any(word in key for word in _CLOCK)}
         for row in history
     ]
-    write_whole(path, b"".join(msgspec.json.encode(row) + b"\n" for row in rows))
+    # Sorted: what a resumed trainer reads back from its checkpoint is in another order.
+    lines = [msgspec.json.encode(row, order="sorted") + b"\n" for row in rows]
+    write_whole(path, b"".join(lines))
 
 
 class _Reporter(TrainerCallback):

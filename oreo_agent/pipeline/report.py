@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from oreo_agent.evaluation import Proportion
-from oreo_agent.pipeline.folder import write_whole
+from oreo_agent.files import write_whole
 from oreo_agent.pipeline.results import (
     HEADLINE,
     Comparison,
@@ -49,8 +49,10 @@ def markdown(runs: Sequence[RunResults], *, command: str) -> str:
         f"`{command}`",
         "",
         f"Seeds: {seeds}. Games: {runs[0].source}. Success on held-out games, each played once a"
-        " seed, free greedy decoding unless a row says otherwise; 95 % Wilson intervals in"
-        " brackets.",
+        f" seed, {runs[0].decoding} unless a row says otherwise; 95 % Wilson intervals in brackets,"
+        " a game counted once however many seeds played it. SFT is its point of lowest held-out"
+        " loss; rejection sampling and OREO start from it and are their last point, after as many"
+        " updates of as many episodes.",
         "",
     ]
     splits = list(methods[0].by_split())
@@ -61,6 +63,8 @@ def markdown(runs: Sequence[RunResults], *, command: str) -> str:
         cells = [_cell(table[split]["all"]) for split in splits]
         name = METHOD_NAMES.get(method.method, method.method)
         lines += [f"| {name} | " + " | ".join(cells) + f" | {method.wrong_commands:.1%} |"]
+    notes = [f"- Seed {run.seed}: {note}." for run in runs for note in run.notes]
+    lines += ["", *notes] if notes else []
     lines += ["", "## By task type", "", *_type_table(methods), ""]
     found = comparisons(runs)
     if found:

@@ -63,6 +63,10 @@ class RunResults(msgspec.Struct, frozen=True, kw_only=True):
     methods: list[MethodResult]
     seconds: dict[str, float] = {}
     """Wall-clock time per stage."""
+    decoding: str = "free greedy decoding"
+    """How the policies of the rows without a suffix chose their tokens."""
+    notes: list[str] = []
+    """What a reader of the figures must know."""
 
     def method(self, name: str) -> MethodResult | None:
         """Return a method's result."""

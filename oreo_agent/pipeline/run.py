@@ -7,23 +7,20 @@ rollouts, and nothing is collected.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TypeVar
 
-import msgspec
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
 from oreo_agent.agents.expert import ExpertAgent
 from oreo_agent.agents.language_model import load_agent
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.envs.workers import WorkerPool
-from oreo_agent.episodes.record import Episode, Outcome
-from oreo_agent.episodes.store import read_episodes
-from oreo_agent.errors import RunFailedError
+from oreo_agent.episodes.record import Episode
+from oreo_agent.episodes.store import episode_files, read_episodes
+from oreo_agent.errors import UsageError
+from oreo_agent.files import write_whole
 from oreo_agent.models.checkpoints import (
     Checkpoint,
     CheckpointMeta,
@@ -32,17 +29,27 @@ from oreo_agent.models.checkpoints import (
 )
 from oreo_agent.models.presets import build_policy
 from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.rendering import Renderer, prompt_text
+from oreo_agent.models.rendering import Renderer
 from oreo_agent.models.roles import ValueModel
 from oreo_agent.models.tokenizer import train_tokenizer
 from oreo_agent.pipeline.config import TrainConfig
 from oreo_agent.pipeline.display import Display, SilentDisplay
-from oreo_agent.pipeline.folder import RunFolder, write_json, write_whole
+from oreo_agent.pipeline.folder import Finished, RunFolder, write_json
 from oreo_agent.pipeline.learn import Fit, fit_oreo, fit_sft
 from oreo_agent.pipeline.report import markdown, write_plots
 from oreo_agent.pipeline.results import MethodResult, RunResults
+from oreo_agent.pipeline.selection import (
+    apart_from,
+    fingerprint,
+    hold_out,
+    need,
+    successes,
+    texts,
+    with_return,
+)
 from oreo_agent.pipeline.single import set_threads
 from oreo_agent.pipeline.stages import (
+    EVALUATION_SPLITS,
     Games,
     choose_games,
     derive_seed,
@@ -58,14 +65,7 @@ from oreo_agent.rollout import Job
 __all__ = ["Run", "train"]
 
 METHODS = ("sft", "rejection", "oreo")
-T = TypeVar("T")
-
-
-class _Finished(msgspec.Struct, frozen=True, kw_only=True):
-    """A stage that needs no more than its mark."""
-
-    seconds: float
-    counts: dict[str, int] = {}
+_NOTHING_WON = "no rollout was successful: rejection sampling is the SFT policy unchanged"
 
 
 def train(
@@ -94,16 +94,30 @@ def train(
     Raises:
         OreoAgentError: Anything a user can mend.
     """
+    display = display or SilentDisplay()
+    if resume and force:
+        raise UsageError("--resume and --force exclude each other.", "Give one of them.")
+    # What is given is read before any work is done: a damaged file is said at once, and nothing is
+    # left behind.
+    start = None if checkpoint is None else load_checkpoint(checkpoint)
+    given = None
+    if episodes:
+        given = with_return(list(read_episodes(episodes)), display)
+        if start is None:
+            need(
+                successes(given),
+                "no successful episode to start from",
+                "Give --checkpoint, or add some.",
+            )
     identity = {
         "config": asdict(config),
-        "episodes": [str(path) for path in episodes],
+        "episodes": [fingerprint(path) for path in episode_files(episodes)],
         "checkpoint": None if checkpoint is None else str(checkpoint),
         "versions": library_versions(),
     }
     folder = RunFolder(out)
     with folder.claim(identity, resume=resume, force=force):
-        run = Run(config, folder, display or SilentDisplay())
-        return run.everything(list(episodes), checkpoint, command)
+        return Run(config, folder, display).everything(given, start, command)
 
 
 class Run:
@@ -113,21 +127,30 @@ class Run:
         self.config = config
         self.folder = folder
         self.display = display
-        self.workers = config.workers or set_threads(config.threads)
+        cores = set_threads(config.threads)
+        self.workers = config.workers or cores
 
-    def everything(self, logged: list[Path], checkpoint: Path | None, command: str) -> RunResults:
-        """Run every stage that has not finished yet."""
-        # Files are read before any work is done: a damaged one is said at once.
-        given = list(read_episodes(logged)) if logged else None
-        start = None if checkpoint is None else load_checkpoint(checkpoint)
+    def everything(
+        self, given: list[Episode] | None, start: Checkpoint | None, command: str
+    ) -> RunResults:
+        """Run every stage that has not finished yet.
+
+        Args:
+            given: Logged episodes with a return, in place of demonstrations and rollouts.
+            start: The starting policy, in place of SFT.
+            command: Printed in the report.
+        """
         options = games_folder(self.config.games, self.display)
         with open_pool(options, self.workers) as pool:
             games = self._stage_games(pool)
+            if given is not None:
+                held_out = {task for tasks in games.held_out.values() for task in tasks}
+                given = apart_from(given, held_out, self.display)
             if start is None:
                 self._stage_sft(pool, games, given)
             else:
                 self._keep_start(start)
-            rollouts = self._scored(given) if given is not None else self._rollouts(pool, games)
+            rollouts = self._rollouts(pool, games) if given is None else given
             self._stage_rejection(rollouts)
             self._stage_oreo(rollouts)
             methods = self._evaluate(pool, games)
@@ -135,7 +158,9 @@ class Run:
             seed=self.config.seed,
             source=self._source(),
             methods=methods,
-            seconds=self._seconds(),
+            seconds=self.folder.seconds(),
+            decoding=self._decoding(),
+            notes=self._notes(games),
         )
         write_json(self.folder.path / "results.json", results)
         write_plots(results, self.folder.path / "metrics", self.folder.path / "plots")
@@ -151,16 +176,14 @@ class Run:
 
     def _stage_sft(self, pool: WorkerPool, games: Games, given: list[Episode] | None) -> None:
         """Learn the starting policy from demonstrations, or from the logged successes."""
-        if self._is_done("sft"):
+        if self.folder.is_done("sft"):
             return
         if given is None:
             shown, checked = self._demonstrations(pool, games)
         else:
-            shown = [e for e in self._scored(given) if e.outcome is Outcome.SUCCESS]
-            _need(shown, "no successful episode to start from", "Give --checkpoint, or add some.")
-            checked = shown[:: max(2, len(shown) // max(1, self.config.games.validation))]
-        with self._timed("sft"):
-            tokenizer = train_tokenizer(_texts(shown + ([] if given is None else given)))
+            shown, checked = hold_out(successes(given), self.config.games.validation)
+        with self.folder.timed("sft"):
+            tokenizer = train_tokenizer(texts(shown if given is None else given))
             renderer = Renderer(tokenizer)
             fresh = build_policy(self.config.model.preset, tokenizer, seed=self._seed("weights"))
             fit = self._fit("sft", self.config.sft.steps, self.config.sft.batch)
@@ -178,7 +201,7 @@ class Run:
     ) -> tuple[list[Episode], list[Episode]]:
         """Let the expert play; return its successes on training and on validation games."""
         section = self.config.demonstrations
-        agent = ExpertAgent(noise=section.noise)
+        agent = ExpertAgent(noise=section.noise, per_episode=True)
         chosen = games.train[: section.games] if section.games else games.train
         found = []
         for name, tasks, per_game in (
@@ -186,10 +209,10 @@ class Run:
             ("validation", games.validation, 1),
         ):
             jobs = jobs_for(tasks, split="train", per_game=per_game, seed=(self._seed(name),))
-            with self._timed(name):
+            with self.folder.timed(name):
                 episodes = self._play(pool, agent, jobs, name)
-            found.append([e for e in episodes if e.outcome is Outcome.SUCCESS])
-        _need(found[0], "the expert won no game", "Lower demonstrations.noise or add games.")
+            found.append(successes(episodes))
+        need(found[0], "the expert won no game", "Lower demonstrations.noise or add games.")
         return found[0], found[1]
 
     def _rollouts(self, pool: WorkerPool, games: Games) -> list[Episode]:
@@ -199,30 +222,32 @@ class Run:
         jobs = jobs_for(
             games.train, split="train", per_game=section.per_game, seed=(self._seed("rollouts"),)
         )
-        with self._timed("rollouts"):
-            episodes = self._play(
-                pool, agent, jobs, "rollouts", tokenizer_sha256=agent.renderer.sha256
-            )
-        return self._scored(episodes)
+        with self.folder.timed("rollouts"):
+            episodes = self._play(pool, agent, jobs, "rollouts")
+        return with_return(episodes, self.display)
 
     def _stage_rejection(self, rollouts: list[Episode]) -> None:
         """SFT on the successful rollouts, with as many updates as OREO."""
-        if self._is_done("rejection"):
+        if self.folder.is_done("rejection"):
             return
-        won = [e for e in rollouts if e.outcome is Outcome.SUCCESS]
-        _need(won, "no rollout was successful", "Train SFT longer, or add rollouts.")
-        with self._timed("rejection"):
+        won = successes(rollouts)
+        counts = {"episodes": len(rollouts), "successful": len(won)}
+        with self.folder.timed("rejection", counts=counts):
             start = load_checkpoint(self._path("sft"))
-            fit = self._fit("rejection", self.config.oreo.steps, self.config.oreo.batch)
-            rendered = self._render(Renderer(start.tokenizer), won)
-            policy = fit_sft(start.policy, rendered, fit, lr=self.config.rejection.lr)
+            policy = start.policy
+            if won:
+                fit = self._fit("rejection", self.config.oreo.steps, self.config.oreo.batch)
+                rendered = self._render(Renderer(start.tokenizer), won, imitate=True)
+                policy = fit_sft(policy, rendered, fit, lr=self.config.rejection.lr)
+            else:  # imitating nothing leaves the policy as it is
+                self.display.note(_NOTHING_WON)
             self._save("rejection", policy, None, start.tokenizer)
 
     def _stage_oreo(self, rollouts: list[Episode]) -> None:
         """OREO on all rollouts."""
-        if self._is_done("oreo"):
+        if self.folder.is_done("oreo"):
             return
-        with self._timed("oreo"):
+        with self.folder.timed("oreo"):
             start = load_checkpoint(self._path("sft"))
             fit = self._fit("oreo", self.config.oreo.steps, self.config.oreo.batch)
             rendered = self._render(Renderer(start.tokenizer), rollouts)
@@ -242,7 +267,7 @@ class Run:
                     agent = load_agent(
                         self._path(method), temperature=temperature, restricted=section.restricted
                     )
-                    with self._timed(f"evaluate-{name}", mark=False):
+                    with self.folder.timed(f"evaluate-{name}", mark=False):
                         result = evaluate_agent(
                             pool,
                             agent,
@@ -252,7 +277,6 @@ class Run:
                             seed=self.config.games.seed,
                             wave=self.config.rollouts.wave,
                             display=self.display,
-                            tokenizer_sha256=agent.renderer.sha256,
                         )
                     self.folder.finish(f"evaluate-{name}", result)
                 found.append(result)
@@ -264,7 +288,6 @@ class Run:
         agent: Agent,
         jobs: list[Job],
         name: str,
-        tokenizer_sha256: str | None = None,
     ) -> list[Episode]:
         return play(
             pool,
@@ -274,7 +297,6 @@ class Run:
             wave=self.config.rollouts.wave,
             stage=name,
             display=self.display,
-            tokenizer_sha256=tokenizer_sha256,
         )
 
     def _render(
@@ -289,19 +311,10 @@ class Run:
             self.display.note(f"{dropped} episodes longer than {limit} tokens were left out")
         return kept
 
-    def _scored(self, episodes: Sequence[Episode]) -> list[Episode]:
-        """Return the episodes that have a return; say how many do not."""
-        scored = [episode for episode in episodes if episode.outcome.is_scored and episode.turns]
-        if len(scored) < len(episodes):
-            without = len(episodes) - len(scored)
-            self.display.note(f"{without} episodes without a return (unfinished, error) left out")
-        _need(scored, "no episode with a known return", "Record episodes that end.")
-        return scored
-
     def _keep_start(self, start: Checkpoint) -> None:
         """Take a given checkpoint as the run's starting policy."""
-        if not self._is_done("sft"):
-            with self._timed("sft"):
+        if not self.folder.is_done("sft"):
+            with self.folder.timed("sft"):
                 self._save("sft", start.policy, start.value, start.tokenizer)
 
     def _fit(self, name: str, steps: int, batch: int) -> Fit:
@@ -342,36 +355,15 @@ class Run:
         games = self.config.games
         return f"{games.source} ({games.size})" if games.source == "houses" else games.source
 
-    def _is_done(self, stage: str) -> bool:
-        return self.folder.done(stage, _Finished) is not None
+    def _decoding(self) -> str:
+        section = self.config.evaluation
+        kind = "greedy" if section.temperature == 0 else f"temperature-{section.temperature:g}"
+        restricted = ", restricted to admissible actions" if section.restricted else ""
+        return f"{'' if restricted else 'free '}{kind} decoding{restricted}"
 
-    def _seconds(self) -> dict[str, float]:
-        path = self.folder.path / "seconds.json"
-        return msgspec.json.decode(path.read_bytes()) if path.exists() else {}
-
-    @contextmanager
-    def _timed(self, stage: str, *, mark: bool = True) -> Iterator[None]:
-        """Time a stage (over interruptions, as far as it got) and mark it finished."""
-        begun = time.monotonic()
-        try:
-            yield
-        finally:
-            seconds = self._seconds()
-            seconds[stage] = round(seconds.get(stage, 0.0) + time.monotonic() - begun, 1)
-            write_json(self.folder.path / "seconds.json", seconds)
-        if mark:
-            self.folder.finish(stage, _Finished(seconds=seconds[stage]))
-
-
-def _texts(episodes: Sequence[Episode]) -> Iterator[str]:
-    """Return every text that the tokenizer should know, as the renderer shows it."""
-    for episode in episodes:
-        for index, turn in enumerate(episode.turns):
-            seen = prompt_text(turn.observation)
-            yield f"{episode.goal}\n{seen}" if index == 0 else seen
-            yield turn.executed.message
-
-
-def _need(found: Sequence[object], what: str, fix: str) -> None:
-    if not found:
-        raise RunFailedError(f"{what}.", fix)
+    def _notes(self, games: Games) -> list[str]:
+        mark = self.folder.done("rejection", Finished)
+        notes = [f"there were no {s} games" for s in EVALUATION_SPLITS if not games.held_out.get(s)]
+        if mark is not None and mark.counts.get("successful") == 0:
+            notes.append(_NOTHING_WON)
+        return notes

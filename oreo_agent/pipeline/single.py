@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import tempfile
 from contextlib import ExitStack
@@ -18,8 +19,9 @@ from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import UsageError
 from oreo_agent.pipeline.config import TrainConfig
 from oreo_agent.pipeline.display import Display, SilentDisplay
-from oreo_agent.pipeline.folder import RunFolder
+from oreo_agent.pipeline.folder import RunFolder, write_json
 from oreo_agent.pipeline.results import MethodResult
+from oreo_agent.pipeline.selection import fingerprint
 from oreo_agent.pipeline.stages import (
     choose_tasks,
     evaluate_agent,
@@ -29,14 +31,33 @@ from oreo_agent.pipeline.stages import (
     play,
 )
 
-__all__ = ["collect", "evaluate", "make_agent", "set_threads"]
+__all__ = ["available_cores", "collect", "evaluate", "make_agent", "set_threads"]
+
+_CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+"""Inside a container: microseconds of processor time a period, and the period."""
 
 
 def set_threads(threads: int) -> int:
-    """Set torch's threads; 0 takes the cores this process may use. Returns that number of cores."""
-    cores = len(os.sched_getaffinity(0))
-    torch.set_num_threads(threads or cores)
+    """Set torch's threads and return the number of cores this process may use.
+
+    Args:
+        threads: 0 takes those cores, or fewer where ``OMP_NUM_THREADS`` says so.
+    """
+    cores = available_cores()
+    wished = os.environ.get("OMP_NUM_THREADS", "")
+    limit = int(wished) if wished.isdigit() and int(wished) > 0 else cores
+    torch.set_num_threads(threads or min(cores, limit))
     return cores
+
+
+def available_cores() -> int:
+    """Return the cores this process may use: its affinity, and its control group's quota."""
+    cores = len(os.sched_getaffinity(0))
+    try:
+        quota, period = _CPU_QUOTA.read_text(encoding="ascii").split()
+        return max(1, min(cores, math.ceil(int(quota) / int(period))))
+    except (OSError, ValueError):  # no control group, or the quota is "max"
+        return cores
 
 
 def make_agent(
@@ -79,6 +100,8 @@ def evaluate(
     split: str,
     limit: int | None = None,
     out: Path | None = None,
+    force: bool = False,
+    same_games_as: MethodResult | None = None,
     display: Display | None = None,
 ) -> MethodResult:
     """Play every game of a split once.
@@ -89,18 +112,34 @@ def evaluate(
         name: What the result is called.
         split: A split of the games.
         limit: Only the first games, in order of their ids.
-        out: Where the episodes are kept; None throws them away.
+        out: Where the episodes and ``results.json`` are kept; None throws them away. An
+            interrupted call goes on with the waves that are there.
+        force: Delete what is in ``out``.
+        same_games_as: Earlier results that must be of the same games.
         display: Follows the run.
+
+    Raises:
+        UsageError: ``out`` holds something else, or the earlier results are of other games.
+        ConfigError: ``out`` holds the results of another call, and ``force`` is not given.
     """
     display = display or SilentDisplay()
+    cores = set_threads(config.threads)
     options = games_folder(config.games, display)
     with ExitStack() as stack:
-        pool = stack.enter_context(
-            open_pool(options, config.workers or set_threads(config.threads))
-        )
-        folder = out or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oreo-eval-")))
+        if out is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oreo-eval-")))
+        else:
+            identity = _identity(config, agent, name=name, split=split, limit=limit)
+            stack.enter_context(RunFolder(out).claim(identity, resume=True, force=force))
+            folder = out / "episodes"
+        pool = stack.enter_context(open_pool(options, config.workers or cores))
         tasks = choose_tasks(pool, config.games, split)[:limit]
-        return evaluate_agent(
+        if same_games_as is not None and same_games_as.won().keys() != set(tasks):
+            raise UsageError(
+                f"the results of {same_games_as.method} to compare with are of other games.",
+                "Compare with the same split, settings and --limit.",
+            )
+        result = evaluate_agent(
             pool,
             agent,
             {split: tasks},
@@ -110,6 +149,9 @@ def evaluate(
             wave=config.rollouts.wave,
             display=display,
         )
+        if out is not None:
+            write_json(out / "results.json", result)
+    return result
 
 
 def collect(
@@ -127,22 +169,16 @@ def collect(
     Resumable: what is in ``out`` from the same call is kept.
 
     Raises:
-        UsageError: ``out`` holds episodes of another call, and ``force`` is not given.
+        UsageError: ``out`` holds something else.
+        ConfigError: ``out`` holds the episodes of another call, and ``force`` is not given.
     """
     display = display or SilentDisplay()
+    cores = set_threads(config.threads)
     options = games_folder(config.games, display)
-    renderer = getattr(agent, "renderer", None)
-    identity = {
-        "config": asdict(config),
-        "agent": agent.name,
-        "sampling": agent.sampling,
-        "split": split,
-        "count": count,
-    }
-    folder = RunFolder(out)
+    identity = _identity(config, agent, split=split, count=count)
     with (
-        folder.claim(identity, resume=True, force=force),
-        open_pool(options, config.workers or set_threads(config.threads)) as pool,
+        RunFolder(out).claim(identity, resume=True, force=force),
+        open_pool(options, config.workers or cores) as pool,
     ):
         tasks = choose_tasks(pool, config.games, split)
         rounds = -(-count // len(tasks))
@@ -155,5 +191,17 @@ def collect(
             wave=config.rollouts.wave,
             stage="collect",
             display=display,
-            tokenizer_sha256=None if renderer is None else renderer.sha256,
         )
+
+
+def _identity(config: TrainConfig, agent: Agent, **call: object) -> dict[str, object]:
+    """Return what a call is, for `RunFolder.claim`: a retrained model is another agent."""
+    checkpoint = Path(agent.name) / "policy" / "model.safetensors"
+    weights = fingerprint(checkpoint) if checkpoint.is_file() else None
+    return {
+        "config": asdict(config),
+        "agent": agent.name,
+        "weights": weights,
+        "sampling": agent.sampling,
+        **call,
+    }

@@ -15,11 +15,11 @@ from oreo_agent.agents.protocol import Agent
 from oreo_agent.envs.alfworld.houses import ensure_houses
 from oreo_agent.envs.workers import WorkerPool
 from oreo_agent.episodes.record import Episode, Outcome
-from oreo_agent.errors import MissingError, RunFailedError
+from oreo_agent.errors import ConfigError, MissingError, RunFailedError, UsageError
 from oreo_agent.evaluation import game_results
 from oreo_agent.pipeline.config import GamesConfig
 from oreo_agent.pipeline.results import MethodResult
-from oreo_agent.rollout import Job, collect
+from oreo_agent.rollout import Job, collect, wave_path
 
 if TYPE_CHECKING:
     from oreo_agent.pipeline.display import Display
@@ -39,6 +39,8 @@ __all__ = [
 ]
 
 EVALUATION_SPLITS = ("valid_seen", "valid_unseen")
+_BROKEN_SHARE = 0.05
+"""More episodes than this that break off by an error are a fault of the whole."""
 
 
 class Games(msgspec.Struct, frozen=True, kw_only=True):
@@ -66,9 +68,17 @@ def games_folder(config: GamesConfig, display: Display) -> dict[str, object]:
     """Return the options for `envs.make` that open the games; generate houses if need be.
 
     Generated houses are kept in the user's cache and shared by all runs with the same seed.
+
+    Raises:
+        ConfigError: Houses are to be generated, but not how many.
     """
     options: dict[str, object] = {"horizon": config.horizon}
     if config.source == "houses":
+        if not config.train:
+            raise ConfigError(
+                "games.train is 0, all there are: houses are made in the number asked for.",
+                "Set games.train, e.g. -s games.train=900.",
+            )
         counts = {
             "train": config.train + config.validation,
             "valid_seen": config.valid_seen,
@@ -81,8 +91,10 @@ def games_folder(config: GamesConfig, display: Display) -> dict[str, object]:
             seed=config.seed,
             progress=lambda done, total: display.advance(done, {}),
         )
+        display.advance(sum(counts.values()), {})
         return {**options, "games": str(root)}
     display.stage("games", 1)
+    display.advance(1, {})
     if config.data:
         options["data"] = config.data
     return {**options, "games": config.source}
@@ -99,8 +111,7 @@ def choose_games(pool: WorkerPool, config: GamesConfig) -> Games:
     Raises:
         MissingError: There are no training games, or no held-out games at all.
     """
-    wanted = config.train + config.validation if config.train else 0
-    train = _sample(pool.tasks("train"), wanted, config.seed)
+    train, validation = _training(pool, config)
     held_out: dict[str, list[str]] = {}
     for split in EVALUATION_SPLITS:
         try:
@@ -112,25 +123,23 @@ def choose_games(pool: WorkerPool, config: GamesConfig) -> Games:
         raise MissingError(
             "no held-out games to evaluate on.", "Run: oreo-agent data download alfworld."
         )
-    size = len(train) - config.validation
-    if size <= 0:
-        raise MissingError(
-            f"{len(train)} training games, but {config.validation} are held out for validation.",
-            "Lower games.validation or add games.",
-        )
-    return Games(train=train[:size], validation=train[size:], held_out=held_out)
+    return Games(train=train, validation=validation, held_out=held_out)
 
 
 def choose_tasks(pool: WorkerPool, config: GamesConfig, split: str) -> list[str]:
     """Return the games of one split that a run with this configuration plays.
 
     Raises:
+        UsageError: There is no such split.
         MissingError: The split has no games.
     """
     if split in EVALUATION_SPLITS:
         tasks = sorted(_sample(pool.tasks(split), getattr(config, split), config.seed))
+    elif split == "train":
+        tasks, _ = _training(pool, config)
     else:
-        tasks = choose_games(pool, config).train
+        known = ", ".join(("train", *EVALUATION_SPLITS))
+        raise UsageError(f"there is no split {split!r}.", f"Splits are {known}.")
     if not tasks:
         raise MissingError(f"no games in {split}.", "Raise games.* or choose another --split.")
     return tasks
@@ -156,12 +165,12 @@ def play(
     wave: int,
     stage: str,
     display: Display,
-    tokenizer_sha256: str | None = None,
 ) -> list[Episode]:
     """Play jobs into a folder, and show how it goes.
 
     Raises:
-        RunFailedError: More than one episode in twenty broke off by an error.
+        RunFailedError: More than one episode in twenty broke off by an error; their waves are
+            deleted, to be played again.
     """
     display.stage(stage, len(jobs))
     won = played = turns = 0
@@ -179,18 +188,19 @@ def play(
         jobs,
         folder,
         wave_size=wave,
-        tokenizer_sha256=tokenizer_sha256,
         versions=library_versions(),
         progress=progress,
     )
-    failed = [e for e in episodes if e.outcome is Outcome.ERROR]
+    failed = [index for index, e in enumerate(episodes) if e.outcome is Outcome.ERROR]
     if failed:
-        display.note(f"{len(failed)} of {len(episodes)} episodes broke off: {failed[0].error}")
-    if len(failed) > 0.05 * len(episodes):
-        raise RunFailedError(
-            f"{stage}: {len(failed)} of {len(episodes)} episodes broke off: {failed[0].error}.",
-            f"Mend the cause, delete {folder} and resume.",
-        )
+        first = episodes[failed[0]]
+        text = f"{len(failed)} of {len(episodes)} episodes broke off: {first.task}: {first.error}"
+        display.note(f"{stage}: {text}")
+        if len(failed) > _BROKEN_SHARE * len(episodes):
+            _forget_waves(folder, failed, wave)
+            raise RunFailedError(
+                f"{stage}: {text}", "Mend the cause and resume: their waves are played again."
+            )
     return episodes
 
 
@@ -204,7 +214,6 @@ def evaluate_agent(
     seed: int,
     wave: int,
     display: Display,
-    tokenizer_sha256: str | None = None,
 ) -> MethodResult:
     """Play every held-out game once and return the results per game.
 
@@ -224,16 +233,34 @@ def evaluate_agent(
         wave=wave,
         stage=f"evaluate {method}",
         display=display,
-        tokenizer_sha256=tokenizer_sha256,
     )
-    for index, episode in enumerate(episodes):
-        if episode.outcome is Outcome.ERROR:
-            (folder / f"wave-{index // wave:05d}.jsonl").unlink(missing_ok=True)
-            raise RunFailedError(
-                f"evaluation of {method}: game {episode.task} broke off: {episode.error}.",
-                "Mend the cause and resume: its wave is played again.",
-            )
+    failed = [index for index, e in enumerate(episodes) if e.outcome is Outcome.ERROR]
+    if failed:
+        _forget_waves(folder, failed, wave)
+        first = episodes[failed[0]]
+        raise RunFailedError(
+            f"evaluation of {method}: game {first.task} broke off: {first.error}",
+            "Mend the cause and resume: its wave is played again.",
+        )
     return MethodResult(method=method, games=game_results(episodes))
+
+
+def _forget_waves(folder: Path, failed: Sequence[int], wave: int) -> None:
+    for index in failed:
+        wave_path(folder, index // wave).unlink(missing_ok=True)
+
+
+def _training(pool: WorkerPool, config: GamesConfig) -> tuple[list[str], list[str]]:
+    """Return the training games, and those held out for validation."""
+    wanted = config.train + config.validation if config.train else 0
+    tasks = _sample(pool.tasks("train"), wanted, config.seed)
+    size = len(tasks) - config.validation
+    if size <= 0:
+        raise MissingError(
+            f"{len(tasks)} training games, but {config.validation} are held out for validation.",
+            "Lower games.validation or add games.",
+        )
+    return tasks[:size], tasks[size:]
 
 
 def _sample(tasks: Sequence[str], count: int, seed: int) -> list[str]:

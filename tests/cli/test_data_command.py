@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import errno
 import io
 import json
+import shutil
 import threading
 import zipfile
 from collections.abc import Iterator
@@ -112,9 +114,9 @@ def test_downloading_something_else_is_wrong_usage(tmp_path: Path) -> None:
     assert main(["data", "download", "atari", "--out", str(tmp_path)]) == ExitCode.USAGE
 
 
-def _zip(names: list[str]) -> bytes:
+def _zip(names: list[str], *, compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
+    with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name in names:
             archive.writestr(name, f"content of {name}")
     return buffer.getvalue()
@@ -200,6 +202,32 @@ def test_what_is_no_archive_of_games_is_refused(
     with pytest.raises(RunFailedError, match=r"games\.zip: not a whole archive"):
         _download(server, tmp_path)
     assert count_games(tmp_path) == {}
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_an_archive_that_cannot_be_decompressed_is_fetched_anew(
+    server: Server, tmp_path: Path
+) -> None:
+    good = _zip([GAME], compression=zipfile.ZIP_DEFLATED)
+    start = 30 + len(GAME)  # bytes of the first entry's header
+    server.body = good[:start] + b"\xff" * 8 + good[start + 8 :]
+    with pytest.raises(RunFailedError, match=r"games\.zip: not a whole archive"):
+        _download(server, tmp_path)
+    server.body = good
+    _download(server, tmp_path)
+    assert count_games(tmp_path) == {"train": 1}
+
+
+def test_a_full_disk_is_said_with_what_to_do(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    server.body = _zip([GAME])
+    monkeypatch.setattr(shutil, "copyfileobj", full)
+    with pytest.raises(RunFailedError, match=r"disk is full\. Make room and give the same"):
+        _download(server, tmp_path)
 
 
 def test_an_archive_that_points_outside_writes_nothing_there(

@@ -1,8 +1,12 @@
 from __future__ import annotations
 
+import json
+import math
+
 import pytest
 
-from oreo_agent.cli.progress import ProgressDisplay
+from oreo_agent.cli.output import Output
+from oreo_agent.cli.progress import JsonDisplay, ProgressDisplay, progress_display
 from oreo_agent.pipeline.display import Display
 
 
@@ -53,3 +57,50 @@ def test_a_live_bar_shows_stage_metrics_and_notes_as_plain_text(
 def test_the_display_is_one_that_the_pipeline_takes() -> None:
     display: Display = ProgressDisplay(quiet=True)
     display.stage("sft", 1)
+
+
+def _lines(capsys: pytest.CaptureFixture[str]) -> list[dict[str, object]]:
+    captured = capsys.readouterr()
+    assert captured.err == ""
+    return [json.loads(line) for line in captured.out.splitlines()]
+
+
+def test_json_events_come_with_metrics_and_at_the_end_of_a_stage(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with JsonDisplay(Output(as_json=True)) as display:
+        display.stage("sft", 3)
+        display.advance(1, {})
+        display.advance(2, {"loss": 0.5})
+        display.advance(3, {})
+        display.advance(3, {})
+        display.note("half\nway")
+    assert _lines(capsys) == [
+        {"schema": 1, "event": "stage", "stage": "sft", "total": 3},
+        {
+            "schema": 1,
+            "event": "progress",
+            "stage": "sft",
+            "done": 2,
+            "total": 3,
+            "metrics": {"loss": 0.5},
+        },
+        {"schema": 1, "event": "progress", "stage": "sft", "done": 3, "total": 3, "metrics": {}},
+        {"schema": 1, "event": "note", "text": "half way"},
+    ]
+
+
+def test_a_metric_that_is_no_number_is_null_in_json(capsys: pytest.CaptureFixture[str]) -> None:
+    display = JsonDisplay(Output(as_json=True))
+    display.stage("oreo", 2)
+    display.advance(1, {"log_ratio_won": math.nan, "kl": 0.1})
+    assert _lines(capsys)[-1]["metrics"] == {"log_ratio_won": None, "kl": 0.1}
+
+
+def test_a_command_that_speaks_json_is_followed_in_json(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    display: Display
+    for output, name in ((Output(as_json=True), "JsonDisplay"), (Output(), "ProgressDisplay")):
+        display = progress_display(output)
+        assert type(display).__name__ == name
