@@ -85,6 +85,7 @@ def tiny_settings() -> tuple[str, ...]:
         "games.valid_seen=4",
         "games.valid_unseen=4",
         "games.horizon=20",
+        "demonstrations.per_game=1",
         "sft.steps=6",
         "sft.batch=4",
         "rollouts.per_game=1",

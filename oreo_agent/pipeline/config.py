@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal
+
+from oreo_agent.config.loader import setting
 
 __all__ = [
     "DemonstrationsConfig",
@@ -25,19 +28,19 @@ class GamesConfig:
     """``houses`` (generated), ``official`` (ALFWorld's own), or a folder of games."""
     data: str = ""
     """Folder of the official games; empty means ``ALFWORLD_DATA``."""
-    size: str = "small"
+    size: Literal["small", "full"] = "small"
     """Size of generated houses: ``small`` or ``full``."""
-    seed: int = 0
+    seed: int = setting(0, ge=0)
     """Seed of the generated houses. Apart from the run's seed, so that runs share their games."""
-    train: int = 3000
+    train: int = setting(3000, ge=0)
     """Training games; 0 means all there are."""
-    validation: int = 60
+    validation: int = setting(60, ge=0)
     """Further training games whose demonstrations are held out, to choose the SFT checkpoint."""
-    valid_seen: int = 160
+    valid_seen: int = setting(160, ge=0)
     """Held-out games in training scenes; 0 means all there are."""
-    valid_unseen: int = 160
+    valid_unseen: int = setting(160, ge=0)
     """Held-out games in scenes never trained on; 0 means all there are."""
-    horizon: int = 50
+    horizon: int = setting(50, ge=1)
     """Turns after which an episode ends."""
 
 
@@ -45,11 +48,11 @@ class GamesConfig:
 class DemonstrationsConfig:
     """The expert's episodes."""
 
-    per_game: int = 2
-    noise: float = 0.4
+    per_game: int = setting(2, ge=1)
+    noise: float = setting(0.4, ge=0, le=1)
     """Each episode draws, between 0 and this, the probability per turn of a distraction; what
     distracts is there to be recovered from, SFT does not imitate it."""
-    games: int = 1500
+    games: int = setting(1500, ge=0)
     """Training games that are demonstrated; 0 means all."""
 
 
@@ -57,9 +60,9 @@ class DemonstrationsConfig:
 class ModelConfig:
     """The network."""
 
-    preset: str = "mini"
+    preset: Literal["nano", "mini", "tiny", "small"] = "mini"
     """``nano``, ``mini`` (0.4 M parameters), ``tiny`` (1 M) or ``small`` (6 M)."""
-    max_length: int = 2048
+    max_length: int = setting(2048, ge=2)
     """Longest training episode, in tokens; longer ones are dropped and counted."""
 
 
@@ -67,19 +70,19 @@ class ModelConfig:
 class SFTSection:
     """Supervised fine-tuning on the demonstrations."""
 
-    steps: int = 1000
-    batch: int = 32
+    steps: int = setting(1000, ge=1)
+    batch: int = setting(32, ge=1)
     """Episodes an update."""
-    lr: float = 3e-3
+    lr: float = setting(3e-3, gt=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutsConfig:
     """The SFT policy's own episodes, from which rejection sampling and OREO learn."""
 
-    per_game: int = 1
-    temperature: float = 1.0
-    wave: int = 150
+    per_game: int = setting(1, ge=1)
+    temperature: float = setting(1.0, ge=0)
+    wave: int = setting(150, ge=1)
     """Episodes played in lock-step."""
 
 
@@ -87,23 +90,23 @@ class RolloutsConfig:
 class RejectionSection:
     """Rejection sampling: SFT on the successful rollouts, with as many updates as OREO."""
 
-    lr: float = 5e-4
+    lr: float = setting(5e-4, gt=0)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OREOSection:
     """OREO, token level (arXiv 2412.16145)."""
 
-    steps: int = 1000
-    batch: int = 16
+    steps: int = setting(600, ge=1)
+    batch: int = setting(16, ge=1)
     """Episodes an update."""
-    lr: float = 5e-4
-    value_lr: float = 1e-3
-    beta: float = 0.03
+    lr: float = setting(5e-4, gt=0)
+    value_lr: float = setting(1e-3, gt=0)
+    beta: float = setting(0.03, gt=0)
     """KL temperature."""
-    alpha: float = 0.01
+    alpha: float = setting(0.01, ge=0)
     """Weight of the exact KL(pi || ref). The effective temperature is beta + alpha / (2 beta)."""
-    after_state_weight: float = 0.5
+    after_state_weight: float = setting(0.5, ge=0)
     """Weight of the value loss behind each turn's last token."""
 
 
@@ -111,7 +114,7 @@ class OREOSection:
 class EvaluationConfig:
     """How success is measured."""
 
-    temperature: float = 0.0
+    temperature: float = setting(0.0, ge=0)
     """0 is greedy decoding."""
     sampled: bool = False
     """Also play every game once at temperature 1."""
@@ -123,15 +126,15 @@ class EvaluationConfig:
 class TrainConfig:
     """A whole run of ``oreo-agent train alfworld``."""
 
-    seed: int = 0
+    seed: int = setting(0, ge=0)
     """Seed of the demonstrations, the weights, the rollouts and the order of batches."""
-    threads: int = 0
+    threads: int = setting(0, ge=0)
     """Torch threads; 0 means the cores this process may use."""
-    workers: int = 0
+    workers: int = setting(0, ge=0)
     """Environment processes; 0 means the cores this process may use."""
-    save_every: int = 100
+    save_every: int = setting(100, ge=1)
     """Updates between two training checkpoints."""
-    log_every: int = 20
+    log_every: int = setting(20, ge=1)
     """Updates between two lines of metrics."""
     games: GamesConfig = field(default_factory=GamesConfig)
     demonstrations: DemonstrationsConfig = field(default_factory=DemonstrationsConfig)

@@ -15,10 +15,10 @@ __all__ = ["PRESETS"]
 PRESETS: dict[str, TrainConfig] = {
     "demo": TrainConfig(),
     "smoke": TrainConfig(
-        games=GamesConfig(train=24, validation=8, valid_seen=12, valid_unseen=12),
-        sft=SFTSection(steps=40),
-        rollouts=RolloutsConfig(per_game=2, wave=48),
-        oreo=OREOSection(steps=20),
+        games=GamesConfig(train=60, validation=10, valid_seen=12, valid_unseen=12),
+        sft=SFTSection(steps=150, batch=16),
+        rollouts=RolloutsConfig(per_game=2, wave=60),
+        oreo=OREOSection(steps=40),
     ),
 }
 """``demo`` is the default; ``smoke`` runs every stage within minutes and learns little."""

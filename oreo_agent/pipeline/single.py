@@ -21,7 +21,6 @@ from oreo_agent.pipeline.config import TrainConfig
 from oreo_agent.pipeline.display import Display, SilentDisplay
 from oreo_agent.pipeline.folder import RunFolder, write_json
 from oreo_agent.pipeline.results import MethodResult
-from oreo_agent.pipeline.selection import fingerprint
 from oreo_agent.pipeline.stages import (
     choose_tasks,
     evaluate_agent,
@@ -195,13 +194,5 @@ def collect(
 
 
 def _identity(config: TrainConfig, agent: Agent, **call: object) -> dict[str, object]:
-    """Return what a call is, for `RunFolder.claim`: a retrained model is another agent."""
-    checkpoint = Path(agent.name) / "policy" / "model.safetensors"
-    weights = fingerprint(checkpoint) if checkpoint.is_file() else None
-    return {
-        "config": asdict(config),
-        "agent": agent.name,
-        "weights": weights,
-        "sampling": agent.sampling,
-        **call,
-    }
+    """Return what a call is, for `RunFolder.claim`: an agent's name changes with its weights."""
+    return {"config": asdict(config), "agent": agent.name, "sampling": agent.sampling, **call}

@@ -104,11 +104,10 @@ def test_every_stage_that_plays_keeps_its_episodes(
 
 
 def test_rollouts_record_the_tokens_and_the_policy_that_wrote_them(finished_run: Path) -> None:
-    sft = finished_run / "checkpoints/sft"
-    agent = load_agent(sft)
+    agent = load_agent(finished_run / "checkpoints/sft")
     for episode in EpisodeStore(finished_run / "episodes/rollouts"):
         assert episode.tokenizer_sha256 == agent.renderer.sha256
-        assert episode.model == str(sft)
+        assert episode.model == agent.name
         assert all(turn.executed.token_ids for turn in episode.turns)
 
 
