@@ -71,13 +71,16 @@ class OREOConfig(EpisodeTrainingArguments):
     alpha: float = 0.01
     """Weight of the exact KL(pi || reference). With beta it sets the temperature at which the
     policy settles, beta + alpha / (2 beta), so tune the two together."""
+    value_warmup_steps: int = 0
+    """Updates that train the value model alone. V starts at 0, so without them the policy's first
+    updates follow a V that is still on its way, and overshoots."""
     after_state_weight: float = 1.0
     """Weight of the value loss behind each turn's last token; 0 leaves those values untrained."""
 
     def __post_init__(self) -> None:
         if not self.beta > 0:
             raise ConfigError(f"beta is {self.beta}.", "Give a temperature above 0.")
-        for name in ("alpha", "after_state_weight"):
+        for name in ("alpha", "after_state_weight", "value_warmup_steps"):
             if getattr(self, name) < 0:
                 raise ConfigError(
                     f"{name} is {getattr(self, name)}.", "Give a weight of 0 or more."

@@ -8,12 +8,13 @@ of the separate ones. Gradients are clipped for each role on its own.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, TrainerCallback
+from transformers import PreTrainedModel, TrainerCallback, get_scheduler
 
 from oreo_agent.errors import ConfigError
 from oreo_agent.learning.batch import EpisodeBatch
@@ -149,6 +150,36 @@ class OREOTrainer(EpisodeTrainer):
             ]
             self.optimizer = kind(groups, **{**options, "weight_decay": self.args.weight_decay})
         return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> Any:
+        """Give the policy its turn when the value model has warmed up.
+
+        Both schedules end with the last update: the policy's is shorter.
+        """
+        wait = self.oreo.value_warmup_steps
+        if wait and self.lr_scheduler is None:
+            assert self.optimizer is not None
+            name = self.args.lr_scheduler_type
+
+            def factors(steps: int) -> Callable[[int], float]:
+                probe = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+                made = get_scheduler(
+                    name,
+                    probe,
+                    num_warmup_steps=self.args.get_warmup_steps(steps),
+                    num_training_steps=steps,
+                )
+                assert isinstance(made, torch.optim.lr_scheduler.LambdaLR)
+                return made.lr_lambdas[0]
+
+            policy, value = factors(max(1, num_training_steps - wait)), factors(num_training_steps)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                self.optimizer,
+                [lambda step: 0.0 if step < wait else policy(step - wait), value],
+            )
+        return super().create_scheduler(num_training_steps, optimizer)
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         """Clip policy and value to ``max_grad_norm`` each; return the joint norm before."""

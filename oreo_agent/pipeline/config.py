@@ -106,6 +106,8 @@ class OREOSection:
     """KL temperature."""
     alpha: float = setting(0.01, ge=0)
     """Weight of the exact KL(pi || ref). The effective temperature is beta + alpha / (2 beta)."""
+    value_warmup: int = setting(100, ge=0)
+    """Updates that train the value model alone, before the policy begins."""
     after_state_weight: float = setting(0.5, ge=0)
     """Weight of the value loss behind each turn's last token."""
 

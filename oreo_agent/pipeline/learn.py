@@ -101,6 +101,7 @@ def fit_oreo(
             beta=section.beta,
             alpha=section.alpha,
             after_state_weight=section.after_state_weight,
+            value_warmup_steps=section.value_warmup,
             **_options(fit),
         ),
         episodes,

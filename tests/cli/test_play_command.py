@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from oreo_agent.cli import main, play_session
+from oreo_agent.cli import checkpoints, main
 from oreo_agent.episodes import read_episodes
 from oreo_agent.episodes.record import Actor, Outcome
 from oreo_agent.errors import ExitCode
@@ -106,6 +106,6 @@ def test_without_a_shipped_model_play_says_what_to_do(
     def none(env: str) -> Path | None:
         return None
 
-    monkeypatch.setattr(play_session, "shipped_checkpoint", none)
+    monkeypatch.setattr(checkpoints, "shipped_checkpoint", none)
     assert main(["play", "alfworld"]) == ExitCode.MISSING
     assert "--agent expert" in capsys.readouterr().err

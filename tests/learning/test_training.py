@@ -468,3 +468,24 @@ def test_killed_training_ends_as_unbroken_training_bit_for_bit(tmp_path: Path) -
     whole = torch.load(tmp_path / "whole" / "weights.pt", weights_only=True)
     killed = torch.load(tmp_path / "killed" / "weights.pt", weights_only=True)
     assert all(torch.equal(whole[name], tensor) for name, tensor in killed.items())
+
+
+def test_the_policy_waits_while_the_value_model_warms_up(tmp_path: Path) -> None:
+    before = {k: v.clone() for k, v in tiny_policy().state_dict().items()}
+    run = trainer("oreo", tmp_path, episodes(16), max_steps=6, value_warmup_steps=3)
+    seen: list[tuple[bool, float, float]] = []
+
+    class Watch(TrainerCallback):
+        def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
+            policy = run.roles()[0].state_dict()
+            same = all(torch.equal(before[k], v) for k, v in policy.items())
+            rates = run.lr_scheduler.get_last_lr()  # of the next update
+            seen.append((same, rates[0], rates[1]))
+
+    run.add_callback(Watch())
+    run.train()
+    # Three updates of waiting, and one whose rate is that of the first step of a warm-up: zero.
+    assert [same for same, _, _ in seen] == [True, True, True, True, False, False]
+    assert [policy > 0 for _, policy, _ in seen] == [False, False, False, True, True, False]
+    assert all(value > 0 for _, _, value in seen[:-1])
+    assert seen[-1][2] == 0
