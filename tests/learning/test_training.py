@@ -479,8 +479,9 @@ def test_the_policy_waits_while_the_value_model_warms_up(tmp_path: Path) -> None
         def on_step_end(self, args: Any, state: Any, control: Any, **kwargs: Any) -> None:
             policy = run.roles()[0].state_dict()
             same = all(torch.equal(before[k], v) for k, v in policy.items())
+            assert run.lr_scheduler is not None
             rates = run.lr_scheduler.get_last_lr()  # of the next update
-            seen.append((same, rates[0], rates[1]))
+            seen.append((same, float(rates[0]), float(rates[1])))
 
     run.add_callback(Watch())
     run.train()
