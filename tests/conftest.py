@@ -92,6 +92,7 @@ def tiny_settings() -> tuple[str, ...]:
         "rollouts.wave=12",
         "oreo.steps=4",
         "oreo.batch=4",
+        "oreo.value_warmup=1",
         "save_every=2",
         "log_every=1",
         "workers=1",

@@ -19,7 +19,7 @@ from oreo_agent.agents.protocol import Agent
 from oreo_agent.envs.workers import WorkerPool
 from oreo_agent.episodes.record import Episode
 from oreo_agent.episodes.store import episode_files, read_episodes
-from oreo_agent.errors import UsageError
+from oreo_agent.errors import ConfigError, UsageError
 from oreo_agent.files import write_whole
 from oreo_agent.models.checkpoints import (
     Checkpoint,
@@ -97,6 +97,12 @@ def train(
     display = display or SilentDisplay()
     if resume and force:
         raise UsageError("--resume and --force exclude each other.", "Give one of them.")
+    if config.oreo.value_warmup >= config.oreo.steps:
+        raise ConfigError(
+            f"oreo.value_warmup is {config.oreo.value_warmup}, of oreo.steps = {config.oreo.steps}:"
+            " the policy would never move.",
+            "Lower oreo.value_warmup or raise oreo.steps.",
+        )
     # What is given is read before any work is done: a damaged file is said at once, and nothing is
     # left behind.
     start = None if checkpoint is None else load_checkpoint(checkpoint)

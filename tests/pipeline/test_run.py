@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import dataclasses
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -200,6 +201,15 @@ def test_logged_episodes_train_every_method(logged_run: Path) -> None:
         for method in METHODS
     ]
     assert len(set(weights)) == 3
+
+
+def test_a_warm_up_as_long_as_the_training_is_refused_before_any_work(
+    config: TrainConfig, tmp_path: Path
+) -> None:
+    oreo = dataclasses.replace(config.oreo, value_warmup=config.oreo.steps)
+    with pytest.raises(ConfigError, match="would never move"):
+        train(dataclasses.replace(config, oreo=oreo), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_a_checkpoint_takes_the_place_of_sft(
