@@ -3,6 +3,7 @@
     python benchmarks/experts.py --games official --data ~/.cache/alfworld --count 300
     python benchmarks/experts.py --games houses --size small --count 300
     python benchmarks/experts.py --games houses --noise 0.3
+    python benchmarks/experts.py --games houses --size full --goals varied
 
 Games are a seeded sample of the split, played in ALFWorld's engine for at most 50 turns. The table
 goes to stdout, one row a task type; the last line is one JSON object.
@@ -20,8 +21,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from oreo_agent.envs import TextEnv, make
+from oreo_agent.envs import TextEnv
 from oreo_agent.envs.alfworld.experts import Expert, NoisyExpert
+from oreo_agent.envs.registry import build
 from oreo_agent.errors import OreoAgentError
 
 WRONG = "Nothing happens."
@@ -87,6 +89,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--data", type=Path, help="data root, or the folder of the houses")
     parser.add_argument("--split", default="train")
     parser.add_argument("--size", choices=("small", "full"), default="small", help="of houses")
+    parser.add_argument("--goals", choices=("official", "varied"), default="official")
     parser.add_argument("--count", type=int, default=300, help="number of games")
     parser.add_argument("--seed", type=int, default=0, help="of the sample, houses and noise")
     parser.add_argument("--noise", type=float, default=0.0, help="probability of a distraction")
@@ -97,17 +100,22 @@ def arguments() -> argparse.Namespace:
 def main() -> int:
     options = arguments()
     houses = options.games == "houses"
-    made = {"size": options.size, "counts": {options.split: options.count}} if houses else {}
+    made: dict[str, object] = {}
+    if houses:
+        made = {"size": options.size, "counts": {options.split: options.count}}
+        made["curriculum"] = {"goals": options.goals}
     expert = NoisyExpert(options.noise, options.seed) if options.noise else Expert()
     began = time.perf_counter()
     try:
-        env = make(
+        env = build(
             "alfworld",
-            games=options.games,
-            data=options.data,
-            horizon=options.horizon,
-            house_seed=options.seed,
-            **made,
+            {
+                "games": options.games,
+                "data": options.data,
+                "horizon": options.horizon,
+                "house_seed": options.seed,
+                **made,
+            },
         )
         tasks = sample(env, options.split, options.count, options.seed)
         played = [play(env, task, expert) for task in tasks]
@@ -132,6 +140,7 @@ def main() -> int:
                 "games": options.games,
                 "split": options.split,
                 "size": options.size if houses else None,
+                "goals": options.goals,
                 "seed": options.seed,
                 "noise": options.noise,
                 "horizon": options.horizon,

@@ -16,6 +16,7 @@ __all__ = [
     "EnvError",
     "EnvSpec",
     "EpisodeOverError",
+    "ForkableEnv",
     "Observation",
     "StepResult",
     "TaskId",
@@ -111,4 +112,28 @@ class TextEnv(Protocol):
 
     def close(self) -> None:
         """Release everything. Calling it twice does no harm."""
+        ...
+
+
+@runtime_checkable
+class ForkableEnv(TextEnv, Protocol):
+    """An environment that can come back to a state without playing the episode again."""
+
+    def fork(self) -> object:
+        """Return the state of the episode, ended or not, to come back to with `restore`.
+
+        A snapshot is not changed by what happens afterwards, and may be restored any number of
+        times, in a later episode too, by any environment of the same options in the same process.
+
+        Raises:
+            EpisodeOverError: No episode was started.
+        """
+        ...
+
+    def restore(self, snapshot: object) -> Observation:
+        """Come back to a state that `fork` returned, and say what was seen there.
+
+        Raises:
+            EnvError: Not a snapshot of such an environment, or the state cannot be reached again.
+        """
         ...

@@ -14,6 +14,7 @@ from oreo_agent.envs.api import (
     EnvError,
     EnvSpec,
     EpisodeOverError,
+    ForkableEnv,
     Observation,
     StepResult,
     TaskId,
@@ -50,14 +51,16 @@ def check_env(
             _check_spec(env.spec)
             _raises_episode_over(env, "before reset")
             task = _check_tasks(env, task)
-            first, ended = _play(env, task, seed, actions)
+            first, taken, ended = _play(env, task, seed, actions)
             _require(
                 ended, "an episode ends within the horizon", f"not after {env.spec.horizon} turns"
             )
             _raises_episode_over(env, "after the end of an episode")
-            second, _ = _play(env, task, seed, actions)
+            second, _, _ = _play(env, task, seed, actions)
             _compare(first, second)
             _check_admissible(env, task, seed)
+            if isinstance(env, ForkableEnv):
+                _check_fork(env, task, seed, first, taken)
     finally:
         env.close()
     env.close()
@@ -102,21 +105,23 @@ def _check_tasks(env: TextEnv, task: TaskId | None) -> TaskId:
 
 def _play(
     env: TextEnv, task: TaskId, seed: int, actions: Sequence[str]
-) -> tuple[_Transcript, bool]:
+) -> tuple[_Transcript, list[str], bool]:
+    """Return what was seen, what was done, and whether the episode ended."""
     rng = random.Random(seed)
     observation = env.reset(task, seed=seed)
     _check_observation(observation)
     goal = observation.goal
     transcript: _Transcript = [observation]
+    taken: list[str] = []
     for turn in range(env.spec.horizon):
-        action = rng.choice(observation.admissible or (actions[turn % len(actions)],))
-        result = env.step(action)
+        taken.append(rng.choice(observation.admissible or (actions[turn % len(actions)],)))
+        result = env.step(taken[-1])
         _check_result(result, goal)
         transcript.append(result)
         observation = result.observation
         if result.terminated or result.truncated:
-            return transcript, True
-    return transcript, False
+            return transcript, taken, True
+    return transcript, taken, False
 
 
 def _check_observation(observation: object) -> None:
@@ -165,6 +170,29 @@ def _compare(first: _Transcript, second: _Transcript) -> None:
     _require(len(first) == len(second), clause, f"{len(first) - 1} turns, then {len(second) - 1}")
     for turn, (one, other) in enumerate(zip(first, second, strict=True)):
         _require(one == other, clause, f"they differ at turn {turn}")
+
+
+def _check_fork(
+    env: ForkableEnv, task: TaskId, seed: int, transcript: _Transcript, taken: Sequence[str]
+) -> None:
+    """From a state in the middle, come back to twice, the episode goes on as it went before."""
+    clause = "restore() brings back the state that fork() returned"
+    half = len(taken) // 2
+    there = transcript[half]
+    seen = there if isinstance(there, Observation) else there.observation
+    env.reset(task, seed=seed)
+    for action in taken[:half]:
+        env.step(action)
+    snapshot = env.fork()
+    for action in taken[half:]:
+        env.step(action)
+    for _ in range(2):
+        _require(env.restore(snapshot) == seen, clause, f"turn {half} looks different")
+        try:
+            rest = [env.step(action) for action in taken[half:]]
+        except EpisodeOverError as error:
+            raise _broken(clause, f"it ends earlier from turn {half}") from error
+        _require(rest == transcript[half + 1 :], clause, f"it goes on differently from turn {half}")
 
 
 def _check_admissible(env: TextEnv, task: TaskId, seed: int) -> None:

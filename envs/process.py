@@ -10,16 +10,23 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import IO
 
-import msgspec
-
 from oreo_agent.envs.api import EnvSpec
-from oreo_agent.envs.wire import Answer, FrameError, FrameReader, Request, frame
+from oreo_agent.envs.wire import (
+    Answer,
+    EnvFault,
+    FrameError,
+    FrameReader,
+    Request,
+    frame,
+    read_answer,
+)
 
-__all__ = ["WorkerLostError", "WorkerProcess"]
+__all__ = ["WorkerLostError", "WorkerProcess", "readable"]
 
 _LOG_LIMIT = 1 << 20  # bytes of an engine's prints that are kept
 _END_PATIENCE = 2.0  # seconds from the end of its stdin to the kill
@@ -27,10 +34,6 @@ _END_PATIENCE = 2.0  # seconds from the end of its stdin to the kill
 
 class WorkerLostError(Exception):
     """A worker died, hung or spoke nonsense; its episodes are lost."""
-
-    def __init__(self, message: str, *, kind: str = "EnvError") -> None:
-        super().__init__(message)
-        self.kind = kind
 
 
 class WorkerProcess:
@@ -44,6 +47,8 @@ class WorkerProcess:
     def __init__(self, start: Callable[[int], Request], start_limit: float) -> None:
         self.episodes: set[int] = set()
         """Slots with an episode in the present process."""
+        self.launches = 0
+        """Number of processes started so far; what a process kept is gone with it."""
         self._start = start
         self._start_limit = start_limit
         self._process: subprocess.Popen[bytes] | None = None
@@ -59,8 +64,11 @@ class WorkerProcess:
             return
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - lives as long as the process
         environment = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
+        command = [sys.executable, "-P", "-m", "oreo_agent.envs.worker"]
+        if threading.current_thread() is threading.main_thread():
+            command.append(str(os.getpid()))  # it dies with the thread that started it
         self._process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "oreo_agent.envs.worker"],
+            command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
@@ -71,10 +79,11 @@ class WorkerProcess:
         for stream in (self._process.stdin, self._process.stdout):
             assert stream is not None
             os.set_blocking(stream.fileno(), False)
+        self.launches += 1
         self._reader = FrameReader()
         self._spec = None
         self._start_call = next(self._start_calls)
-        self.send(self._start(self._start_call))
+        self.send(self._start(self._start_call), self._start_limit)
 
     def ready(self) -> EnvSpec:
         """Start the process where there is none, and wait until it knows its environment.
@@ -94,16 +103,16 @@ class WorkerProcess:
             self._spec = answer.spec
         return self._spec
 
-    def no_episode(self, slot: int) -> WorkerLostError:
+    def no_episode(self, slot: int) -> EnvFault:
         """Return why a slot has no episode here."""
         if self._cause:
-            return WorkerLostError(f"the episode of slot {slot} was lost: {self._cause}")
-        return WorkerLostError(
-            f"slot {slot} has no episode: reset it first.", kind="EpisodeOverError"
-        )
+            message = f"the episode of slot {slot} was lost: {self._cause}"
+            return EnvFault(type="EnvError", message=message, lost=True)
+        message = f"slot {slot} has no episode."
+        return EnvFault(type="EpisodeOverError", message=message, fix="Reset it first.")
 
-    def send(self, request: Request) -> None:
-        """Send a request.
+    def send(self, request: Request, limit: float) -> None:
+        """Send a request, within so many seconds.
 
         Raises:
             WorkerLostError: The process is not there to take it.
@@ -113,7 +122,7 @@ class WorkerProcess:
         self._trim_log()
         descriptor = self._process.stdin.fileno()
         data = memoryview(frame(request))
-        deadline = time.monotonic() + _END_PATIENCE + len(data) / 1e6
+        deadline = time.monotonic() + limit
         while data:
             try:
                 data = data[os.write(descriptor, data) :]
@@ -123,37 +132,65 @@ class WorkerProcess:
             except OSError:
                 raise self._lose(self._obituary()) from None
 
-    def receive(self, call: int, limit: float, *, slot: int | None = None) -> Answer:
-        """Wait for the next answer to a call.
-
-        Args:
-            call: The call's number; answers to earlier, abandoned calls are dropped.
-            limit: Seconds to wait.
-            slot: The slot that is due, for the message.
+    def receive(self, call: int, limit: float) -> Answer:
+        """Wait so many seconds for the answer to a call.
 
         Raises:
             WorkerLostError: The process died, took too long, or sent something else.
         """
         deadline = time.monotonic() + limit
-        while True:
-            if self._process is None or self._process.stdout is None:
-                raise WorkerLostError(self._cause or "the worker is not running")
-            try:
-                answer = self._reader.take(_ANSWERS)
-            except FrameError as error:
-                raise self._lose(f"sent something that is not an answer: {error}") from None
-            if answer is not None:
+        while (answer := self.take(call)) is None:
+            if not readable((self,), deadline):
+                raise self.overdue(limit)
+            self.read()
+        return answer
+
+    def take(self, call: int) -> Answer | None:
+        """Return the next answer to a call that has arrived; those to earlier calls are dropped.
+
+        Raises:
+            WorkerLostError: Something else than an answer has arrived, or the process is gone.
+        """
+        if self._process is None:
+            raise WorkerLostError(self._cause or "the worker is not running")
+        try:
+            while (body := self._reader.take()) is not None:
+                answer = read_answer(body)
                 if answer.call == call:
                     return answer
-                continue
-            descriptor = self._process.stdout.fileno()
-            if not _wait(descriptor, select.POLLIN, deadline):
-                where = "" if slot is None else f" in slot {slot}"
-                raise self._lose(f"took longer than {limit:g} seconds{where}")
-            data = os.read(descriptor, 1 << 18)
-            if not data:
-                raise self._lose(self._obituary())
-            self._reader.feed(data)
+        except FrameError as error:
+            raise self._lose(f"sent something that is not an answer: {error}") from None
+        return None
+
+    def overdue(self, limit: float, slot: int | None = None) -> WorkerLostError:
+        """Kill the process, which took longer than its limit of seconds, and return the error."""
+        where = "" if slot is None else f" in slot {slot}"
+        return self._lose(f"took longer than {limit:g} seconds{where}")
+
+    def fileno(self) -> int:
+        """Return the descriptor on which answers arrive; -1 where the process is gone."""
+        if self._process is None or self._process.stdout is None:
+            return -1
+        return self._process.stdout.fileno()
+
+    def read(self) -> None:
+        """Take in what has arrived.
+
+        Raises:
+            WorkerLostError: Nothing more will: the process has ended.
+        """
+        try:
+            data = os.read(self.fileno(), 1 << 18)
+        except BlockingIOError:
+            return
+        if not data:
+            raise self._lose(self._obituary())
+        self._reader.feed(data)
+
+    def hang_up(self) -> None:
+        """Close the process's stdin, which ends it soon."""
+        if self._process is not None and self._process.stdin is not None:
+            self._process.stdin.close()
 
     def close(self) -> None:
         """End the process: its stdin is closed, and it is killed where that does not do."""
@@ -164,8 +201,9 @@ class WorkerProcess:
             assert process.stdout is not None
             process.stdin.close()
             try:
-                process.wait(_END_PATIENCE)
-            except subprocess.TimeoutExpired:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    process.wait(_END_PATIENCE)
+            finally:  # also where ctrl-C cuts the patience short
                 process.kill()
                 process.wait()
             process.stdout.close()
@@ -188,7 +226,7 @@ class WorkerProcess:
             code = self._process.wait(_END_PATIENCE)
         except subprocess.TimeoutExpired:
             return "closed its output"
-        how = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+        how = f"was ended by {_signal_name(-code)}" if code < 0 else f"ended with {code}"
         last = self._last_line()
         return f"{how} (it said: {last})" if last else how
 
@@ -205,10 +243,29 @@ class WorkerProcess:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-_ANSWERS = msgspec.json.Decoder(Answer)
+def readable(workers: Iterable[WorkerProcess], deadline: float) -> list[WorkerProcess]:
+    """Wait until some of the workers have said something, and return those.
+
+    Args:
+        workers: Running ones.
+        deadline: By `time.monotonic`; then the list is empty.
+    """
+    poll = select.poll()
+    by_descriptor = {worker.fileno(): worker for worker in workers}
+    for descriptor in by_descriptor:
+        poll.register(descriptor, select.POLLIN)
+    found = poll.poll(max(0.0, (deadline - time.monotonic()) * 1000))
+    return [by_descriptor[descriptor] for descriptor, _ in found]
 
 
 def _wait(descriptor: int, event: int, deadline: float) -> bool:
     poll = select.poll()
     poll.register(descriptor, event)
     return bool(poll.poll(max(0.0, (deadline - time.monotonic()) * 1000)))
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:  # real-time signals have no names
+        return f"signal {number}"

@@ -6,9 +6,9 @@ import difflib
 import importlib
 import re
 from collections.abc import Callable, Mapping
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 
-from oreo_agent.envs.api import TextEnv
+from oreo_agent.envs.api import EnvError, TextEnv
 from oreo_agent.errors import UsageError
 
 __all__ = ["EnvFactory", "build", "make", "register", "registered"]
@@ -50,7 +50,7 @@ def make(name: str, *, worker: bool = False, **options: object) -> TextEnv:
     if not worker:
         return build(name, options)
     # Imported here: it imports this module.
-    from oreo_agent.envs.workers import WorkerEnv
+    from oreo_agent.envs.single import WorkerEnv
 
     return WorkerEnv(name, options)
 
@@ -77,9 +77,8 @@ def build(name: str, options: Mapping[str, object]) -> TextEnv:
 def _factory(name: str) -> EnvFactory:
     if name in _FACTORIES:
         return _FACTORIES[name]
-    for entry in entry_points(group=_GROUP, name=name):
-        factory: EnvFactory = entry.load()
-        return factory
+    if offered := tuple(entry_points(group=_GROUP, name=name)):
+        return _load(*offered)
     if name in _BUILT_IN:
         return _BUILT_IN[name]
     if ":" in name:
@@ -88,6 +87,28 @@ def _factory(name: str) -> EnvFactory:
     close = difflib.get_close_matches(name, names, n=1)
     hint = f"Did you mean {close[0]!r}?" if close else f"Known names: {', '.join(names)}."
     raise UsageError(f"no environment is called {name!r}.", hint)
+
+
+def _load(entry: EntryPoint, *others: EntryPoint) -> EnvFactory:
+    """Return what a package offers under a name; importing it runs that package's code."""
+    package = entry.dist.name if entry.dist is not None else entry.module
+    what = f"environment {entry.name!r} of package {package} ({entry.value})"
+    if others:
+        raise EnvError(
+            f"{what} is also offered by {others[0].value}.",
+            "Uninstall one, or name module:factory.",
+        )
+    try:
+        factory: EnvFactory = entry.load()
+    except Exception as error:
+        cause = next(iter(str(error).splitlines()), "")
+        raise EnvError(
+            f"{what} cannot be loaded: {type(error).__name__}: {cause}.",
+            "Mend that package or uninstall it; other environments are not affected.",
+        ) from error
+    if not callable(factory):
+        raise EnvError(f"{what} is no class or function.", "Mend that package.")
+    return factory
 
 
 def _import_factory(name: str) -> EnvFactory:
@@ -109,4 +130,11 @@ def _alfworld(**options: object) -> TextEnv:
     return env
 
 
-_BUILT_IN: dict[str, EnvFactory] = {"alfworld": _alfworld}
+def _math(**options: object) -> TextEnv:
+    from oreo_agent.envs.math.adapter import MathEnv
+
+    env: TextEnv = MathEnv(**options)  # type: ignore[arg-type]  # options come as they are
+    return env
+
+
+_BUILT_IN: dict[str, EnvFactory] = {"alfworld": _alfworld, "math": _math}

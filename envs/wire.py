@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import struct
 from dataclasses import dataclass
-from typing import TypeVar
 
 import msgspec
 
@@ -18,16 +17,22 @@ from oreo_agent.envs.api import EnvError, EnvSpec, Observation, StepResult
 
 __all__ = [
     "Answer",
+    "Drop",
     "EnvFault",
+    "Fork",
     "FrameError",
     "FrameReader",
     "Info",
+    "Prefetch",
     "Request",
     "Reset",
+    "Restore",
     "Start",
     "Step",
     "Tasks",
     "frame",
+    "read_answer",
+    "read_request",
 ]
 
 _HEADER = struct.Struct(">I")
@@ -48,17 +53,28 @@ class EnvFault:
     fix: str = ""
     traceback: str = ""
     """The worker's traceback; empty where the process itself was lost."""
+    lost: bool = False
+    """The worker process was lost, and the slot's episode with it: played again, it may end."""
+    suspect: bool = False
+    """The slot was the one at work when its process was lost; the others were bystanders."""
 
     def __str__(self) -> str:
         """Return the cause on one line."""
         return f"{self.type}: {self.message} {self.fix}".rstrip()
 
     def error(self) -> errors.OreoAgentError:
-        """Return the fault as an exception, of its own type where that is one of this package."""
+        """Return the fault as an exception, of its own type where that is one of this package.
+
+        The worker's traceback goes along as a note of the exception.
+        """
         kind = getattr(api, self.type, None) or getattr(errors, self.type, None)
         if isinstance(kind, type) and issubclass(kind, errors.OreoAgentError):
-            return kind(self.message, self.fix)
-        return EnvError(f"{self.type}: {self.message}", self.fix)
+            error = kind(self.message, self.fix)
+        else:
+            error = EnvError(f"{self.type}: {self.message}", self.fix)
+        if self.traceback:
+            error.add_note(f"In the worker process:\n{self.traceback.rstrip()}")
+        return error
 
 
 class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
@@ -97,7 +113,31 @@ class Step(_Message, frozen=True, kw_only=True):
     slots: tuple[tuple[int, str], ...]
 
 
-Request = Start | Tasks | Info | Reset | Step
+class Prefetch(_Message, frozen=True, kw_only=True):
+    """Load what comes next, when idle: slot, task, seed as in `Reset`. Not answered."""
+
+    slots: tuple[tuple[int, str | None, int | None], ...]
+
+
+class Fork(_Message, frozen=True, kw_only=True):
+    """Keep the state of slots: slot, handle. Each slot is answered by ``handle``."""
+
+    slots: tuple[tuple[int, int], ...]
+
+
+class Restore(_Message, frozen=True, kw_only=True):
+    """Bring slots to kept states: slot, handle. Each slot is answered by ``observation``."""
+
+    slots: tuple[tuple[int, int], ...]
+
+
+class Drop(_Message, frozen=True, kw_only=True):
+    """Forget kept states. Not answered."""
+
+    handles: tuple[int, ...]
+
+
+Request = Start | Tasks | Info | Reset | Step | Prefetch | Fork | Restore | Drop
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
@@ -110,11 +150,13 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     info: dict[str, str] | None = None
     observation: Observation | None = None
     result: StepResult | None = None
+    handle: int | None = None
     fault: EnvFault | None = None
 
 
-_T = TypeVar("_T")
 _ENCODER = msgspec.json.Encoder()
+_REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
+_ANSWERS = msgspec.json.Decoder(Answer)
 
 
 def frame(message: object) -> bytes:
@@ -123,9 +165,44 @@ def frame(message: object) -> bytes:
     Raises:
         TypeError: The message holds something that JSON cannot say.
         UnicodeEncodeError: A text holds half a surrogate pair.
+        ValueError: The message is too long.
     """
     body = _ENCODER.encode(message)
+    if len(body) > _LONGEST:
+        raise ValueError(f"the message has {len(body)} bytes; {_LONGEST} are allowed")
     return _HEADER.pack(len(body)) + body
+
+
+def read_request(body: bytes) -> Request:
+    """Return a request from its bytes, the length taken off.
+
+    Raises:
+        FrameError: Not a request.
+    """
+    try:
+        return _REQUESTS.decode(body)
+    except msgspec.DecodeError as error:
+        raise FrameError(str(error)) from error
+
+
+def read_answer(body: bytes) -> Answer:
+    """Return an answer from its bytes, the length taken off.
+
+    One that breaks the environment's contract (a reward that is no number) is a fault of its slot.
+
+    Raises:
+        FrameError: Not an answer.
+    """
+    try:
+        return _ANSWERS.decode(body)
+    except msgspec.DecodeError as error:
+        try:
+            head = msgspec.json.decode(body, type=_Head)
+        except msgspec.DecodeError:
+            raise FrameError(str(error)) from error
+        message = f"the environment's answer breaks its contract: {error}."
+        fault = EnvFault(type="EnvError", message=message, fix="Try check_env on it.")
+        return Answer(call=head.call, slot=head.slot, fault=fault)
 
 
 class FrameReader:
@@ -138,7 +215,7 @@ class FrameReader:
         """Take in bytes as they arrive."""
         self._buffer += data
 
-    def take(self, decoder: msgspec.json.Decoder[_T]) -> _T | None:
+    def take(self) -> bytes | None:
         """Return the next whole message, or None until more has arrived.
 
         Raises:
@@ -154,7 +231,9 @@ class FrameReader:
             return None
         body = bytes(self._buffer[_HEADER.size : end])
         del self._buffer[:end]
-        try:
-            return decoder.decode(body)
-        except msgspec.DecodeError as error:
-            raise FrameError(str(error)) from error
+        return body
+
+
+class _Head(msgspec.Struct):
+    call: int
+    slot: int | None = None

@@ -12,8 +12,13 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("TOKENIZERS_PARALLELISM", "false")
 os.environ["HF_HUB_OFFLINE"] = "1"
 
+import hypothesis
 import pytest
 import pytest_textual_snapshot
+
+# A busy machine may take seconds over one example.
+hypothesis.settings.register_profile("patient", deadline=None)
+hypothesis.settings.load_profile("patient")
 
 # Written as .svg, a snapshot can be looked at where the repository is browsed.
 pytest_textual_snapshot.SVGImageExtension.file_extension = "svg"
@@ -85,10 +90,11 @@ def tiny_settings() -> tuple[str, ...]:
         "games.valid_seen=4",
         "games.valid_unseen=4",
         "games.horizon=20",
+        "demonstrations.games=6",
         "demonstrations.per_game=1",
         "sft.steps=6",
         "sft.batch=4",
-        "rollouts.per_game=1",
+        "rollouts.per_game=2",
         "rollouts.wave=12",
         "oreo.steps=4",
         "oreo.batch=4",

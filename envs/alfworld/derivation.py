@@ -5,17 +5,18 @@ Contexts are never changed once made, so they are shared where TextWorld copies 
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from oreo_agent.envs.alfworld.expressions import Entity, ExpressionError
+from oreo_agent.envs.alfworld.expressions import Entity, Expression, ExpressionError
 from oreo_agent.envs.alfworld.facts import FactBase, Mapped
 from oreo_agent.envs.alfworld.grammar import (
     AnySymbol,
     Condition,
-    Grammar,
     Listing,
     Query,
+    Rule,
     RuleName,
     Text,
 )
@@ -23,6 +24,8 @@ from oreo_agent.envs.alfworld.grammar import (
 __all__ = ["Context", "Deriver", "GrammarError"]
 
 _MOST_SYMBOLS = 20_000  # a rule that names itself never ends
+_MOST_MATCHES = 10_000  # of one query; official games stay below 100
+_LONGEST = 1_000_000  # characters of one text
 
 
 class GrammarError(Exception):
@@ -41,24 +44,32 @@ class Deriver:
     """Writes texts by a grammar.
 
     Args:
-        grammar: The parsed grammar.
+        rules: The grammar's productions by rule.
+        expressions: Its expressions by their text.
         entities: The game's objects by PDDL name.
-
-    Raises:
-        ExpressionError: The grammar has an expression that is not accepted.
     """
 
-    def __init__(self, grammar: Grammar, entities: Mapping[str, Entity]) -> None:
-        self._rules = grammar.rules
+    def __init__(
+        self,
+        rules: Mapping[str, tuple[Rule, ...]],
+        expressions: Mapping[str, Expression],
+        entities: Mapping[str, Entity],
+    ) -> None:
+        self._rules = rules
+        self._expressions = expressions
         self._entities = entities
-        self._expressions = grammar.expressions()
 
     def context(self, mapping: Mapped) -> Context:
-        """Return the context in which placeholders stand for given objects."""
-        return Context(
-            mapping=mapping,
-            variables={name: self._entities[var[0]] for (name, _), var in mapping.items()},
-        )
+        """Return the context in which placeholders stand for given objects.
+
+        Raises:
+            GrammarError: There is no such object.
+        """
+        try:
+            variables = {name: self._entities[var[0]] for (name, _), var in mapping.items()}
+        except KeyError as error:
+            raise GrammarError(f"the game says nothing of object {error}") from error
+        return Context(mapping=mapping, variables=variables)
 
     def derive(self, symbols: Iterable[AnySymbol], context: Context, facts: FactBase) -> str:
         """Return the text of some symbols.
@@ -68,7 +79,7 @@ class Deriver:
         """
         stack: list[tuple[AnySymbol, Context]] = [(symbol, context) for symbol in symbols][::-1]
         texts: list[str] = []
-        produced = 0
+        produced = length = 0
         while stack:
             produced += 1
             if produced > _MOST_SYMBOLS:
@@ -76,6 +87,7 @@ class Deriver:
             symbol, here = stack.pop()
             if isinstance(symbol, Text):
                 texts.append(symbol.text)
+                length += len(symbol.text)
             elif isinstance(symbol, RuleName):
                 self._push_rule(symbol.name, here, facts, stack)
             elif isinstance(symbol, Listing):
@@ -84,10 +96,11 @@ class Deriver:
                 for match in reversed(self._matches(symbol.given, here, facts)):
                     stack.append((RuleName(name=rule), match))
             else:
-                texts += [
-                    self._evaluate(symbol, match)
-                    for match in self._matches(symbol.given, here, facts)
-                ]
+                for match in self._matches(symbol.given, here, facts):
+                    texts.append(self._evaluate(symbol, match))
+                    length += len(texts[-1])
+            if length > _LONGEST:
+                raise GrammarError(f"a text has more than {_LONGEST} characters")
         return "".join(texts)
 
     def predicates(self, symbols: Iterable[AnySymbol]) -> set[str]:
@@ -148,7 +161,7 @@ class Deriver:
         if query is None:
             return [here]
         try:
-            return [
+            found = [
                 Context(
                     mapping=mapping,
                     variables={
@@ -156,10 +169,15 @@ class Deriver:
                         **{name: self._entities[var[0]] for (name, _), var in mapping.items()},
                     },
                 )
-                for mapping in facts.matches(query, here.mapping)
+                for mapping in itertools.islice(
+                    facts.matches(query, here.mapping), _MOST_MATCHES + 1
+                )
             ]
         except KeyError as error:
             raise GrammarError(f"the grammar names {error}, which the game lacks") from error
+        if len(found) > _MOST_MATCHES:
+            raise GrammarError(f"a query of the grammar has more than {_MOST_MATCHES} matches")
+        return found
 
     def _holds(self, query: Query, here: Context, facts: FactBase) -> bool:
         try:

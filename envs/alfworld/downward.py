@@ -21,7 +21,7 @@ from typing import Any
 from fast_downward import Atom, Operator
 from fast_downward.interface import DOWNWARD_LIB_PATH
 
-__all__ = ["Atom", "Operator", "acquire", "release"]
+__all__ = ["Atom", "Operator", "acquire", "release", "search"]
 
 _FREE: list[Any] = []
 _LOCK = threading.Lock()
@@ -48,6 +48,21 @@ def release(library: Any) -> None:
     library.cleanup()  # frees the task
     with _LOCK:
         _FREE.append(library)
+
+
+def search(library: Any, task: bytes) -> list[Any] | None:
+    """Return the operators of a plan from the library's present state; None: there is no plan.
+
+    Args:
+        library: A copy with a task loaded.
+        task: The same task, translated for search.
+    """
+    library.load_sas_replan(task)
+    if not library.replan(False):
+        return None
+    records = (Operator * library.get_last_plan_length())()
+    library.get_last_plan(records)
+    return list(records)
 
 
 @functools.cache
@@ -86,4 +101,16 @@ def _declare(library: Any) -> Any:
     library.apply_operator.restype = ctypes.c_int
     library.check_goal.argtypes = []
     library.check_goal.restype = ctypes.c_bool
+    library.get_state_id.argtypes = []
+    library.get_state_id.restype = ctypes.c_int
+    library.set_state_id.argtypes = [ctypes.c_int]
+    library.set_state_id.restype = None
+    library.load_sas_replan.argtypes = [ctypes.c_char_p]
+    library.load_sas_replan.restype = None
+    library.replan.argtypes = [ctypes.c_bool]
+    library.replan.restype = ctypes.c_bool
+    library.get_last_plan_length.argtypes = []
+    library.get_last_plan_length.restype = ctypes.c_int
+    library.get_last_plan.argtypes = [ctypes.POINTER(Operator)]
+    library.get_last_plan.restype = None
     return library

@@ -19,7 +19,13 @@ from oreo_agent.envs.alfworld.game import Game, Operator, load_game
 from oreo_agent.envs.alfworld.translation import Fact
 from oreo_agent.envs.api import EnvError
 
-__all__ = ["EngineState", "PddlEngine"]
+__all__ = ["EngineState", "PddlEngine", "Snapshot"]
+
+_MOST_APPLIED = 10_000  # the library keeps every state it was in: some 200 bytes each
+
+_Commands = dict[str, tuple[int, Operator]]
+_History = tuple["_History", int] | None
+"""Numbers of the applied operators, the last one first: shared by all that follows."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +38,21 @@ class EngineState:
     won: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Snapshot:
+    """A state to come back to with `PddlEngine.restore`. Nothing in it is ever changed."""
+
+    said: EngineState
+    """What the engine said in that state."""
+    game: Game
+    facts: FactBase
+    commands: _Commands
+    history: _History
+    load: object
+    """The load of the game in the library by which ``number`` is known."""
+    number: int
+
+
 class PddlEngine:
     """One player of ``game.tw-pddl`` files. Close it: it holds a copy of a shared library."""
 
@@ -41,7 +62,13 @@ class PddlEngine:
         self._records: Any = None
         self._game: Game | None = None
         self._facts = FactBase(TypeTree(()))
-        self._commands: dict[str, tuple[int, Operator]] = {}
+        self._commands: _Commands = {}
+        self._history: _History = None
+        self._said: EngineState | None = None
+        self._loaded: Game | None = None
+        self._load = object()
+        self._start = 0
+        self._applied = 0
 
     @property
     def game(self) -> Game:
@@ -60,19 +87,16 @@ class PddlEngine:
         Raises:
             EnvError: The game is damaged.
         """
-        if self._library is None:
-            raise EnvError("the engine is closed.", "Make a new one.")
         self._game = None
         game = load_game(path)
-        self._library.cleanup()  # else the tasks of earlier games pile up in memory
-        self._library.load_sas(game.sas)
-        self._game = game
+        self._begin(game)
         self._facts = game.initial_facts.copy()
         try:
-            return self._observe(game.intro())
+            state = self._observe(game, game.intro())
         except GrammarError as error:
-            self._game = None
             raise _damaged(game, error) from error
+        self._game = game
+        return state
 
     def step(self, command: str) -> EngineState:
         """Send a command; one that is not admissible gets ``Nothing happens.`` as an answer.
@@ -84,23 +108,104 @@ class PddlEngine:
         found = self._commands.get(command.strip())
         try:
             feedback = "Nothing happens." if found is None else self._apply(game, *found)
-            return self._observe(feedback)
+            return self._observe(game, feedback)
         except GrammarError as error:
+            self._game = None  # the commands at hand are of the state before
             raise _damaged(game, error) from error
+
+    def fork(self) -> Snapshot:
+        """Return the present state, to come back to any number of times. Takes microseconds.
+
+        Raises:
+            EnvError: No episode was started.
+        """
+        game = self.game
+        assert self._said is not None  # there is a game
+        return Snapshot(
+            said=self._said,
+            game=game,
+            facts=self._facts.copy(),
+            commands=self._commands,
+            history=self._history,
+            load=self._load,
+            number=self._library.get_state_id(),
+        )
+
+    def restore(self, snapshot: Snapshot) -> EngineState:
+        """Come back to a state of this episode, of another one or of another engine.
+
+        Within one load of a game this is a change of the library's current state; elsewhere the
+        library applies the operators again that led there. No text is made again.
+
+        Returns:
+            What the engine said in that state.
+
+        Raises:
+            EnvError: The engine is closed.
+        """
+        known = snapshot.load is self._load and self._applied <= _MOST_APPLIED
+        if known and self._library is not None:
+            self._library.set_state_id(snapshot.number)
+        else:
+            self._game = None
+            self._begin(snapshot.game)
+            for number in _from_the_first(snapshot.history):
+                self._library.apply_operator(number, None)
+                self._applied += 1
+        self._game = snapshot.game
+        self._facts = snapshot.facts.copy()
+        self._commands = snapshot.commands
+        self._history = snapshot.history
+        self._said = snapshot.said
+        return snapshot.said
 
     def facts(self) -> tuple[Fact, ...]:
         """Return all that is true now, for inspection; not made unless asked for."""
         return tuple(self._facts)
 
+    def search(self, task: bytes) -> tuple[str, ...] | None:
+        """Let Fast Downward search the commands that win from here; None: there are none.
+
+        This cannot be interrupted and may take minutes: `oreo_agent.envs.alfworld.planner.plan`
+        does it in a process of its own.
+
+        Args:
+            task: The game's translation for the planner.
+
+        Raises:
+            EnvError: No episode was started.
+        """
+        game = self.game
+        records = downward.search(self._library, task)
+        if records is None:
+            return None
+        return tuple(game.command(game.make_operator(one), self._facts) for one in records)
+
     def close(self) -> None:
         """Give the library back. Calling it twice does no harm."""
         if self._library is not None:
             downward.release(self._library)
-        self._library = self._game = None
+        self._library = self._game = self._loaded = None
+        self._load = object()
+
+    def _begin(self, game: Game) -> None:
+        """Bring the library to a game's first state."""
+        if self._library is None:
+            raise EnvError("the engine is closed.", "Make a new one.")
+        if game is not self._loaded or self._applied > _MOST_APPLIED:
+            self._library.cleanup()  # else the tasks of earlier games pile up in memory
+            self._library.load_sas(game.sas)
+            self._loaded, self._load, self._applied = game, object(), 0
+            self._start = self._library.get_state_id()
+        else:
+            self._library.set_state_id(self._start)
+        self._history = None
 
     def _apply(self, game: Game, number: int, operator: Operator) -> str:
         effects = (downward.Atom * operator.effects)()
         self._library.apply_operator(number, effects)
+        self._history = (self._history, number)
+        self._applied += 1
         try:
             for effect in effects:
                 predicate, arguments = fact = game.atom(effect._name)
@@ -113,14 +218,13 @@ class PddlEngine:
             return "Nothing happens."  # as TextWorld answers an effect that is not an atom
         return game.feedback(operator, self._facts)
 
-    def _observe(self, feedback: str) -> EngineState:
-        game = self.game
+    def _observe(self, game: Game, feedback: str) -> EngineState:
         count = self._library.get_applicable_operators_count()
         if count > self._room:
             self._room = max(64, 2 * count)
             self._records = (downward.Operator * self._room)()
         self._library.get_applicable_operators(self._records)
-        commands: dict[str, tuple[int, Operator]] = {}
+        commands: _Commands = {}
         for index in range(count):
             record = self._records[index]
             number = record.id
@@ -128,11 +232,20 @@ class PddlEngine:
             # Operators that share a name, or commands that share a wording: the first one counts.
             commands.setdefault(game.command(operator, self._facts), (number, operator))
         self._commands = commands
-        return EngineState(
+        self._said = EngineState(
             feedback=feedback,
             admissible=tuple(sorted(commands)),
             won=bool(self._library.check_goal()),
         )
+        return self._said
+
+
+def _from_the_first(history: _History) -> list[int]:
+    numbers: list[int] = []
+    while history is not None:
+        history, number = history
+        numbers.append(number)
+    return numbers[::-1]
 
 
 def _negate(predicate: str) -> str:

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 __all__ = ["Entity", "Expression", "ExpressionError", "compile_expression"]
 
-_LONGEST = 2000
+_LONGEST = 2000  # characters
+_DEEPEST = 50  # operators in operators
 
 
 class ExpressionError(ValueError):
@@ -50,12 +51,15 @@ def compile_expression(text: str) -> Expression:
     if len(text) > _LONGEST:
         raise ExpressionError(f"longer than {_LONGEST} characters")
     try:
-        return _compile(ast.parse(text.strip(), mode="eval").body)
-    except (SyntaxError, RecursionError, MemoryError) as error:
+        tree = ast.parse(text.strip(), mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
         raise ExpressionError(f"not an expression: {error}") from error
+    return _compile(tree, 0)
 
 
-def _compile(node: ast.expr) -> Expression:
+def _compile(node: ast.expr, depth: int) -> Expression:
+    if depth > _DEEPEST:
+        raise ExpressionError(f"nested more than {_DEEPEST} deep")
     match node:
         case ast.Constant(value=str(value)):
             return lambda variables: value
@@ -66,9 +70,9 @@ def _compile(node: ast.expr) -> Expression:
         case ast.Attribute(value=ast.Name(id=name), attr=attribute) if attribute in _EMPTY_FIELDS:
             return lambda variables: _look_up(variables, name) and None
         case ast.BinOp(left=left, op=ast.Add(), right=right):
-            return _compile_sum(_compile(left), _compile(right))
+            return _compile_sum(_compile(left, depth + 1), _compile(right, depth + 1))
         case ast.BoolOp(op=ast.Or(), values=values):
-            return _compile_or([_compile(value) for value in values])
+            return _compile_or([_compile(value, depth + 1) for value in values])
     raise ExpressionError(f"{type(node).__name__} is not accepted")
 
 

@@ -114,8 +114,8 @@ class FactBase:
         if position < len(rows) and rows[position] == arguments:
             del rows[position]
 
-    def matches(self, query: Query, known: Mapping[Placeholder, Var]) -> list[Mapped]:
-        """Return every way to fill a query's placeholders, distinct ones with distinct objects.
+    def matches(self, query: Query, known: Mapping[Placeholder, Var]) -> Iterator[Mapped]:
+        """Yield every way to fill a query's placeholders, distinct ones with distinct objects.
 
         Args:
             query: The conjunction.
@@ -125,7 +125,7 @@ class FactBase:
             KeyError: The query names a type that is not declared.
         """
         mapping = dict(known)
-        return list(self._match(query, 0, mapping, set(mapping.values())))
+        return self._match(query, 0, mapping, set(mapping.values()))
 
     def holds(self, query: Query, known: Mapping[Placeholder, Var]) -> bool:
         """Return whether a query has at least one match."""

@@ -8,19 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from oreo_agent.envs.alfworld.derivation import Deriver, GrammarError
 from oreo_agent.envs.alfworld.expressions import Entity, ExpressionError
 from oreo_agent.envs.alfworld.facts import FactBase, Mapped, TypeTree
-from oreo_agent.envs.alfworld.grammar import RuleName, dialect_of, load_grammar
+from oreo_agent.envs.alfworld.gamefile import clipped, decode_game, read_bounded
+from oreo_agent.envs.alfworld.grammar import RuleName, dialect_of, is_parsed, load_grammar
 from oreo_agent.envs.alfworld.naming import demangle
-from oreo_agent.envs.alfworld.translation import Fact, parse_atom, translate
+from oreo_agent.envs.alfworld.translation import Fact, is_translated, parse_atom, translate
 from oreo_agent.envs.api import EnvError
 
-__all__ = ["Game", "Operator", "load_game"]
+__all__ = ["Game", "Operator", "forget_games", "is_warm", "load_game"]
 
-_KEPT_GAMES = 16  # a loaded game takes about 2 MB
+_KEPT = 6_000_000  # bytes of SAS, 160,000 to 1,340,000 a game; what is loaded takes 5 times that
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +47,19 @@ class Game:
 
     def __init__(self, where: str, raw: bytes) -> None:
         self.where = where
-        try:
-            file = msgspec.json.decode(raw, type=_GameFile)
-        except (msgspec.DecodeError, RecursionError) as error:
-            raise EnvError(
-                f"{where}: not a game.tw-pddl file: {error}.", "Fetch or generate the game again."
-            ) from error
+        file = decode_game(where, raw)
         self.walkthrough = None if file.walkthrough is None else tuple(file.walkthrough)
         self.dialect = dialect_of(file.grammar)
         self.sha256 = hashlib.sha256(raw).hexdigest()
-        self._grammar = load_grammar(file.grammar, where=where)
+        try:
+            self._grammar = load_grammar(file.grammar, where=where)
+            expressions = self._grammar.expressions()
+        except ExpressionError as error:
+            raise EnvError(
+                f"{where}: refused: {error}.",
+                "A grammar may use names, attributes, text, '+' and 'or'; "
+                "do not play games from a source you do not trust.",
+            ) from error
         translation = translate(file.pddl_domain, file.pddl_problem, where=where)
         self.sas = translation.sas.encode("utf-8")
         self.objects = translation.objects
@@ -77,16 +79,10 @@ class Game:
                 key: Entity(id=key, type=self.objects[key], name=name)
                 for key, name in names.items()
             }
-            self.deriver = Deriver(self._grammar, self.entities)
-        except ExpressionError as error:
-            raise EnvError(
-                f"{where}: refused: {error}.",
-                "A grammar may use names, attributes, text, '+' and 'or'; "
-                "do not play games from a source you do not trust.",
-            ) from error
+            self.deriver = Deriver(self._grammar.rules, expressions, self.entities)
         except KeyError as error:
             raise EnvError(
-                f"{where}: it speaks of {error}, which it does not declare.",
+                f"{where}: it speaks of {clipped(error)}, which it does not declare.",
                 "Fetch or generate the game again.",
             ) from error
 
@@ -99,7 +95,7 @@ class Game:
         """Return a grounded action by its number in the planning task."""
         found = self._operators.get(number)
         if found is None:
-            found = self._operators[number] = self._make_operator(record)
+            found = self._operators[number] = self.make_operator(record)
         return found
 
     def command(self, operator: Operator, facts: FactBase) -> str:
@@ -133,7 +129,12 @@ class Game:
         self._operators.clear()
         self._changing.clear()
 
-    def _make_operator(self, record: Any) -> Operator:
+    def make_operator(self, record: Any) -> Operator:
+        """Return a grounded action from the library's record of it.
+
+        Raises:
+            GrammarError: The grammar has no such action.
+        """
         name: str = record.name
         action, *arguments = name.split()
         if action not in self._grammar.actions or action not in self._parameters:
@@ -156,32 +157,34 @@ def load_game(path: Path) -> Game:
     """Return the game in a file; the last few games stay loaded, keyed by their content.
 
     Raises:
-        EnvError: The file is missing or damaged, or its grammar holds more than plain expressions.
+        EnvError: The file is missing, too large or damaged, or its grammar holds more than plain
+            expressions.
     """
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise EnvError(
-            f"{path}: cannot be read: {error.strerror}.", "Name the folder of a game."
-        ) from error
+    raw = read_bounded(path)
     key = (str(path), hashlib.sha256(raw).hexdigest())
     game = _GAMES.get(key)
     if game is None:
         game = _GAMES[key] = Game(str(path), raw)
-        if len(_GAMES) > _KEPT_GAMES:
-            _GAMES.popitem(last=False)
+        size = sum(len(kept.sas) for kept in _GAMES.values())
+        while size > _KEPT and len(_GAMES) > 1:
+            size -= len(_GAMES.popitem(last=False)[1].sas)
     _GAMES.move_to_end(key)
     return game
 
 
-class _GameFile(msgspec.Struct, frozen=True, kw_only=True):
-    """The keys of a ``game.tw-pddl`` file that the engine reads; others are let through."""
+def is_warm(path: Path) -> bool:
+    """Return whether the disk cache holds a game's translation and grammar, whole.
 
-    pddl_domain: str
-    grammar: str
-    pddl_problem: str
-    solvable: bool | None = None
-    walkthrough: list[str] | None = None
+    Raises:
+        EnvError: The file is missing, too large or damaged.
+    """
+    file = decode_game(str(path), read_bounded(path))
+    return is_parsed(file.grammar) and is_translated(file.pddl_domain, file.pddl_problem)
+
+
+def forget_games() -> None:
+    """Drop the games that are kept loaded: the next load reads the file and the disk cache."""
+    _GAMES.clear()
 
 
 _GAMES: OrderedDict[tuple[str, str], Game] = OrderedDict()

@@ -16,6 +16,7 @@ from typing import Protocol
 import msgspec
 
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
+from oreo_agent.envs.alfworld.gamefile import read_bounded
 from oreo_agent.envs.alfworld.grammar import dialect_of
 from oreo_agent.envs.api import EnvError, TaskId
 from oreo_agent.errors import MissingError, UsageError
@@ -208,9 +209,9 @@ def _read_entry(folder: Path) -> Entry:
     stamp = _stamp(folder)
     path = folder / _TRAJECTORY
     try:
-        kind = _TRAJECTORIES.decode(path.read_bytes()).task_type
+        kind = _TRAJECTORIES.decode(read_bounded(path)).task_type
         path = folder / _GAME
-        raw = path.read_bytes()
+        raw = read_bounded(path)
         game = _GAMES.decode(raw)
     except (OSError, msgspec.DecodeError, RecursionError) as error:
         raise EnvError(

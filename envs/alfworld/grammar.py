@@ -16,11 +16,22 @@ import msgspec
 
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
 from oreo_agent.envs.alfworld.expressions import Expression, ExpressionError, compile_expression
+from oreo_agent.envs.alfworld.gamefile import clipped, refuse_excess
 from oreo_agent.envs.api import EnvError
 
-__all__ = ["Condition", "Grammar", "Query", "Rule", "Symbol", "dialect_of", "load_grammar"]
+__all__ = [
+    "Condition",
+    "Grammar",
+    "Query",
+    "Rule",
+    "Symbol",
+    "dialect_of",
+    "is_parsed",
+    "load_grammar",
+]
 
 _FORMAT = "grammar-1"
+_LONGEST = 200_000  # characters; the grammar of the official games has 12,000
 _PUT_TEMPLATE = re.compile(r'action\s+PutObject\s*\{\s*template\s*::\s*"(\w+)\s')
 
 Query = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -102,7 +113,9 @@ class Grammar(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
                 try:
                     compiled[text] = compile_expression(text)
                 except ExpressionError as error:
-                    raise ExpressionError(f"rule {name!r}, expression {text!r}: {error}") from error
+                    raise ExpressionError(
+                        f"rule {clipped(name)!r}, expression {clipped(text)!r}: {error}"
+                    ) from error
         return compiled
 
 
@@ -121,24 +134,42 @@ def load_grammar(text: str, *, where: str, cache: DiskCache | None = None) -> Gr
 
     Raises:
         EnvError: Not a grammar that TextWorld can read.
+        ExpressionError: An expression in it cannot be read; the message names its rule.
     """
-    cache = DiskCache(cache_root() / "grammars") if cache is None else cache
-    key = DiskCache.key(_FORMAT, _parser_version(), text)
+    cache = _cache() if cache is None else cache
+    key = _key(text)
     kept = cache.read(key)
     if kept is not None:
         try:
             return _DECODER.decode(kept)
         except msgspec.DecodeError:
             pass  # written by another version of this record: parse again
+    refuse_excess(text, where=where, part="grammar", longest=_LONGEST)
     try:
         grammar = _parse(text)
+        data = msgspec.json.encode(grammar)  # refuses half a surrogate pair
+    except ExpressionError:
+        raise
     except (Exception, SystemExit) as error:
         raise EnvError(
-            f"{where}: its grammar cannot be read: {type(error).__name__}: {error}.",
+            f"{where}: its grammar cannot be read: {type(error).__name__}: {clipped(error)}.",
             "Fetch or generate the game again.",
         ) from error
-    cache.write(key, msgspec.json.encode(grammar))
+    cache.write(key, data)
     return grammar
+
+
+def is_parsed(text: str) -> bool:
+    """Return whether the user's disk cache holds a grammar, whole."""
+    return _cache().read(_key(text)) is not None
+
+
+def _cache() -> DiskCache:
+    return DiskCache(cache_root() / "grammars")
+
+
+def _key(text: str) -> str:
+    return DiskCache.key(_FORMAT, _parser_version(), text)
 
 
 _DECODER = msgspec.json.Decoder(Grammar)
@@ -160,7 +191,7 @@ def _parse(text: str) -> Grammar:
     rules = {
         name: tuple(
             Rule(
-                symbols=_parse_symbols(rule["rhs"]),
+                symbols=_parse_rule(name, rule["rhs"]),
                 condition=_parse_query(rule["condition"]) if rule.get("condition") else None,
             )
             for rule in productions
@@ -186,8 +217,8 @@ class _DocumentWalker:
         if isinstance(part, model.ActionTypeNode):
             action = self._converter.walk(part)
             self.actions[action.name.lower()] = Action(
-                template=_parse_symbols(action.template),
-                feedback=_parse_symbols(action.feedback_rule),
+                template=_parse_rule(f"action {action.name}", action.template),
+                feedback=_parse_rule(f"action {action.name}", action.feedback_rule),
             )
             lines = action.grammar.split("\n")
             kept = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
@@ -196,13 +227,28 @@ class _DocumentWalker:
             self.rules.update(json.loads(self._converter._unescape_block(part.code)))
 
 
+def _parse_rule(name: str, text: str) -> tuple[AnySymbol, ...]:
+    """Parse what a rule prints. TextWorld drops what follows the last symbol that it can read.
+
+    Raises:
+        ExpressionError: An expression is in what it drops: nobody could say what it does.
+    """
+    symbols, end = _parse_symbols(text)
+    if "{" in text[end:]:
+        raise ExpressionError(
+            f"rule {clipped(name)!r}, expression {clipped(text[end:])!r}: cannot be read"
+        )
+    return symbols
+
+
 @functools.lru_cache(maxsize=4096)
-def _parse_symbols(text: str) -> tuple[AnySymbol, ...]:
+def _parse_symbols(text: str) -> tuple[tuple[AnySymbol, ...], int]:
+    """Return the symbols, and where in the text they end."""
     from textworld.envs.pddl import textgen
 
-    return tuple(
-        _convert(symbol) for symbol in textgen._parse_and_convert(text, rule_name="symbols")
-    )
+    model = textgen._PARSER.parse(text, rule_name="symbols")
+    symbols = tuple(_convert(symbol) for symbol in textgen._Converter().walk(model))
+    return symbols, model[-1].parseinfo.endpos
 
 
 @functools.lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 The translation is a pure function of the domain and problem texts and of the translator's version,
 costs a fifth of a second in pure Python, and stock TextWorld makes it four times an episode.
-Only the plain translation is made: the optimised one serves the planner alone.
+Only the plain translation is made and kept: the optimised one serves the planner alone.
 """
 
 from __future__ import annotations
@@ -17,9 +17,18 @@ import msgspec
 
 from oreo_agent.envs.alfworld import downward
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
+from oreo_agent.envs.alfworld.gamefile import clipped, refuse_excess
 from oreo_agent.envs.api import EnvError
 
-__all__ = ["Fact", "Translation", "Var", "parse_atom", "translate"]
+__all__ = [
+    "Fact",
+    "Translation",
+    "Var",
+    "is_translated",
+    "parse_atom",
+    "translate",
+    "translate_for_planner",
+]
 
 Var = tuple[str, str]
 """An object: its PDDL name and its type."""
@@ -61,17 +70,34 @@ def translate(
     Raises:
         EnvError: The texts are not PDDL that Fast Downward can translate.
     """
-    cache = DiskCache(cache_root() / "translations") if cache is None else cache
-    key = DiskCache.key(_FORMAT, _translator_version(), domain, problem)
+    cache = _cache() if cache is None else cache
+    key = _key(domain, problem)
     kept = cache.read(key)
     if kept is not None:
         try:
             return _DECODER.decode(kept)
         except msgspec.DecodeError:
             pass  # written by another version of this record: translate again
+    refuse_excess(domain, where=where, part="PDDL domain")
+    refuse_excess(problem, where=where, part="PDDL problem")
     translation = _translate(domain, problem, where)
     cache.write(key, msgspec.json.encode(translation))
     return translation
+
+
+def is_translated(domain: str, problem: str) -> bool:
+    """Return whether the user's disk cache holds a translation, whole."""
+    return _cache().read(_key(domain, problem)) is not None
+
+
+def translate_for_planner(domain: str, problem: str) -> str:
+    """Return the SAS that a planner searches: what cannot matter is left out. Not kept.
+
+    Raises:
+        Exception: As `translate`, whatever the translator raises.
+    """
+    with _TRANSLATOR_LOCK:
+        return _run_translator(domain, problem, optimize=True)[1]
 
 
 def parse_atom(name: str, objects: dict[str, str]) -> Fact:
@@ -85,6 +111,14 @@ def parse_atom(name: str, objects: dict[str, str]) -> Fact:
     prefix = "not_" if kind == "NegatedAtom" else ""
     names = [argument for argument in arguments[:-1].split(", ") if argument]
     return prefix + predicate, tuple((argument, objects[argument]) for argument in names)
+
+
+def _cache() -> DiskCache:
+    return DiskCache(cache_root() / "translations")
+
+
+def _key(domain: str, problem: str) -> str:
+    return DiskCache.key(_FORMAT, _translator_version(), domain, problem)
 
 
 _DECODER = msgspec.json.Decoder(Translation)
@@ -115,18 +149,18 @@ def _translate(domain: str, problem: str, where: str) -> Translation:
         )
     except (Exception, SystemExit) as error:  # the parser calls sys.exit on some bad input
         raise EnvError(
-            f"{where}: its PDDL cannot be translated: {type(error).__name__}: {error}.",
+            f"{where}: its PDDL cannot be translated: {type(error).__name__}: {clipped(error)}.",
             "Fetch or generate the game again.",
         ) from error
 
 
-def _run_translator(domain: str, problem: str) -> tuple[Any, str]:
+def _run_translator(domain: str, problem: str, *, optimize: bool = False) -> tuple[Any, str]:
     # Imported here: it reads sys.argv when first imported and belongs to the cold path only.
     import fast_downward
 
     arguments = sys.argv
     try:
-        task, sas = fast_downward.pddl2sas(domain, problem)
+        task, sas = fast_downward.pddl2sas(domain, problem, optimize=optimize)
     finally:
         sys.argv = arguments
     return task, sas

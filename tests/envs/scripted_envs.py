@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import time
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 from oreo_agent.envs import (
     EnvError,
@@ -54,6 +56,11 @@ class Corridor:
                 os.kill(os.getpid(), signal.SIGKILL)
             case "hang":
                 time.sleep(3600)
+            case "hog":
+                re.match(r"(a+)+$", "a" * 60 + "b")  # for ages, and no other thread runs
+            case "dawdle forth":
+                time.sleep(0.7)
+                action = "forth"
             case "raise":
                 raise ZeroDivisionError("by hand")
             case "print":
@@ -87,4 +94,79 @@ class Corridor:
             terminated=won,
             truncated=over,
             info={"won": won} if info is None else info,
+        )
+
+
+class Forgetful(Corridor):
+    """Says something else the second time that an action is sent."""
+
+    said = 0
+
+    def step(self, action: str) -> StepResult:
+        self.said += 1
+        return self.result(f"This is answer {self.said}.")
+
+
+class Leaping(Corridor):
+    """Comes back to a state by itself."""
+
+    text = ""
+
+    def see(self, text: str) -> Observation:
+        self.text = text
+        return super().see(text)
+
+    def fork(self) -> object:
+        return (self.place, self.turn, self.text)
+
+    def restore(self, snapshot: object) -> Observation:
+        if not isinstance(snapshot, tuple):
+            raise EnvError("no snapshot of a corridor.")
+        self.place, self.turn, self.text = snapshot
+        return self.see(self.text)
+
+
+class Noted(Corridor):
+    """Writes down each start, and each episode that a task breaks."""
+
+    def __init__(self, *, notes: str) -> None:
+        super().__init__()
+        self.notes = Path(notes)
+
+    def tasks(self, split: str) -> Sequence[TaskId]:
+        super().tasks(split)
+        return ("a", "b", "broken", "deadly")
+
+    def reset(self, task: TaskId | None = None, *, seed: int | None = None) -> Observation:
+        with self.notes.open("a") as file:
+            file.write(f"{task} {seed}\n")
+        if task == "deadly":
+            os._exit(3)
+        if task == "broken":
+            raise EnvError("a torn game.")
+        return super().reset(task, seed=seed)
+
+
+class Echo(Corridor):
+    """Says what it is told, as an observation, a goal and an action."""
+
+    def step(self, action: str) -> StepResult:
+        self.turn += 1
+        seen = Observation(text=action, goal=action, admissible=(action,))
+        return StepResult(
+            observation=seen, reward=0.0, terminated=False, truncated=False, info={"won": False}
+        )
+
+
+class Nameless(Corridor):
+    """Answers ``nan`` with a reward that is no number, ``list`` with one that is a list."""
+
+    def step(self, action: str) -> StepResult:
+        result = super().step("forth")
+        reward = {"nan": float("nan"), "list": [1.0]}.get(action, 0.0)
+        return StepResult(
+            observation=result.observation,
+            reward=reward,  # type: ignore[arg-type]  # that is the point
+            terminated=False,
+            truncated=False,
         )

@@ -50,7 +50,7 @@ def our_transcript(engine: PddlEngine, game: Path, actions: list[str]) -> list[L
     return [(state.feedback, state.admissible, state.won) for state in states]
 
 
-@pytest.mark.parametrize("index", [4, 61, 118])
+@pytest.mark.parametrize("index", [4, 118])
 def test_an_official_games_transcript_is_that_of_stock(official_games: Path, index: int) -> None:
     game = sorted(official_games.glob("json_2.1.1/valid_seen/*/*/game.tw-pddl"))[index]
     actions, expected = stock_transcript(stock_env(), game, seed=index)

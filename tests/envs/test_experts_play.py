@@ -51,6 +51,21 @@ def test_it_wins_every_generated_house_of_all_six_types_in_few_turns(houses: Tex
     assert sum(turns) / len(turns) < 12
 
 
+def test_it_wins_houses_whose_goals_are_put_in_peoples_words(
+    tmp_path_factory: pytest.TempPathFactory,
+) -> None:
+    env = make(
+        "alfworld",
+        games="houses",
+        data=tmp_path_factory.mktemp("varied"),
+        counts={"train": 12},
+        curriculum={"goals": "varied"},
+    )
+    for task in env.tasks("train"):
+        play(env, task, Expert())
+    env.close()
+
+
 def test_the_transcript_alone_gives_the_same_actions_at_every_turn(houses: TextEnv) -> None:
     for task in all_tasks(houses)[:6]:
         first = houses.reset(task)

@@ -10,7 +10,12 @@ from pathlib import Path
 
 import pytest
 
-from oreo_agent.envs.alfworld.houses import ensure_houses, generate_house, write_house
+from oreo_agent.envs.alfworld.houses import (
+    Curriculum,
+    ensure_houses,
+    generate_house,
+    write_house,
+)
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 
 # Plays every game that AlfredTWEnv finds; commands come from the games' own walkthroughs.
@@ -93,10 +98,34 @@ def test_a_hundred_houses_are_won_by_their_walkthroughs_in_stock_alfworld(tmp_pa
 
 
 @pytest.mark.slow
-def test_full_houses_are_won_by_their_walkthroughs_in_stock_alfworld(tmp_path: Path) -> None:
-    root = ensure_houses(size="full", counts={"train": 12}, seed=3, root=tmp_path / "games")
+@pytest.mark.parametrize("goals", ["official", "varied"])
+def test_full_houses_are_won_by_their_walkthroughs_in_stock_alfworld(
+    tmp_path: Path, goals: str
+) -> None:
+    root = ensure_houses(
+        size="full",
+        counts={"train": 12, "valid_unseen": 6},
+        seed=3,
+        curriculum=Curriculum(goals=goals, task_types="balanced"),
+        root=tmp_path / "games",
+    )
     assert play_in_stock(root, tmp_path, batch=2) == (
-        "games 12 played 12 won 12 won_at_reset 0 refused 0"
+        "games 18 played 18 won 18 won_at_reset 0 refused 0"
+    )
+
+
+@pytest.mark.slow
+def test_houses_of_a_curriculum_are_won_by_their_walkthroughs_in_stock_alfworld(
+    tmp_path: Path,
+) -> None:
+    root = ensure_houses(
+        counts={"train": 36},
+        seed=4,
+        curriculum=Curriculum(receptacles=(4, 8), distractors=(0, 5), goals="varied"),
+        root=tmp_path / "games",
+    )
+    assert play_in_stock(root, tmp_path, batch=4) == (
+        "games 36 played 36 won 36 won_at_reset 0 refused 0"
     )
 
 

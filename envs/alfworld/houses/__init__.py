@@ -1,19 +1,17 @@
 """Generated ALFWorld games: rules and scenes from the installed package, nothing downloaded."""
 
 from oreo_agent.envs.alfworld.houses.collection import MANIFEST, default_root, ensure_houses
-from oreo_agent.envs.alfworld.houses.house import (
-    GENERATOR_VERSION,
-    House,
-    generate_house,
-    write_house,
-)
+from oreo_agent.envs.alfworld.houses.curriculum import Curriculum, read_curriculum
+from oreo_agent.envs.alfworld.houses.generator import generate_house
+from oreo_agent.envs.alfworld.houses.house import House, write_house
 
 __all__ = [
-    "GENERATOR_VERSION",
     "MANIFEST",
+    "Curriculum",
     "House",
     "default_root",
     "ensure_houses",
     "generate_house",
+    "read_curriculum",
     "write_house",
 ]

@@ -8,19 +8,22 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from oreo_agent.envs.alfworld.houses.curriculum import STANDARD, Curriculum
+from oreo_agent.envs.alfworld.houses.faithful import place_as_official
 from oreo_agent.envs.alfworld.houses.placement import Instance, place_objects
 from oreo_agent.envs.alfworld.houses.rules import Site
-from oreo_agent.envs.alfworld.houses.scenes import furnish
+from oreo_agent.envs.alfworld.houses.scenes import furnish, furnish_as_official
 from oreo_agent.envs.alfworld.houses.sizes import SIZES, SizeLimits
 from oreo_agent.envs.alfworld.houses.tasks import (
     APPLIANCE,
     LAMP_HOLDERS,
     LOOK,
     Task,
+    choose_official_task,
     choose_task,
 )
 
-__all__ = ["Arrangement", "fingerprint", "sample_arrangement"]
+__all__ = ["Arrangement", "fingerprint", "sample_arrangement", "sites_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,20 +39,28 @@ class Arrangement:
 
 
 def sample_arrangement(
-    rng: random.Random, *, scene: int, task_type: str, size: str
+    rng: random.Random, *, scene: int, task_type: str, size: str, curriculum: Curriculum = STANDARD
 ) -> Arrangement | None:
     """Draw one arrangement; None where the draw left no way to pose the task."""
     limits = SIZES[size]
-    sites = _choose_sites(rng, scene, task_type, limits)
+    sites = _choose_sites(rng, scene, task_type, limits, curriculum)
     if sites is None:
         return None
-    task = choose_task(rng, scene=scene, task_type=task_type, sites=sites)
+    choose, place = choose_task, place_objects
+    if limits.faithful:
+        choose, place = choose_official_task, place_as_official
+    task = choose(rng, scene=scene, task_type=task_type, sites=sites)
     if task is None:
         return None
-    objects = place_objects(rng, scene=scene, task=task, sites=sites, limits=limits)
+    objects = place(rng, scene=scene, task=task, sites=sites, limits=limits, curriculum=curriculum)
     if objects is None:
         return None
     return Arrangement(scene=scene, task=task, sites=sites, objects=objects)
+
+
+def sites_of(scene: int, size: str) -> tuple[Site, ...]:
+    """Return all receptacles that a scene has for houses of a size."""
+    return furnish_as_official(scene) if SIZES[size].faithful else furnish(scene)
 
 
 def fingerprint(arrangement: Arrangement) -> int:
@@ -62,21 +73,25 @@ def fingerprint(arrangement: Arrangement) -> int:
 
 
 def _choose_sites(
-    rng: random.Random, scene: int, task_type: str, limits: SizeLimits
+    rng: random.Random, scene: int, task_type: str, limits: SizeLimits, curriculum: Curriculum
 ) -> tuple[Site, ...] | None:
-    low, high = limits.receptacles
-    wanted = high
-    if limits.typical_receptacles is not None:
+    low, high = curriculum.receptacles or limits.receptacles
+    wanted, per_kind = high, limits.per_kind
+    if curriculum.receptacles is not None:
+        wanted = rng.randint(low, high)
+        # A size's own limit would keep the number asked for from being reached.
+        per_kind = max(per_kind, high if high > limits.receptacles[1] else 0)
+    elif limits.typical_receptacles is not None:
         wanted = round(rng.triangular(low, high, limits.typical_receptacles))
     chosen: list[Site] = []
     count: Counter[str] = Counter()
     places: set[tuple[float, float, int, int]] = set()
-    for site in _by_preference(rng, scene, task_type):
+    for site in _by_preference(rng, scene, task_type, limits):
         if len(chosen) == wanted:
             break
-        if count[site.kind] == limits.per_kind:
+        if count[site.kind] == per_kind:
             continue
-        if site.pose in places and not limits.shared_places:
+        if site.pose in places and not limits.faithful:
             continue
         chosen.append(site)
         count[site.kind] += 1
@@ -86,9 +101,11 @@ def _choose_sites(
     return tuple(sorted(chosen, key=lambda site: site.name))
 
 
-def _by_preference(rng: random.Random, scene: int, task_type: str) -> Iterator[Site]:
+def _by_preference(
+    rng: random.Random, scene: int, task_type: str, limits: SizeLimits
+) -> Iterator[Site]:
     """Yield what the task needs, then the other receptacles, rather new kinds than seconds."""
-    order = list(furnish(scene))
+    order = list(furnish_as_official(scene) if limits.faithful else furnish(scene))
     rng.shuffle(order)
     needed = LAMP_HOLDERS if task_type == LOOK else {APPLIANCE.get(task_type)}
     first = next((site for site in order if site.kind in needed), None)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import importlib.metadata
 import shutil
 from collections.abc import Callable, Iterator, Mapping
@@ -12,17 +13,12 @@ from pathlib import Path
 import msgspec
 
 from oreo_agent.envs.alfworld.cache import cache_root
-from oreo_agent.envs.alfworld.houses.house import (
-    GENERATOR_VERSION,
-    PARTIAL,
-    House,
-    generate_house,
-    write_house,
-)
+from oreo_agent.envs.alfworld.houses.curriculum import STANDARD, Curriculum, schedule
+from oreo_agent.envs.alfworld.houses.generator import generate_house
+from oreo_agent.envs.alfworld.houses.house import PARTIAL, House, write_house
 from oreo_agent.envs.alfworld.houses.proof import Replayer, check_house
 from oreo_agent.envs.alfworld.houses.scenes import SPLITS
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
-from oreo_agent.envs.alfworld.houses.tasks import TASK_TYPES
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.files import write_whole
 
@@ -39,7 +35,7 @@ _SEEDS_PER_COLLECTION = 1_000_000
 
 class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     schema: int = _SCHEMA
-    generator: int = GENERATOR_VERSION
+    generator: int
     size: str
     seed: int
     counts: dict[str, int]
@@ -48,13 +44,21 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     """Version of the package that the rules and scenes came from; None where that is not known."""
     tasks: dict[str, list[str]] | None = None
     """Game folders by split; None until all of them are there."""
+    curriculum: Curriculum | msgspec.UnsetType = msgspec.UNSET
+    """What was asked for besides; left out where nothing was."""
 
 
-def default_root(*, size: str, counts: Mapping[str, int], seed: int) -> Path:
+def default_root(
+    *, size: str, counts: Mapping[str, int], seed: int, curriculum: Curriculum = STANDARD
+) -> Path:
     """Return the cache folder of a collection; ``OREO_AGENT_CACHE`` moves the cache."""
     amounts = "-".join(f"{split}{count}" for split, count in _asked(counts).items())
-    origin = f"v{GENERATOR_VERSION}-alfworld{_alfworld_version()}"
-    return cache_root() / "houses" / f"{size}-{seed}-{origin}-{amounts}"
+    origin = f"v{SIZES[size].version}-alfworld{_alfworld_version()}"
+    name = f"{size}-{seed}-{origin}-{amounts}"
+    if curriculum != STANDARD:
+        wishes = msgspec.json.encode(curriculum, order="sorted")
+        name += f"-{hashlib.sha256(wishes).hexdigest()[:12]}"
+    return cache_root() / "houses" / name
 
 
 def ensure_houses(
@@ -62,37 +66,50 @@ def ensure_houses(
     size: str = "small",
     counts: Mapping[str, int],
     seed: int,
+    curriculum: Curriculum = STANDARD,
     root: Path | None = None,
     verify: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Make sure that a folder holds the houses asked for, and return it.
 
-    The six task types take turns. Games that are already there are kept, so an interrupted call
-    goes on where it stopped. A second caller waits until the first has finished.
+    Task types come as the curriculum's mix says. Games that are already there are kept, so an
+    interrupted call goes on where it stopped. A second caller waits until the first has finished.
 
     Args:
         size: ``small`` or ``full``.
         counts: Number of houses per split, e.g. ``{"train": 1000, "valid_seen": 150}``.
         seed: Same seed, same games. Not negative.
+        curriculum: How many receptacles, objects and distractors, which tasks, in which words.
         root: The folder; None takes one in the user's cache.
         verify: Also play every new game's walkthrough in the engine before it is written. The
             walkthrough is always followed by the rules.
         progress: Called with (games there, games asked for) after every game.
 
     Raises:
-        UsageError: An unknown size or split, or a seed or count out of range.
+        UsageError: An unknown size or split, a seed or count out of range, or a curriculum that
+            no scene allows.
         ConfigError: The folder holds other houses than those asked for.
         RunFailedError: A game could not be written, or is not won by its walkthrough.
     """
     _check_arguments(size, counts, seed)
-    folder = root if root is not None else default_root(size=size, counts=counts, seed=seed)
-    wanted = _Manifest(size=size, seed=seed, counts=_asked(counts), alfworld=_alfworld_version())
+    folder = root
+    if folder is None:
+        folder = default_root(size=size, counts=counts, seed=seed, curriculum=curriculum)
+    wanted = _Manifest(
+        generator=SIZES[size].version,
+        size=size,
+        seed=seed,
+        counts=_asked(counts),
+        alfworld=_alfworld_version(),
+        curriculum=msgspec.UNSET if curriculum == STANDARD else curriculum,
+    )
     if _is_complete(folder, _read_manifest(folder, wanted)):
         return folder
     with _only_writer(folder), contextlib.ExitStack() as stack:
         if _is_complete(folder, _read_manifest(folder, wanted)):
             return folder
+        _check_possible(wanted)
         _write_manifest(folder, wanted)
         for leftover in folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
@@ -121,14 +138,27 @@ def _alfworld_version() -> str:
 
 
 def _houses(manifest: _Manifest) -> Iterator[House]:
+    curriculum = manifest.curriculum or STANDARD
     for split, count in manifest.counts.items():
-        for index in range(count):
+        task_types = schedule(curriculum.weights(manifest.size))
+        for index, task_type in zip(range(count), task_types, strict=False):
             yield generate_house(
                 seed=manifest.seed * _SEEDS_PER_COLLECTION + index,
                 split=split,
                 size=manifest.size,
-                task_type=TASK_TYPES[index % len(TASK_TYPES)],
+                task_type=task_type,
+                curriculum=curriculum,
             )
+
+
+def _check_possible(manifest: _Manifest) -> None:
+    """Draw a house of each task type and split, so that wishes in vain are refused at once."""
+    curriculum = manifest.curriculum or STANDARD
+    if curriculum.shape():
+        few = len(curriculum.weights(manifest.size))
+        counts = {split: min(count, few) for split, count in manifest.counts.items()}
+        for _ in _houses(msgspec.structs.replace(manifest, counts=counts)):
+            pass
 
 
 def _check_arguments(size: str, counts: Mapping[str, int], seed: int) -> None:
@@ -162,7 +192,7 @@ def _read_manifest(folder: Path, wanted: _Manifest) -> _Manifest | None:
             f"{path} cannot be read: {error}.", "Delete the folder, or name another one."
         ) from error
     found = msgspec.structs.replace(found, counts=_asked(found.counts))
-    for key in ("schema", "generator", "size", "seed", "counts", "alfworld"):
+    for key in ("schema", "size", "generator", "seed", "counts", "alfworld", "curriculum"):
         there, asked = getattr(found, key), getattr(wanted, key)
         if there not in (asked, None):
             raise ConfigError(

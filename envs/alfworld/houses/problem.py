@@ -17,6 +17,9 @@ AGENT_PLACE = "loc_bar_0_bar_0_bar_0_bar_0"
 _DOMAIN_OBJECT_KINDS = frozenset({"Knife", "ButterKnife"})
 _DOMAIN_RECEPTACLE_KINDS = frozenset({"Sink", "SinkBasin", "Microwave", "Fridge"})
 
+# Official games let these be taken, though no receptacle accepts them again.
+_TAKEN_FOR_GOOD = frozenset({"PaperTowelRoll", "TeddyBear"})
+
 
 def mangle(name: str) -> str:
     """Turn ALFRED's id into a PDDL symbol: ``|+00.68`` becomes ``_bar__plus_00_dot_68``."""
@@ -77,6 +80,7 @@ def problem_text(arrangement: Arrangement, name: str) -> str:
 def _declarations(arrangement: Arrangement) -> list[str]:
     object_kinds = {o.kind for o in arrangement.objects} | _DOMAIN_OBJECT_KINDS
     receptacle_kinds = {site.kind for site in arrangement.sites} | _DOMAIN_RECEPTACLE_KINDS
+    receptacle_kinds -= object_kinds  # a sink is an object, its basin the receptacle
     places = {location_of(site) for site in arrangement.sites} | {AGENT_PLACE}
     return [
         "agent1 - agent",
@@ -90,14 +94,14 @@ def _declarations(arrangement: Arrangement) -> list[str]:
 
 def _facts(arrangement: Arrangement) -> list[str]:
     rules = load_rules()
-    portable: set[str] = set().union(*(rules.fits[r] for r in rules.fits))
+    portable = _TAKEN_FOR_GOOD.union(*rules.fits.values())
     kinds = {o.kind for o in arrangement.objects}
     by_predicate: dict[str, list[str]] = defaultdict(list)
     for site in arrangement.sites:
         symbol = mangle(site.name)
         by_predicate["receptacleType"].append(f"{symbol} {site.kind}Type")
         by_predicate["receptacleAtLocation"].append(f"{symbol} {location_of(site)}")
-        if site.kind in rules.openable:
+        if site.kind in rules.openable and not site.jammed:
             by_predicate["openable"].append(symbol)
     for site_kind in sorted({site.kind for site in arrangement.sites}):
         for kind in sorted(kinds & rules.fits.get(site_kind, frozenset())):

@@ -84,7 +84,9 @@ class _State:
         self._kind = {shown[s.name]: s.kind for s in arrangement.sites}
         self._kind |= {shown[o.name]: o.kind for o in arrangement.objects}
         self._place = {shown[s.name]: location_of(s) for s in arrangement.sites}
-        self._closed = {r for r in self._place if self._kind[r] in rules.openable}
+        self._closed = {
+            shown[s.name] for s in arrangement.sites if s.kind in rules.openable and not s.jammed
+        }
         self._home = {shown[o.name]: shown[o.site.name] for o in arrangement.objects if o.site}
         self._at = ""
         self._held = ""

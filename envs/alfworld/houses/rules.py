@@ -50,6 +50,8 @@ class Site:
     """ALFRED's id, for example ``Cabinet|+00.68|+00.50|-02.20``."""
     pose: tuple[float, float, int, int]
     """Agent's x and z in metres, rotation and horizon in degrees."""
+    jammed: bool = False
+    """Whether it cannot be opened though its kind can; what lies in it is in sight."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

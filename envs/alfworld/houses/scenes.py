@@ -3,11 +3,22 @@
 from __future__ import annotations
 
 import random
+from collections import Counter
+from dataclasses import replace
 from functools import cache
 
-from oreo_agent.envs.alfworld.houses.rules import Site, load_layout
+from oreo_agent.envs.alfworld.houses.figures import load_figures
+from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 
-__all__ = ["SPLITS", "UNSEEN_SCENES", "furnish", "room_of", "scenes_of_split"]
+__all__ = [
+    "SPLITS",
+    "UNSEEN_SCENES",
+    "coordinate_name",
+    "furnish",
+    "furnish_as_official",
+    "room_of",
+    "scenes_of_split",
+]
 
 SPLITS = ("train", "valid_seen", "valid_unseen")
 UNSEEN_SCENES = (10, 219, 308, 424)
@@ -32,6 +43,15 @@ _MISSING_SITES = {
 }
 _EXTRA_STORAGE = 0.2
 """Probability that a cabinet or drawer has a twin; layouts lack about 17 % of them."""
+
+_SHARED = {
+    "Cabinet": ("Cabinet", 0.2),
+    "CoffeeMachine": ("CounterTop", 0.2),
+    "StoveBurner": ("StoveBurner", 0.8),
+    "Toaster": ("CounterTop", 0.3),
+}
+"""Kinds that layouts leave out: which kind they share a place with, and how probably they do.
+Counted over the official scenes, where two in three stove burners stand in pairs."""
 
 
 def scenes_of_split(split: str) -> tuple[int, ...]:
@@ -67,6 +87,46 @@ def furnish(scene: int) -> tuple[Site, ...]:
             for _ in range(count):
                 sites.append(_new_site(kind, rng, sites))
     return tuple(sorted(sites, key=lambda site: site.name))
+
+
+@cache
+def furnish_as_official(scene: int) -> tuple[Site, ...]:
+    """Return a scene's receptacles in the number that its official games have.
+
+    Cabinets, drawers and safes that layouts leave out are those that cannot be opened. Scenes
+    without official games are furnished by the rules of `furnish`.
+    """
+    layout = load_layout(scene)
+    sites = list(layout.sites)
+    figures = load_figures().scenes.get(scene)
+    if figures is None:
+        there = set(sites)
+        return tuple(_jam(site) if site not in there else site for site in furnish(scene))
+    rng = random.Random(f"official furniture/{scene}")
+    for kind in {site.kind for site in sites} - set(figures.receptacles):
+        sites = [site for site in sites if site.kind != kind]
+    for kind, count in figures.receptacles.items():
+        present = sorted(site.name for site in sites if site.kind == kind)
+        surplus = set(present[count:])
+        sites = [site for site in sites if site.name not in surplus]
+        for _ in range(count - len(present)):
+            sites.append(_share(_jam(_new_site(kind, rng, sites)), rng, sites))
+    return tuple(sorted(sites, key=lambda site: site.name))
+
+
+def _share(new: Site, rng: random.Random, sites: list[Site]) -> Site:
+    """Let a receptacle be reached from where another one is, as often as in official scenes."""
+    partner, probability = _SHARED.get(new.kind, ("", 0.0))
+    poses = Counter(site.pose for site in sites)
+    alone = [s for s in sites if s.kind == partner and poses[s.pose] == 1]
+    if alone and rng.random() < probability:
+        return replace(new, pose=rng.choice(alone).pose)
+    return new
+
+
+def _jam(site: Site) -> Site:
+    jammed = site.kind in load_rules().openable
+    return replace(site, jammed=True) if jammed else site
 
 
 def _new_site(kind: str, rng: random.Random, sites: list[Site]) -> Site:

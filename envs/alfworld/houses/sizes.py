@@ -12,44 +12,45 @@ __all__ = ["SIZES", "SizeLimits"]
 class SizeLimits:
     """The range of a house's contents."""
 
+    version: int
+    """Raised whenever the same seed gives other bytes."""
     receptacles: tuple[int, int]
     """Fewest and most."""
     typical_receptacles: int | None
     """Where counts gather; None takes all that the scene has."""
     objects: tuple[int, int]
     typical_objects: int | None
-    """Where counts gather; None takes about nine in ten of the scene's object kinds."""
+    """Where counts gather; None takes what official games hold in such a room."""
     per_kind: int
     """Most receptacles of one kind."""
     room: int
-    """Most objects that start in one receptacle."""
-    fixtures: bool
-    """Whether windows, chairs and the like count among the objects, as in official games."""
-    shared_places: bool
-    """Whether two receptacles may be reached from one place, as a tenth of the official ones."""
+    """Most objects that start in one receptacle; official figures come before it."""
+    faithful: bool
+    """Whether scenes, tasks and objects are drawn as official games have them: windows and chairs
+    count among the objects, some cabinets cannot be opened, two receptacles may share a place."""
 
 
 SIZES: Mapping[str, SizeLimits] = {
     "small": SizeLimits(
+        version=1,
         receptacles=(6, 12),
         typical_receptacles=8,
         objects=(8, 18),
         typical_objects=11,
         per_kind=3,
         room=4,
-        fixtures=False,
-        shared_places=False,
+        faithful=False,
     ),
     "full": SizeLimits(
-        receptacles=(7, 55),
+        version=2,
+        receptacles=(6, 55),
         typical_receptacles=None,
-        objects=(19, 75),
+        objects=(17, 75),
         typical_objects=None,
         per_kind=55,
         room=9,
-        fixtures=True,
-        shared_places=True,
+        faithful=True,
     ),
 }
-"""Sizes by name. ``full`` spans the official training games: 7 to 55 receptacles, 19 to 75 objects,
-medians about 22 and 43."""
+"""Sizes by name. ``full`` follows the official training games: medians of 21 receptacles and 42
+objects."""

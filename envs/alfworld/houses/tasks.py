@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
+from oreo_agent.envs.alfworld.houses.figures import load_figures
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
-from oreo_agent.envs.alfworld.houses.scenes import furnish
+from oreo_agent.envs.alfworld.houses.scenes import furnish, room_of
 
 __all__ = [
     "APPLIANCE",
@@ -19,7 +20,9 @@ __all__ = [
     "TASK_TYPES",
     "TWO",
     "Task",
+    "choose_official_task",
     "choose_task",
+    "homes_of",
     "portable_kinds",
     "task_possible",
 ]
@@ -74,6 +77,7 @@ class Task:
     """Receptacle kind, or ``DeskLamp`` for ``look_at_obj_in_light``."""
 
 
+@cache
 def task_possible(task_type: str, scene: int) -> bool:
     """Whether a scene has the appliance or the lamp that a task type needs."""
     kinds = {site.kind for site in furnish(scene)}
@@ -106,6 +110,37 @@ def choose_task(
         return None
     kind = rng.choice(kinds)
     return Task(type=task_type, object_kind=kind, destination_kind=rng.choice(options[kind]))
+
+
+def choose_official_task(
+    rng: random.Random, *, scene: int, task_type: str, sites: Sequence[Site]
+) -> Task | None:
+    """Draw a task as often as official games pose it; None where the receptacles allow none."""
+    figures = load_figures()
+    places = figures.places[room_of(scene)]
+    here = {site.kind for site in sites} | ({LAMP} if task_type == LOOK else set())
+    portable = portable_kinds(scene)
+    options: dict[Task, int] = {}
+    for pair, games in figures.tasks[task_type].items():
+        kind, destination = pair.split(">")
+        if destination not in here or kind not in portable or kind not in places:
+            continue
+        if homes_of(places[kind], task_type, destination) & here:
+            task = Task(type=task_type, object_kind=kind, destination_kind=destination)
+            options[task] = games
+    if not options:
+        return None
+    return rng.choices(list(options), list(options.values()))[0]
+
+
+def homes_of(kinds: Iterable[str], task_type: str, destination_kind: str) -> set[str]:
+    """Return those receptacle kinds in which the task's object may start.
+
+    Only what is still to be cleaned, heated or cooled may lie in a receptacle of the destination's
+    kind; any other object there would reach the goal, or half of it, at the reset.
+    """
+    homes = set(kinds) - {""}
+    return homes if task_type in APPLIANCE else homes - {destination_kind}
 
 
 @cache

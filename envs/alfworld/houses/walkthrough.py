@@ -1,8 +1,10 @@
-"""A shortest-by-construction solution of a house, in the game's own words."""
+"""A solution of a house, in the game's own words."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import permutations, product
 
 from oreo_agent.envs.alfworld.houses.arrangement import Arrangement
 from oreo_agent.envs.alfworld.houses.placement import Instance
@@ -10,33 +12,67 @@ from oreo_agent.envs.alfworld.houses.problem import location_of, shown_names
 from oreo_agent.envs.alfworld.houses.rules import Site, load_rules
 from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LAMP, LOOK, TWO
 
-__all__ = ["walkthrough"]
+__all__ = ["shortest_walkthrough", "walkthrough"]
 
 _VERB = {"SinkBasin": "clean", "Microwave": "heat", "Fridge": "cool"}
 
 
 def walkthrough(arrangement: Arrangement) -> tuple[str, ...]:
-    """Return commands that win the game from its start."""
-    route = _Route(shown_names(arrangement))
+    """Return commands that win the game from its start, with the first things that will do."""
+    shown = shown_names(arrangement)
+    return _follow(next(_plans(arrangement)), shown)
+
+
+def shortest_walkthrough(arrangement: Arrangement) -> tuple[str, ...]:
+    """Return as few commands as win the game: which things are used is decided by their number."""
+    shown = shown_names(arrangement)
+    routes = (_follow(plan, shown) for plan in _plans(arrangement))
+    return min(routes, key=len)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Plan:
+    """Which things to use."""
+
+    targets: tuple[Instance, ...]
+    last: Site
+    """Destination, or where the lamp stands."""
+    lamp: Instance | None = None
+    appliance: Site | None = None
+
+
+def _plans(arrangement: Arrangement) -> Iterator[_Plan]:
     task = arrangement.task
-    targets = [o for o in arrangement.objects if o.kind == task.object_kind]
+    targets = [o for o in arrangement.objects if o.kind == task.object_kind and o.site]
     if task.type == LOOK:
-        lamp = next(o for o in arrangement.objects if o.kind == LAMP)
-        route.take(targets[0])
-        route.go(_home(lamp))
-        route.commands.append(f"use {route.shown[lamp.name]}")
-        return tuple(route.commands)
-    destination = next(s for s in arrangement.sites if s.kind == task.destination_kind)
+        lamps = [o for o in arrangement.objects if o.kind == LAMP and o.site]
+        for target, lamp in product(targets, lamps):
+            yield _Plan(targets=(target,), last=_home(lamp), lamp=lamp)
+        return
     needed = 2 if task.type == TWO else 1
-    appliance_kind = APPLIANCE.get(task.type)
-    for target in targets[:needed]:
+    destinations = [s for s in arrangement.sites if s.kind == task.destination_kind]
+    appliances: list[Site | None] = [None]
+    if task.type in APPLIANCE:
+        appliances = [s for s in arrangement.sites if s.kind == APPLIANCE[task.type]]
+    for chosen, appliance, destination in product(
+        permutations(targets, needed), appliances, destinations
+    ):
+        yield _Plan(targets=chosen, last=destination, appliance=appliance)
+
+
+def _follow(plan: _Plan, shown: Mapping[str, str]) -> tuple[str, ...]:
+    route = _Route(shown)
+    for target in plan.targets:
         route.take(target)
-        if appliance_kind is not None:
-            appliance = next(s for s in arrangement.sites if s.kind == appliance_kind)
-            route.go(appliance)
-            route.say(_VERB[appliance_kind], target, "with", appliance)
-        route.go(destination, inside=True)
-        route.say("move", target, "to", destination)
+        if plan.lamp is not None:
+            route.go(plan.last)
+            route.commands.append(f"use {shown[plan.lamp.name]}")
+            continue
+        if plan.appliance is not None:
+            route.go(plan.appliance)
+            route.say(_VERB[plan.appliance.kind], target, "with", plan.appliance)
+        route.go(plan.last, inside=True)
+        route.say("move", target, "to", plan.last)
     return tuple(route.commands)
 
 
@@ -52,7 +88,8 @@ class _Route:
         if location_of(site) != self._place:
             self._place = location_of(site)
             self.commands.append(f"go to {self.shown[site.name]}")
-        if inside and site.kind in load_rules().openable and site.name not in self._opened:
+        lid = site.kind in load_rules().openable and not site.jammed
+        if inside and lid and site.name not in self._opened:
             self._opened.add(site.name)
             self.commands.append(f"open {self.shown[site.name]}")
 

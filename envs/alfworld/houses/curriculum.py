@@ -1,0 +1,158 @@
+"""Curricula: how hard generated houses are, which tasks they pose, and in which words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import msgspec
+
+from oreo_agent.envs.alfworld.houses.figures import load_figures
+from oreo_agent.envs.alfworld.houses.sizes import SIZES
+from oreo_agent.envs.alfworld.houses.tasks import TASK_TYPES
+from oreo_agent.errors import UsageError
+
+__all__ = [
+    "BALANCED",
+    "GOALS",
+    "OFFICIAL",
+    "STANDARD",
+    "VARIED",
+    "Curriculum",
+    "read_curriculum",
+    "schedule",
+]
+
+VARIED = "varied"
+GOALS = ("official", VARIED)
+"""ALFWorld's own templates, two a task type; or many, in words that people use."""
+BALANCED = "balanced"
+"""A task mix: the six types take turns."""
+OFFICIAL = "official"
+"""A task mix: as often as in the official training games."""
+
+_MOST_RECEPTACLES = 60
+_MOST_OBJECTS = 120
+"""Above what any scene offers; a lower bound keeps generation from drawing in vain."""
+
+Range = tuple[int, int]
+"""Fewest and most."""
+
+
+class Curriculum(
+    msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
+):
+    """Wishes beyond a house's size. With none of them a size and a seed decide everything.
+
+    Raises:
+        UsageError: A wish has no meaning, or two of them contradict each other.
+    """
+
+    receptacles: Range | None = None
+    """Fewest and most receptacles, each number as likely; None leaves them to the size."""
+    objects: Range | None = None
+    """Fewest and most objects, in size ``full`` windows and the like included."""
+    distractors: Range | None = None
+    """Fewest and most objects that can be reached and taken, but are not of the task's kind."""
+    task_types: str | tuple[str, ...] | dict[str, float] | None = None
+    """``balanced``, ``official``, task types that take turns, or weights by task type. None:
+    balanced in size ``small``, official in ``full``."""
+    goals: str = GOALS[0]
+    """The wording of goals, ``official`` or ``varied``; it changes nothing else in a house."""
+
+    def __post_init__(self) -> None:
+        _check_range("receptacles", self.receptacles, 3, _MOST_RECEPTACLES)
+        _check_range("objects", self.objects, 2, _MOST_OBJECTS)
+        _check_range("distractors", self.distractors, 0, _MOST_OBJECTS)
+        if self.objects is not None and self.distractors is not None:
+            raise UsageError(
+                "objects and distractors both say how much lies about.", "Give one of the two."
+            )
+        if self.goals not in GOALS:
+            raise UsageError(f"unknown goals {self.goals!r}.", f"Known: {', '.join(GOALS)}.")
+        self._check_task_types()
+
+    def weights(self, size: str) -> Mapping[str, float]:
+        """Return the task types asked for and how often each comes, in ALFWorld's order."""
+        wish = self.task_types
+        if wish is None:
+            wish = OFFICIAL if SIZES[size].faithful else BALANCED
+        if wish == OFFICIAL:
+            return dict(zip(TASK_TYPES, load_figures().type_weights(), strict=True))
+        if isinstance(wish, dict):
+            return {name: wish[name] for name in TASK_TYPES if wish.get(name)}
+        chosen = TASK_TYPES if isinstance(wish, str) else wish
+        return {name: 1.0 for name in TASK_TYPES if name in chosen}
+
+    def shape(self) -> str:
+        """Name what changes where things lie; empty where nothing does. Part of a house's seed."""
+        names = ("receptacles", "objects", "distractors")
+        asked = [(name, getattr(self, name)) for name in names]
+        return ",".join(f"{name}={r[0]}-{r[1]}" for name, r in asked if r is not None)
+
+    def _check_task_types(self) -> None:
+        wish = self.task_types
+        if wish is None or wish in (BALANCED, OFFICIAL):
+            return
+        if isinstance(wish, str):
+            raise UsageError(
+                f"unknown task mix {wish!r}.",
+                f"Say {BALANCED}, {OFFICIAL}, or name task types: {', '.join(TASK_TYPES)}.",
+            )
+        if not wish:
+            raise UsageError("no task type is named.", f"Known: {', '.join(TASK_TYPES)}.")
+        for name in wish:
+            if name not in TASK_TYPES:
+                raise UsageError(f"unknown task type {name!r}.", f"Known: {', '.join(TASK_TYPES)}.")
+        if isinstance(wish, dict):
+            for name, weight in wish.items():
+                if not 0 <= weight < float("inf"):
+                    raise UsageError(
+                        f"the weight {weight} of {name} is no share.", "Take 0 or more."
+                    )
+            if not any(wish.values()):
+                raise UsageError("every task type has the weight 0.", "Give one of them more.")
+
+
+def read_curriculum(wishes: Mapping[str, object]) -> Curriculum:
+    """Build a curriculum from plain values, e.g. those of a JSON file.
+
+    Raises:
+        UsageError: A key or a value has no meaning.
+    """
+    try:
+        return msgspec.convert(wishes, Curriculum, strict=True)
+    except msgspec.ValidationError as error:
+        known = ", ".join(field.name for field in msgspec.structs.fields(Curriculum))
+        raise UsageError(
+            f"the curriculum cannot be read: {error}.",
+            f"Known: {known}; a range is two numbers, e.g. [8, 16].",
+        ) from error
+
+
+def schedule(weights: Mapping[str, float]) -> Iterator[str]:
+    """Yield task types without end, so that every beginning has the shares asked for.
+
+    The one that lags behind its share the most comes next; equal weights take turns in order.
+    """
+    total = sum(weights.values())
+    given = dict.fromkeys(weights, 0)
+    number = 0
+    while True:
+        number += 1
+        name = max(weights, key=lambda t: weights[t] * number - given[t] * total)
+        given[name] += 1
+        yield name
+
+
+def _check_range(what: str, wish: Range | None, low: int, high: int) -> None:
+    if wish is None:
+        return
+    if not low <= wish[0] <= wish[1] <= high:
+        raise UsageError(
+            f"{what} from {wish[0]} to {wish[1]} is no range.",
+            f"Fewest first, both from {low} to {high}.",
+        )
+
+
+STANDARD = Curriculum()
+"""No wishes."""

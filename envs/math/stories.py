@@ -1,0 +1,196 @@
+"""What generated problems say: five levels, from one sum to an equation in a story.
+
+Every draft has one answer: a story's amounts follow from one another, and an equation is linear in
+one unknown with a coefficient that is not zero. Amounts are whole and not negative.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+
+__all__ = ["LEVELS", "Draft"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Draft:
+    """A problem before it has a name."""
+
+    question: str
+    steps: tuple[str, ...]
+    answer: int
+    held_apart: str
+    """What no two splits share: the calculation without its story, e.g. ``7+5-3``."""
+
+    @property
+    def solution(self) -> str:
+        """The steps, one a line, and the answer behind its marker."""
+        return "\n".join([*self.steps, f"#### {self.answer}"])
+
+
+_NAMES = ["Ann", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gina", "Hugo", "Ida", "Jon", "Kim", "Leo"]
+_THINGS = [
+    "apples",
+    "books",
+    "cards",
+    "coins",
+    "eggs",
+    "marbles",
+    "pears",
+    "pencils",
+    "plums",
+    "shells",
+    "stamps",
+    "stones",
+]
+_HOLDERS = ["bags", "boxes", "jars", "rows"]
+_ONE_HOLDER = ["bag", "basket", "box", "jar"]
+_GAINS = ("{a} buys {n} more.", "{a} finds {n} more.", "{b} gives {a} {n} more.")
+_LOSSES = ("{a} loses {n}.", "{a} sells {n}.", "{a} gives {n} to {b}.")
+_NUMBER_RIDDLES = (
+    "{k} times a number {sign} {n} is {t}. What is the number?",
+    "If a number is multiplied by {k} and {n} is {done}, the result is {t}. What is the number?",
+)
+
+
+@dataclass(slots=True)
+class _Story:
+    """Sentences under way, with the amount that they have led to."""
+
+    rng: random.Random
+    a: str
+    b: str
+    things: str
+    amount: int
+    sentences: list[str]
+    steps: list[str]
+    calculation: str
+
+    def change(self, largest: int) -> None:
+        """Let the amount rise or fall."""
+        gain = self.amount < 2 or self.rng.random() < 0.5
+        n = self.rng.randint(1, largest if gain else min(largest, self.amount - 1))
+        form = self.rng.choice(_GAINS if gain else _LOSSES)
+        self.sentences.append(form.format(a=self.a, b=self.b, n=n))
+        after = self.amount + n if gain else self.amount - n
+        sign = "+" if gain else "-"
+        self.steps.append(f"{self.amount} {sign} {n} = {after}")
+        self.calculation += f"{sign}{n}"
+        self.amount = after
+
+    def draft(self) -> Draft:
+        question = f"How many {self.things} does {self.a} have now?"
+        return Draft(
+            question=" ".join([*self.sentences, question]),
+            steps=tuple(self.steps),
+            answer=self.amount,
+            held_apart=self.calculation,
+        )
+
+
+def _story(rng: random.Random, amount: int) -> _Story:
+    a, b = rng.sample(_NAMES, 2)
+    things = rng.choice(_THINGS)
+    sentences = [f"{a} has {amount} {things}."]
+    return _Story(rng, a, b, things, amount, sentences, [], str(amount))
+
+
+def _one_sum(rng: random.Random) -> Draft:
+    story = _story(rng, rng.randint(2, 10))
+    story.change(10)
+    draft = story.draft()
+    # There are too few sums to keep any from training: nobody can work out one never met.
+    return replace(draft, held_apart=draft.question)
+
+
+def _two_sums(rng: random.Random) -> Draft:
+    story = _story(rng, rng.randint(2, 20))
+    story.change(10)
+    story.change(10)
+    return story.draft()
+
+
+def _product_and_sums(rng: random.Random) -> Draft:
+    k, n = rng.randint(2, 9), rng.randint(2, 9)
+    story = _story(rng, k * n)
+    holders = rng.choice(_HOLDERS)
+    story.sentences = [f"{story.a} has {k} {holders} of {n} {story.things}."]
+    story.steps = [f"{k} * {n} = {k * n}"]
+    story.calculation = f"{k}*{n}"
+    for _ in range(rng.randint(1, 2)):
+        story.change(20)
+    return story.draft()
+
+
+def _equation(rng: random.Random) -> Draft:
+    k, x, n = rng.randint(2, 9), rng.randint(2, 9), rng.randint(1, 20)
+    plus = k * x <= n or rng.random() < 0.5
+    t = k * x + n if plus else k * x - n
+    question = rng.choice(_NUMBER_RIDDLES).format(
+        k=k,
+        n=n,
+        t=t,
+        sign="plus" if plus else "minus",
+        done="added" if plus else "taken away",
+    )
+    return _solved(question, f"{k}x {'+' if plus else '-'} {n} = {t}", k, n if plus else -n, t, x)
+
+
+def _equation_in_a_story(rng: random.Random) -> Draft:
+    return rng.choice((_more_than, _times_as_many, _price))(rng)
+
+
+def _more_than(rng: random.Random) -> Draft:
+    x, n = rng.randint(2, 20), rng.randint(1, 20)
+    a, b = rng.sample(_NAMES, 2)
+    things = rng.choice(_THINGS)
+    question = (
+        f"{a} has {n} more {things} than {b}. Together they have {2 * x + n} {things}. "
+        f"How many {things} does {b} have?"
+    )
+    return _solved(question, f"2x + {n} = {2 * x + n}", 2, n, 2 * x + n, x)
+
+
+def _times_as_many(rng: random.Random) -> Draft:
+    k, x = rng.randint(2, 6), rng.randint(2, 12)
+    a, b = rng.sample(_NAMES, 2)
+    things = rng.choice(_THINGS)
+    total = (k + 1) * x
+    question = (
+        f"{a} has {k} times as many {things} as {b}. Together they have {total} {things}. "
+        f"How many {things} does {a} have?"
+    )
+    steps = (f"{k + 1}x = {total}", f"x = {total} / {k + 1} = {x}", f"{k} * {x} = {k * x}")
+    return Draft(question=question, steps=steps, answer=k * x, held_apart=f"{k}({k + 1}x={total})")
+
+
+def _price(rng: random.Random) -> Draft:
+    k, x, n = rng.randint(2, 9), rng.randint(2, 12), rng.randint(1, 20)
+    a = rng.choice(_NAMES)
+    things = rng.choice(_THINGS)
+    holder = rng.choice(_ONE_HOLDER)
+    t = k * x + n
+    question = (
+        f"{a} buys {k} {things} and a {holder} for {n} euros. {a} pays {t} euros in all. "
+        f"How many euros does each of the {things} cost?"
+    )
+    return _solved(question, f"{k}x + {n} = {t}", k, n, t, x)
+
+
+def _solved(question: str, equation: str, k: int, n: int, t: int, x: int) -> Draft:
+    """Return a draft whose steps solve ``k x + n = t``."""
+    move = f"{t} - {n}" if n > 0 else f"{t} + {-n}"
+    steps = (equation, f"{k}x = {move} = {k * x}", f"x = {k * x} / {k} = {x}")
+    return Draft(question=question, steps=steps, answer=x, held_apart=equation.replace(" ", ""))
+
+
+LEVELS: dict[str, Callable[[random.Random], Draft]] = {
+    "1": _one_sum,
+    "2": _two_sums,
+    "3": _product_and_sums,
+    "4": _equation,
+    "5": _equation_in_a_story,
+}
+"""Level to what draws one of its problems: 1 and 2, one and two sums; 3, a product and sums; 4, a
+linear equation in words; 5, one in a story."""
