@@ -1,0 +1,94 @@
+"""How far what a log shows agrees with what the engine answers.
+
+Logs of one and the same answer differ: programs cut the prefix ``You arrive at …``, trim or add
+white space, and older games word the placing of an object differently. These differences are
+known, one can see past them, and each is counted. Anything else is a disagreement.
+"""
+
+from __future__ import annotations
+
+import itertools
+import re
+from collections.abc import Callable
+from enum import StrEnum
+
+from oreo_agent.envs.alfworld.dialects import to_move
+
+__all__ = ["Difference", "differences", "is_agreement", "same_opening"]
+
+_ARRIVAL = re.compile(r"\A\s*You arrive at [^.\n]+\. ")
+_BANNER = re.compile(r"\A\s*-= [^\n]*? =-\s*")
+_WORDS = re.compile(r"[^\W\d_]+ \d+|[\w/]+")  # a name with its number is one word
+
+
+class Difference(StrEnum):
+    """How a logged answer and the engine's differ, in the order of how much it means."""
+
+    SPACE = "space"
+    """White space."""
+    PREFIX = "prefix"
+    """``You arrive at …`` is cut, or names the spot and not the receptacle."""
+    WORDING = "wording"
+    """``put`` and ``move``."""
+    ORDER = "order"
+    """The same things are listed in another order."""
+    OTHER = "other"
+    """They say different things."""
+    UNLOGGED = "unlogged"
+    """The log ends before the answer."""
+    THOUGHT = "thought"
+    """``think: …``, answered ``OK.`` by the program that played; never sent to the game."""
+    AFTER_END = "after the end"
+    """The log goes on after the engine says that the game is won."""
+    FAULT = "fault"
+    """The engine failed."""
+
+
+def differences(logged: str, played: str) -> tuple[Difference, ...]:
+    """Return the fewest known differences that make two answers one; `OTHER` where none do.
+
+    Empty where they are equal byte for byte.
+    """
+    if logged == played:
+        return ()
+    for count in range(1, len(_BLIND) + 1):
+        for kinds in itertools.combinations(_BLIND, count):
+            first, second = logged, played
+            for kind in kinds:
+                first, second = _BLIND[kind](first), _BLIND[kind](second)
+            if first == second:
+                return kinds
+    return (Difference.OTHER,)
+
+
+def is_agreement(found: tuple[Difference, ...]) -> bool:
+    """Whether two answers are the same but for known differences."""
+    return all(kind in _BLIND for kind in found)
+
+
+def same_opening(logged: str, played: str) -> bool:
+    """Whether two first texts are the same but for banner, white space and order of things."""
+    texts = (_BANNER.sub("", text) for text in (logged, played))
+    first, second = (sorted(_WORDS.findall(text.lower())) for text in texts)
+    return first == second
+
+
+def _without_space(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _without_arrival(text: str) -> str:
+    return _ARRIVAL.sub("", text)
+
+
+def _sorted(text: str) -> str:
+    return " ".join(sorted(_WORDS.findall(text)))
+
+
+_BLIND: dict[Difference, Callable[[str], str]] = {
+    Difference.SPACE: _without_space,
+    Difference.WORDING: to_move,
+    Difference.PREFIX: _without_arrival,
+    Difference.ORDER: _sorted,
+}
+"""What makes a difference invisible; wording before prefix, which holds a wording too."""

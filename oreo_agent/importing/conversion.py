@@ -1,0 +1,198 @@
+"""From a logged episode and its replay to a record.
+
+Where the engine agrees with the log, the record holds the engine's words: whole, with the prefixes
+that the log has cut. Where it does not, or where there is no engine, it holds the log's.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from oreo_agent.envs.alfworld.dialects import DIALECTS, swap_command, to_move
+from oreo_agent.envs.alfworld.games import SPLITS
+from oreo_agent.episodes.formats import LoggedEpisode, LoggedTurn
+from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn, utc_now
+from oreo_agent.importing.replaying import Replay, Script
+
+__all__ = ["Tied", "dialect_of_log", "record", "script"]
+
+_HORIZON = 50  # turns; a log as long as this ended because of its length
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tied:
+    """A logged episode with its game and its dialects."""
+
+    logged: LoggedEpisode
+    spoken: str | None
+    """The log's dialect; None where nothing in it tells."""
+    target: str | None
+    """The record's dialect; None where neither log nor game tells, a game's word if it is odd."""
+    task: str | None = None
+    """None where no game was found."""
+    facts: Mapping[str, str] | None = None
+    """Of the game: type, sha256."""
+    named: bool = False
+    rivals: int = 0
+
+    @property
+    def is_translated(self) -> bool:
+        """Whether log and record speak different dialects."""
+        known = self.spoken in DIALECTS and self.target in DIALECTS
+        return known and self.spoken != self.target
+
+
+def dialect_of_log(logged: LoggedEpisode) -> str | None:
+    """Return the dialect in which a log speaks: by its answers, lists and commands."""
+    for turn in logged.turns:
+        answer = turn.answer or ""
+        if answer.startswith("You arrive at loc ") or answer.startswith("You put the "):
+            return "put"
+        if answer.startswith(("You arrive at ", "You move the ")):
+            return "move"
+        for command in turn.admissible or ():
+            if (dialect := _dialect_of_command(command)) is not None:
+                return dialect
+    # An agent may say anything: what it says most often counts.
+    said = Counter(_dialect_of_command(turn.action) for turn in logged.turns)
+    return None if said["put"] == said["move"] else max(("put", "move"), key=said.__getitem__)
+
+
+def script(tied: Tied) -> Script:
+    """Return what to play of an episode whose game was found."""
+    assert tied.task is not None
+    turns = tied.logged.turns
+    return Script(
+        task=tied.task,
+        actions=tuple(None if _is_thought(turn) else _action(tied, turn) for turn in turns),
+        answers=tuple(turn.answer for turn in turns),
+    )
+
+
+def record(
+    tied: Tied,
+    replay: Replay | None,
+    *,
+    id: str,
+    actor: Actor,
+    versions: dict[str, str],
+    note: str,
+) -> Episode:
+    """Return the record of a logged episode.
+
+    Args:
+        tied: The episode and its game.
+        replay: What the engine says to it; None where there is no game.
+        id: Of the record.
+        actor: Who chose the actions.
+        versions: Library versions.
+        note: Where it comes from and how far the replay agrees.
+    """
+    logged = tied.logged
+    turns: list[Turn] = []
+    seen = _opening(tied, replay)
+    for index, turn in enumerate(logged.turns):
+        action = _action(tied, turn)
+        turns.append(
+            Turn(
+                observation=seen,
+                executed=Executed(message=_message(turn, action), action=action, actor=actor),
+                admissible=_admissible(tied, turn),
+            )
+        )
+        seen = _answer(tied, turn, replay, index)
+    kept = replay.length if replay is not None and replay.whole else len(turns)
+    if kept < len(turns):  # what the log shows behind the end of the game is not of the game
+        seen = turns[kept].observation
+        turns = turns[:kept]
+    outcome = outcome_of(logged, replay)
+    if outcome is Outcome.SUCCESS:
+        last = turns[-1]
+        turns[-1] = Turn(
+            observation=last.observation,
+            executed=last.executed,
+            admissible=last.admissible,
+            reward=1.0,
+        )
+    facts = tied.facts or {}
+    unknown = hashlib.sha256(logged.opening.encode()).hexdigest()[:12]
+    return Episode(
+        id=id,
+        env="alfworld",
+        task=tied.task or f"unknown/{unknown}",
+        goal=replay.goal if replay is not None and replay.goal else logged.goal,
+        outcome=outcome,
+        turns=tuple(turns),
+        final_observation=seen,
+        split=next((s for s in SPLITS if s in (tied.task or "").split("/")), None),
+        task_type=facts.get("type") or logged.task_type,
+        task_sha256=facts.get("sha256"),
+        dialect=tied.target,
+        versions=versions,
+        model=logged.model,
+        note=note,
+        created=utc_now(),
+    )
+
+
+def outcome_of(logged: LoggedEpisode, replay: Replay | None) -> Outcome:
+    """Return how an episode ended.
+
+    A replay that agrees in every turn is the truth of the matter. Otherwise the log's word counts,
+    then a win in the replay. An end that nobody tells is no defeat: the episode is unfinished.
+    """
+    if replay is not None and replay.whole and replay.turns:
+        if replay.won:
+            return Outcome.SUCCESS
+        told = logged.won is not None or len(logged.turns) >= _HORIZON
+        return Outcome.HORIZON if told else Outcome.UNFINISHED
+    if logged.won is not None:
+        return Outcome.SUCCESS if logged.won else Outcome.HORIZON
+    if replay is not None and replay.won:
+        return Outcome.SUCCESS
+    return Outcome.HORIZON if len(logged.turns) >= _HORIZON else Outcome.UNFINISHED
+
+
+def _dialect_of_command(command: str) -> str | None:
+    if swap_command(command) == command:
+        return None
+    return "put" if command.strip().startswith("put ") else "move"
+
+
+def _is_thought(turn: LoggedTurn) -> bool:
+    return turn.action.lower().startswith("think:")
+
+
+def _action(tied: Tied, turn: LoggedTurn) -> str:
+    return swap_command(turn.action) if tied.is_translated else turn.action
+
+
+def _message(turn: LoggedTurn, action: str) -> str:
+    """Return the whole message; in another dialect, with its action in that dialect."""
+    if action == turn.action:
+        return turn.message
+    before, found, after = turn.message.rpartition(turn.action)
+    return f"{before}{action}{after}" if found else turn.message
+
+
+def _admissible(tied: Tied, turn: LoggedTurn) -> tuple[str, ...] | None:
+    if turn.admissible is None or not tied.is_translated:
+        return turn.admissible
+    return tuple(sorted(map(swap_command, turn.admissible)))
+
+
+def _opening(tied: Tied, replay: Replay | None) -> str:
+    return replay.opening if replay is not None and replay.opening else tied.logged.opening
+
+
+def _answer(tied: Tied, turn: LoggedTurn, replay: Replay | None, index: int) -> str:
+    if replay is not None and index < len(replay.turns):
+        played = replay.turns[index]
+        if played.answer is not None and (played.agrees or turn.answer is None):
+            return played.answer
+    text = turn.answer or ""
+    # The names of spots, which older games print, are known to the engine alone.
+    return to_move(text) if tied.is_translated and tied.target == "move" else text
