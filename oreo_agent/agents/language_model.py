@@ -3,37 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
-from dataclasses import dataclass
+import math
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-import numpy as np
-import torch
-from torch import nn
 from transformers import PreTrainedModel
 
-from oreo_agent.agents.protocol import ActRequest, AgentDecision
+from oreo_agent.agents.cost import Cost
+from oreo_agent.agents.protocol import MAX_ACTION_TOKENS, ActRequest, AgentDecision
+from oreo_agent.agents.valuing import StateValues
+from oreo_agent.agents.writing import Draft, MessageWriter, Order, sample_noise
 from oreo_agent.episodes.record import Actor, Candidate, Proposal, Sampling, ValueEstimate
-from oreo_agent.models.cached import CachedTransformer
-from oreo_agent.models.checkpoints import load_checkpoint
+from oreo_agent.models.checkpoints import Checkpoint, load_checkpoint
 from oreo_agent.models.rendering import Renderer
 from oreo_agent.models.roles import ValueModel
 
-__all__ = ["LanguageModelAgent", "load_agent"]
-
-MAX_ACTION_TOKENS = 24
-"""A message that has not ended by then holds no action."""
-
-
-@dataclass(slots=True)
-class _Writing:
-    """A message being written."""
-
-    prompt: list[int]
-    allowed: list[list[int]] | None
-    noise: np.random.Generator
-    ids: list[int]
-    logprobs: list[float]
+__all__ = ["LanguageModelAgent", "load_agent", "model_name"]
 
 
 class LanguageModelAgent:
@@ -48,6 +33,7 @@ class LanguageModelAgent:
         value: Says V(s) behind the last token read.
         show_candidates: Score all admissible actions, whole and with end-of-turn. Never changes
             what the agent does.
+        max_tokens: A message that has not ended by then holds no action.
     """
 
     actor = Actor.POLICY
@@ -62,145 +48,120 @@ class LanguageModelAgent:
         restricted: bool = False,
         value: ValueModel | None = None,
         show_candidates: bool = False,
+        max_tokens: int = MAX_ACTION_TOKENS,
     ) -> None:
         self.name = name
         self.renderer = renderer
         self.tokenizer_sha256: str | None = renderer.sha256
         self.sampling: Sampling | None = Sampling(temperature=temperature, restricted=restricted)
-        self._temperature = temperature
         self._restricted = restricted
         self._show_candidates = show_candidates
-        self._policy = policy
-        self._head: nn.Module = policy.get_output_embeddings()
-        self._base = policy.base_model
-        assert isinstance(self._base, PreTrainedModel)
-        self._reader = CachedTransformer(self._base)
-        self._value = value
-        self._value_reader = None if value is None else CachedTransformer(value.backbone)
+        self._writer = MessageWriter(
+            policy, end_id=renderer.end_id, temperature=temperature, max_tokens=max_tokens
+        )
+        self._values = None if value is None else StateValues(value)
+        self._turns = 0
 
     @property
     def tokens_read(self) -> int:
         """Tokens that went through the policy so far."""
-        return self._reader.tokens_read
+        return self._writer.reader.tokens_read
+
+    @property
+    def cost(self) -> Cost:
+        """What all decisions so far have cost."""
+        return Cost(
+            turns=self._turns,
+            policy_tokens=self.tokens_read,
+            value_tokens=0 if self._values is None else self._values.reader.tokens_read,
+        )
 
     def forget(self, episode: str) -> None:
         """Drop the caches of an episode."""
-        self._reader.forget(episode)
-        if self._value_reader is not None:
-            self._value_reader.forget(episode)
+        self._writer.reader.forget(episode)
+        if self._values is not None:
+            self._values.reader.forget(episode)
 
     def act(self, requests: Sequence[ActRequest]) -> list[AgentDecision]:
         """Return one decision a request, in order."""
         names = [request.episode for request in requests]
-        self._reader.keep_only(names)
-        writings = {request.episode: self._begin(request) for request in requests}
-        values = self._values({name: writing.prompt for name, writing in writings.items()})
-        self._write(writings)
-        return [self._decide(r, writings[r.episode], values.get(r.episode)) for r in requests]
+        self._writer.reader.keep_only(names)
+        self._turns += len(requests)
+        prompts = {
+            r.episode: self.renderer.prompt(r.goal, r.history, r.observation) for r in requests
+        }
+        values = self._state_values(prompts)
+        orders = [
+            Order(
+                row=request.episode,
+                prompt=prompts[request.episode],
+                noises=sample_noise(request.seed, 1),
+                allowed=self._allowed(request),
+            )
+            for request in requests
+        ]
+        drafts = [draft for (draft,) in self._writer.write(orders)]
+        candidates = self._candidates(requests, prompts)
+        return [
+            AgentDecision(
+                proposal=self._proposal(draft),
+                candidates=candidates.get(request.episode, ()),
+                value=values.get(request.episode),
+            )
+            for request, draft in zip(requests, drafts, strict=True)
+        ]
 
-    def _begin(self, request: ActRequest) -> _Writing:
-        allowed = None
-        if self._restricted and request.admissible:
-            allowed = [self.renderer.message(action) for action in request.admissible]
-        return _Writing(
-            prompt=self.renderer.prompt(request.goal, request.history, request.observation),
-            allowed=allowed,
-            noise=np.random.Generator(np.random.Philox(request.seed)),
-            ids=[],
-            logprobs=[],
+    def _allowed(self, request: ActRequest) -> list[list[int]] | None:
+        if not (self._restricted and request.admissible):
+            return None
+        return [self.renderer.message(action) for action in request.admissible]
+
+    def _proposal(self, draft: Draft) -> Proposal:
+        message = self.renderer.decode(draft.ids)
+        return Proposal(
+            message=message,
+            action=message.strip() if draft.ids[-1] == self.renderer.end_id else "",
+            token_ids=tuple(draft.ids),
+            logprobs=tuple(draft.logprobs),
+            model=self.name,
         )
 
-    def _write(self, writings: dict[str, _Writing]) -> None:
-        """Extend every message token by token until each has ended or is too long."""
-        active = writings
-        while active:
-            hidden = self._reader.read({n: w.prompt + w.ids for n, w in active.items()})
-            with torch.inference_mode():
-                logprobs = torch.log_softmax(self._head(hidden).float(), dim=-1).cpu().numpy()
-            for writing, row in zip(active.values(), logprobs, strict=True):
-                token = self._choose(writing, row)
-                writing.ids.append(token)
-                writing.logprobs.append(float(row[token]))
-            active = {
-                name: writing
-                for name, writing in active.items()
-                if writing.ids[-1] != self.renderer.end_id and len(writing.ids) < MAX_ACTION_TOKENS
-            }
-
-    def _choose(self, writing: _Writing, logprobs: np.ndarray) -> int:
-        """Pick the next token: the likeliest, or a sample by the Gumbel-max trick."""
-        scores = logprobs.astype(np.float64)
-        if self._temperature > 0:
-            scores = scores / self._temperature + writing.noise.gumbel(size=scores.shape)
-        if writing.allowed is not None:
-            at = len(writing.ids)
-            writing.allowed = [ids for ids in writing.allowed if ids[:at] == writing.ids]
-            options = sorted({ids[at] for ids in writing.allowed})
-            return options[int(np.argmax(scores[options]))]
-        return int(np.argmax(scores))
-
-    def _decide(
-        self, request: ActRequest, writing: _Writing, value: ValueEstimate | None
-    ) -> AgentDecision:
-        message = self.renderer.decode(writing.ids)
-        ended = writing.ids[-1] == self.renderer.end_id
-        candidates: tuple[Candidate, ...] = ()
-        if self._show_candidates and request.admissible:
-            candidates = self._score(writing.prompt, request.admissible)
-        return AgentDecision(
-            proposal=Proposal(
-                message=message,
-                action=message.strip() if ended else "",
-                token_ids=tuple(writing.ids),
-                logprobs=tuple(writing.logprobs),
-                model=self.name,
-            ),
-            candidates=candidates,
-            value=value,
-        )
-
-    def _values(self, prompts: dict[str, list[int]]) -> dict[str, ValueEstimate]:
+    def _state_values(self, prompts: Mapping[str, list[int]]) -> dict[str, ValueEstimate]:
         """Return V(s) behind each prompt."""
-        if self._value is None or self._value_reader is None:
+        if self._values is None:
             return {}
-        self._value_reader.keep_only(list(prompts))
-        with torch.inference_mode():
-            hidden = self._value_reader.read(prompts)
-            values = self._value.head(hidden).float().squeeze(-1).tolist()
+        self._values.reader.keep_only(list(prompts))
         return {
             name: ValueEstimate(value=value, model=self.name)
-            for name, value in zip(prompts, values, strict=True)
+            for name, value in zip(prompts, self._values.of(prompts), strict=True)
         }
 
-    @torch.inference_mode()
-    def _score(self, prompt: list[int], actions: Sequence[str]) -> tuple[Candidate, ...]:
+    def _candidates(
+        self, requests: Sequence[ActRequest], prompts: Mapping[str, list[int]]
+    ) -> dict[str, tuple[Candidate, ...]]:
         """Return every action's exact probability (end-of-turn included) and after-state value."""
-        messages = [self.renderer.message(action) for action in actions]
-        width = max(map(len, messages))
-        ids = torch.full((len(actions), len(prompt) + width), self.renderer.end_id)
-        mask = torch.zeros_like(ids)
-        for row, message in enumerate(messages):
-            size = len(prompt) + len(message)
-            ids[row, :size] = torch.tensor(prompt + message)
-            mask[row, :size] = 1
-        device = self._policy.device
-        ids, mask = ids.to(device), mask.to(device)
-        hidden = self._base(input_ids=ids, attention_mask=mask).last_hidden_state
-        first = len(prompt) - 1
-        logprobs = torch.log_softmax(self._head(hidden[:, first:-1]).float(), dim=-1)
-        taken = logprobs.gather(2, ids[:, first + 1 :, None]).squeeze(2)
-        totals = (taken * mask[:, first + 1 :]).sum(dim=1)
-        values: list[float | None] = [None] * len(actions)
-        if self._value is not None:
-            after = self._value.backbone(input_ids=ids, attention_mask=mask).last_hidden_state
-            ends = torch.tensor([len(prompt) + len(m) - 1 for m in messages], device=device)
-            picked = after[torch.arange(len(actions), device=device), ends]
-            values = self._value.head(picked).float().squeeze(-1).tolist()
-        scored = [
-            Candidate(action=action, probability=float(total.exp()), value=value)
-            for action, total, value in zip(actions, totals, values, strict=True)
-        ]
-        return tuple(sorted(scored, key=lambda candidate: -(candidate.probability or 0.0)))
+        if not self._show_candidates:
+            return {}
+        actions = {r.episode: r.admissible for r in requests if r.admissible}
+        messages = {
+            row: [self.renderer.message(action) for action in some] for row, some in actions.items()
+        }
+        taken = self._writer.logprobs(prompts, messages)
+        after = self._values.after(prompts, messages) if self._values is not None else {}
+        return {
+            row: tuple(
+                sorted(
+                    (
+                        Candidate(action=action, probability=math.exp(sum(logs)), value=value)
+                        for action, logs, value in zip(
+                            some, taken[row], after.get(row, [None] * len(some)), strict=True
+                        )
+                    ),
+                    key=lambda candidate: -(candidate.probability or 0.0),
+                )
+            )
+            for row, some in actions.items()
+        }
 
 
 def load_agent(
@@ -210,6 +171,7 @@ def load_agent(
     restricted: bool = False,
     with_value: bool = False,
     show_candidates: bool = False,
+    max_tokens: int = MAX_ACTION_TOKENS,
 ) -> LanguageModelAgent:
     """Load a checkpoint as an agent.
 
@@ -219,6 +181,7 @@ def load_agent(
         restricted: Restrict decoding to admissible actions.
         with_value: Report V(s) where the checkpoint holds a value model.
         show_candidates: Score the admissible actions at every turn.
+        max_tokens: A message that has not ended by then holds no action.
 
     Raises:
         MissingError: There is no checkpoint at ``path``.
@@ -227,15 +190,17 @@ def load_agent(
     return LanguageModelAgent(
         checkpoint.policy,
         Renderer(checkpoint.tokenizer),
-        name=f"{checkpoint.meta.method}@{_fingerprint(path)}",
+        name=model_name(checkpoint, path),
         temperature=temperature,
         restricted=restricted,
         value=checkpoint.value if with_value else None,
         show_candidates=show_candidates,
+        max_tokens=max_tokens,
     )
 
 
-def _fingerprint(path: Path) -> str:
-    """Return 12 hex digits of the policy's weights: records name a model, not where it lay."""
+def model_name(checkpoint: Checkpoint, path: Path) -> str:
+    """Return a name by the policy's weights: records name a model, not where it lay."""
     with (path / "policy" / "model.safetensors").open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()[:12]
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return f"{checkpoint.meta.method}@{digest[:12]}"

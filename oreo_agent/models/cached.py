@@ -2,8 +2,9 @@
 
 Rows are named sequences of unequal length. Each call brings the whole sequence of some rows; what
 a row has read before, up to the longest common prefix, is not read again: this covers undo and
-take-over. A token's keys and values lie in the slot of its position, whatever the other rows do, so
-that rows of unequal length leave no holes and only the rows of a call are computed.
+take-over. A row can be forked, so that several continuations share what was read before them. A
+token's keys and values lie in the slot of its position, whatever the other rows do, so that rows of
+unequal length leave no holes and only the rows of a call are computed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ __all__ = ["CachedTransformer"]
 
 _SLACK = 64
 """Slots and rows of room beyond what is needed when the cache grows."""
+
+_BRANCHES = 256
+"""Branches that are read at once: each takes the memory of its whole row."""
 
 
 class CachedTransformer:
@@ -56,6 +60,24 @@ class CachedTransformer:
             self.forget(name)
 
     @torch.inference_mode()
+    def fork(self, sources: Mapping[str, str]) -> None:
+        """Let rows have read what other rows have read.
+
+        Args:
+            sources: Row name, new or old, to the name of the row that it becomes a copy of. A
+                source that has read nothing is passed over.
+        """
+        found = {row: source for row, source in sources.items() if source in self._rows}
+        if not found:
+            return
+        copied = {row: list(self._read[source]) for row, source in found.items()}
+        for row, ids in copied.items():
+            self._seat(row)
+            self._read[row] = ids
+        origin, target = self._places(list(found.values())), self._places(list(found))
+        self._cache.copy(origin, target, max(map(len, copied.values())))
+
+    @torch.inference_mode()
     def read(self, sequences: Mapping[str, Sequence[int]]) -> torch.Tensor:
         """Read sequences and return the hidden state behind the last token of each.
 
@@ -65,7 +87,57 @@ class CachedTransformer:
         Returns:
             Hidden states, ``(len(sequences), hidden)``, in the mapping's order.
         """
-        starts = [self._start(name, sequence) for name, sequence in sequences.items()]
+        hidden, sizes = self._forward(sequences, [1] * len(sequences))
+        return hidden[torch.arange(len(sizes), device=hidden.device), sizes - 1]
+
+    @torch.inference_mode()
+    def read_branches(
+        self,
+        rows: Mapping[str, Sequence[int]],
+        branches: Mapping[str, Sequence[Sequence[int]]],
+    ) -> dict[str, list[torch.Tensor]]:
+        """Read continuations of rows; the rows themselves stay as they are.
+
+        Args:
+            rows: Row name to whole token sequence; it is read once, if it was not before.
+            branches: Row name to continuations of that sequence, at least one token each.
+
+        Returns:
+            Row name to one tensor a continuation, ``(len(continuation) + 1, hidden)``: the states
+            behind the row's last token and behind each token of the continuation.
+        """
+        fresh = {row: rows[row] for row in branches if self._lacks(row, rows[row])}
+        if fresh:
+            self.read(fresh)
+        found: dict[str, list[torch.Tensor]] = {row: [] for row in branches}
+        everything = [(row, list(tail)) for row, tails in branches.items() for tail in tails]
+        for start in range(0, len(everything), _BRANCHES):
+            some = everything[start : start + _BRANCHES]
+            names = {f"{row}\0{place}": row for place, (row, _) in enumerate(some)}
+            self.fork(names)
+            whole = {
+                name: [*rows[row], *tail] for name, (row, tail) in zip(names, some, strict=True)
+            }
+            hidden, sizes = self._forward(whole, [len(tail) + 1 for _, tail in some])
+            for (row, tail), states, size in zip(some, hidden, sizes.tolist(), strict=True):
+                found[row].append(states[size - len(tail) - 1 : size].clone())
+            for name in names:
+                self.forget(name)
+        return found
+
+    def _forward(
+        self, sequences: Mapping[str, Sequence[int]], wanted: Sequence[int]
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """Read what is new, and the last ``wanted`` tokens of each sequence in any case.
+
+        Returns:
+            Hidden states ``(rows, width, hidden)``, and how many of each row are real ``(rows,)``;
+            the last real one is that of the sequence's last token.
+        """
+        starts = [
+            self._start(name, sequence, size)
+            for (name, sequence), size in zip(sequences.items(), wanted, strict=True)
+        ]
         chunks = [seq[start:] for seq, start in zip(sequences.values(), starts, strict=True)]
         width = max(map(len, chunks))
         device = self.base.device
@@ -76,7 +148,7 @@ class CachedTransformer:
         positions = torch.tensor(starts, device=device)[:, None] + steps
         if self._keeps_cache:
             length = max(map(len, sequences.values()))
-            self._place.at(self._places(sequences), positions, real, length)
+            self._place.at(self._places(list(sequences)), positions, real, length)
             # A key is seen from its own position on; padding sees what its row's tokens see.
             unseen = torch.arange(length, device=device) > positions[..., None]
             mask = torch.zeros(unseen.shape, dtype=self.base.dtype, device=device)
@@ -94,21 +166,30 @@ class CachedTransformer:
             output = self.base(input_ids=ids, attention_mask=real.long(), use_cache=False)
         self.tokens_read += int(sizes.sum())
         hidden: torch.Tensor = output.last_hidden_state
-        return hidden[torch.arange(len(chunks), device=device), sizes - 1]
+        return hidden, sizes
 
-    def _start(self, name: str, sequence: Sequence[int]) -> int:
+    def _lacks(self, name: str, sequence: Sequence[int]) -> bool:
+        """Return whether a row has to read some of a sequence; one without a cache reads anew."""
+        read = self._read.get(name, [])
+        return self._keeps_cache and _common_prefix(read, sequence) < len(sequence)
+
+    def _start(self, name: str, sequence: Sequence[int], wanted: int) -> int:
         """Return how much of a sequence need not be read, and forget what differs from it."""
         if not self._keeps_cache:
             return 0
-        if name not in self._rows:
-            self._rows[name] = self._free.pop() if self._free else len(self._rows)
-            self._read[name] = []
+        self._seat(name)
         read = self._read[name]
-        start = min(_common_prefix(read, sequence), len(sequence) - 1)
+        start = min(_common_prefix(read, sequence), len(sequence) - wanted)
         del read[start:]
         return start
 
-    def _places(self, names: Mapping[str, Sequence[int]]) -> torch.Tensor:
+    def _seat(self, name: str) -> None:
+        """Give a name its row in the cache."""
+        if name not in self._rows:
+            self._rows[name] = self._free.pop() if self._free else len(self._rows)
+            self._read[name] = []
+
+    def _places(self, names: Sequence[str]) -> torch.Tensor:
         return torch.tensor([self._rows[name] for name in names], device=self.base.device)
 
 
@@ -155,6 +236,14 @@ class _RowLayer(DynamicLayer):
         """Return 0: positions and mask are given explicitly."""
         return 0
 
+    def copy(self, origin: torch.Tensor, target: torch.Tensor, length: int) -> None:
+        """Copy the first slots of rows to other rows; see `_RowCache.copy`."""
+        if self.is_initialized:
+            assert self.keys is not None
+            assert self.values is not None
+            self.keys = _copied(self.keys, origin, target, length)
+            self.values = _copied(self.values, origin, target, length)
+
     def _put(self, kept: torch.Tensor, states: torch.Tensor) -> torch.Tensor:
         place = self._place
         rows, slots = int(place.rows.max()) + 1, place.length
@@ -176,6 +265,22 @@ class _RowCache(Cache):
         # The library asks for a class and only ever calls it.
         make: Any = functools.partial(_RowLayer, place)
         super().__init__(layer_class_to_replicate=make)
+
+    def copy(self, origin: torch.Tensor, target: torch.Tensor, length: int) -> None:
+        """Copy the first ``length`` slots of rows ``origin`` to rows ``target``, ``(n,)`` each."""
+        for layer in self.layers:
+            assert isinstance(layer, _RowLayer)
+            layer.copy(origin, target, length)
+
+
+def _copied(
+    kept: torch.Tensor, origin: torch.Tensor, target: torch.Tensor, length: int
+) -> torch.Tensor:
+    rows = int(target.max()) + 1
+    if rows > kept.shape[0]:
+        kept = _enlarged(kept, rows, kept.shape[1])
+    kept[target, :length] = kept[origin, :length]
+    return kept
 
 
 def _enlarged(kept: torch.Tensor, rows: int, slots: int) -> torch.Tensor:

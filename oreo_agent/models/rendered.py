@@ -24,8 +24,16 @@ class RenderedEpisode:
     """Undiscounted return R."""
     won: bool
     id: str
+    task: str = ""
+    """Name of the task, to compare rollouts of the same one."""
     truncated: bool = False
     """Whether the tail is missing; such an episode is never trained on."""
+
+    @property
+    def prompt(self) -> list[int]:
+        """What precedes the agent's first token."""
+        first = self.action_mask.index(True) if any(self.action_mask) else len(self.token_ids)
+        return self.token_ids[:first]
 
     def __post_init__(self) -> None:
         if len(self.token_ids) != len(self.action_mask):

@@ -23,7 +23,7 @@ from oreo_agent.errors import RunFailedError
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.tokenizer import ACT, tokenizer_sha256
 
-__all__ = ["Renderer", "RenderingError", "prompt_text"]
+__all__ = ["Renderer", "RenderingError", "opening_text", "prompt_text"]
 
 _BANNER = re.compile(r"^-= .*? =-\s*")
 _GOAL = re.compile(r"\s*Your task is to: .*$", re.DOTALL)
@@ -37,6 +37,12 @@ class RenderingError(RunFailedError):
 def prompt_text(observation: str) -> str:
     """Cut from an observation what the prompt says elsewhere: banner, goal, ``You arrive at …``."""
     return _ARRIVAL.sub("", _GOAL.sub("", _BANNER.sub("", observation))).strip()
+
+
+def opening_text(goal: str, observation: str) -> str:
+    """Return what the prompt begins with. A first observation that is the goal is said once."""
+    room = prompt_text(observation)
+    return goal if room == goal.strip() else f"{goal}\n{room}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +87,7 @@ class Renderer:
 
     def opening(self, goal: str, observation: str) -> list[int]:
         """Return the ids up to the agent's first turn, ``<act>`` included."""
-        text = self.encode(f"{goal}\n{prompt_text(observation)}")
+        text = self.encode(opening_text(goal, observation))
         return [self._special.bos, *text, self._special.act]
 
     def observation(self, text: str) -> list[int]:
@@ -165,5 +171,6 @@ class Renderer:
             ret=episode.ret,
             won=episode.outcome is Outcome.SUCCESS,
             id=episode.id,
+            task=episode.task,
             truncated=truncated,
         )

@@ -8,7 +8,7 @@ Logits exist only where the agent acts: hidden states are gathered before the ou
 from __future__ import annotations
 
 import copy
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
@@ -20,6 +20,8 @@ from oreo_agent.models.policy_terms import taken_logprob_and_kl
 __all__ = [
     "ActorCritic",
     "ActorCriticOutput",
+    "PolicyAndReference",
+    "PolicyTerms",
     "ValueHead",
     "ValueModel",
     "agent_logits",
@@ -120,8 +122,8 @@ class ValueModel(nn.Module):
         return values
 
 
-class ActorCriticOutput(NamedTuple):
-    """What the losses need. Index t of ``time - 1`` refers to the state before token t + 1."""
+class PolicyTerms(NamedTuple):
+    """Policy beside reference. Index t of ``time - 1`` refers to the state before token t + 1."""
 
     logprobs: Tensor
     """log pi of the token that follows, ``(batch, time - 1)``; 0 where it is not the agent's."""
@@ -129,56 +131,45 @@ class ActorCriticOutput(NamedTuple):
     """The same under the reference, without gradient."""
     kl: Tensor
     """Exact KL(pi || reference) over the whole vocabulary, ``(batch, time - 1)``, 0 elsewhere."""
-    values: Tensor
-    """V behind every token, ``(batch, time)``."""
 
 
-class ActorCritic(nn.Module):
-    """Policy, value and frozen reference behind one forward.
+class PolicyAndReference(nn.Module):
+    """A policy beside its frozen reference, for methods without a value model.
 
-    Dropout is switched off in all three, so that the log-ratio is exactly zero at the start.
+    Dropout is switched off in both, so that the log-ratio is exactly zero at the start.
 
     Args:
         policy: A causal language model.
-        value: Starts as ``ValueModel.from_policy(policy)`` where none is given.
         reference: Starts as a deep copy of the policy where none is given. It is frozen.
 
     Raises:
         ConfigError: The model does more to its logits than apply the output head.
     """
 
-    def __init__(
-        self,
-        policy: PreTrainedModel,
-        value: ValueModel | None = None,
-        reference: PreTrainedModel | None = None,
-    ) -> None:
+    def __init__(self, policy: PreTrainedModel, reference: PreTrainedModel | None = None) -> None:
         super().__init__()
         disable_dropout(policy)
         check_output_head(policy)
         self.policy = policy
-        self.value = ValueModel.from_policy(policy) if value is None else value
         self.reference = copy.deepcopy(policy) if reference is None else reference
-        disable_dropout(self.value)
+        disable_dropout(self.reference)
         self.reference.requires_grad_(False).train(False)
         self.policy.requires_grad_(True)
-        self.value.requires_grad_(True)
 
-    def train(self, mode: bool = True) -> ActorCritic:
-        """Set the mode of policy and value; the reference stays in evaluation mode."""
+    def train(self, mode: bool = True) -> Self:
+        """Set the mode of what is trained; the reference stays in evaluation mode."""
         super().train(mode)
         self.reference.train(False)
         return self
 
     def activation_checkpointing_enable(self, **options: Any) -> None:
-        """Recompute activations of policy and value in the backward pass."""
+        """Recompute the policy's activations in the backward pass."""
         self.policy.activation_checkpointing_enable(**options)
-        self.value.backbone.activation_checkpointing_enable(**options)
 
-    def forward(
+    def policy_terms(
         self, input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, action_mask: Tensor
-    ) -> ActorCriticOutput:
-        """Run the three roles once each.
+    ) -> PolicyTerms:
+        """Run policy and reference once each.
 
         Args:
             input_ids: ``(batch, time)``.
@@ -196,12 +187,69 @@ class ActorCritic(nn.Module):
         logits = agent_logits(self.policy, hidden, state_mask)
         logprobs, kl = taken_logprob_and_kl(logits, reference, actions)
         taken = reference.gather(1, actions[:, None]).squeeze(1)
-        return ActorCriticOutput(
+        return PolicyTerms(
             logprobs=scatter_states(logprobs, state_mask),
             reference_logprobs=scatter_states(taken, state_mask),
             kl=scatter_states(kl, state_mask),
-            values=self.value(*inputs),
         )
+
+    def forward(
+        self, input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, action_mask: Tensor
+    ) -> PolicyTerms:
+        """Run the roles once each; arguments as for ``policy_terms``."""
+        return self.policy_terms(input_ids, attention_mask, position_ids, action_mask)
+
+
+class ActorCriticOutput(NamedTuple):
+    """What the losses need. Index t of ``time - 1`` refers to the state before token t + 1."""
+
+    logprobs: Tensor
+    """log pi of the token that follows, ``(batch, time - 1)``; 0 where it is not the agent's."""
+    reference_logprobs: Tensor
+    """The same under the reference, without gradient."""
+    kl: Tensor
+    """Exact KL(pi || reference) over the whole vocabulary, ``(batch, time - 1)``, 0 elsewhere."""
+    values: Tensor
+    """V behind every token, ``(batch, time)``."""
+
+
+class ActorCritic(PolicyAndReference):
+    """Policy, value and frozen reference behind one forward.
+
+    Dropout is switched off in all three, so that the log-ratio is exactly zero at the start.
+
+    Args:
+        policy: A causal language model.
+        value: Starts as ``ValueModel.from_policy(policy)`` where none is given.
+        reference: Starts as a deep copy of the policy, as it is now, where none is given. To keep
+            an earlier one over several rounds of training, give it. It is frozen.
+
+    Raises:
+        ConfigError: The model does more to its logits than apply the output head.
+    """
+
+    def __init__(
+        self,
+        policy: PreTrainedModel,
+        value: ValueModel | None = None,
+        reference: PreTrainedModel | None = None,
+    ) -> None:
+        super().__init__(policy, reference)
+        self.value = ValueModel.from_policy(policy) if value is None else value
+        disable_dropout(self.value)
+        self.value.requires_grad_(True)
+
+    def activation_checkpointing_enable(self, **options: Any) -> None:
+        """Recompute activations of policy and value in the backward pass."""
+        super().activation_checkpointing_enable(**options)
+        self.value.backbone.activation_checkpointing_enable(**options)
+
+    def forward(  # type: ignore[override]  # the same terms and the values
+        self, input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor, action_mask: Tensor
+    ) -> ActorCriticOutput:
+        """Run the three roles once each; arguments as for ``policy_terms``."""
+        terms = self.policy_terms(input_ids, attention_mask, position_ids, action_mask)
+        return ActorCriticOutput(*terms, values=self.value(input_ids, attention_mask, position_ids))
 
 
 def disable_dropout(model: nn.Module) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from transformers import LlamaForCausalLM
 
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.agents.protocol import ActRequest, PastTurn
@@ -26,13 +27,20 @@ def renderer() -> Renderer:
     return Renderer(train_tokenizer(TEXTS * 2))
 
 
+class _Agent(LanguageModelAgent):
+    """The agent, with the models it was made of at hand."""
+
+    policy: LlamaForCausalLM
+    critic: ValueModel
+
+
 def _agent(
     renderer: Renderer,
     temperature: float = 0.0,
     *,
     restricted: bool = False,
     show_candidates: bool = False,
-) -> LanguageModelAgent:
+) -> _Agent:
     policy = build_policy("nano", renderer.tokenizer, seed=3)
     with torch.no_grad():
         for parameter in policy.parameters():
@@ -40,7 +48,7 @@ def _agent(
     value = ValueModel.from_policy(policy)
     torch.manual_seed(0)
     torch.nn.init.normal_(value.head.weight, std=0.1)
-    return LanguageModelAgent(
+    agent = _Agent(
         policy,
         renderer,
         name="nano",
@@ -49,6 +57,8 @@ def _agent(
         value=value,
         show_candidates=show_candidates,
     )
+    agent.policy, agent.critic = policy, value
+    return agent
 
 
 def _request(episode: str, turns: int = 0, seed: int = 0) -> ActRequest:
@@ -64,12 +74,12 @@ def _request(episode: str, turns: int = 0, seed: int = 0) -> ActRequest:
     )
 
 
-def _slow_greedy(agent: LanguageModelAgent, request: ActRequest) -> list[int]:
+def _slow_greedy(agent: _Agent, request: ActRequest) -> list[int]:
     ids = agent.renderer.prompt(request.goal, request.history, request.observation)
     start = len(ids)
     while len(ids) - start < 24:
         with torch.no_grad():
-            logits = agent._policy(input_ids=torch.tensor([ids])).logits[0, -1]
+            logits = agent.policy(input_ids=torch.tensor([ids])).logits[0, -1]
         ids.append(int(logits.argmax()))
         if ids[-1] == agent.renderer.end_id:
             break
@@ -91,7 +101,7 @@ def test_log_probabilities_are_those_of_the_model(renderer: Renderer) -> None:
     prompt = renderer.prompt(request.goal, request.history, request.observation)
     ids = torch.tensor([[*prompt, *(decision.proposal.token_ids or ())]])
     with torch.no_grad():
-        logprobs = agent._policy(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+        logprobs = agent.policy(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
     expected = logprobs.gather(1, ids[0, len(prompt) :, None]).squeeze(1)
     torch.testing.assert_close(
         torch.tensor(decision.proposal.logprobs), expected, atol=1e-4, rtol=1e-4
@@ -126,8 +136,9 @@ class _NeverEnding(torch.nn.Linear):
 
 def test_a_message_without_an_end_holds_no_action(renderer: Renderer) -> None:
     agent = _agent(renderer)
-    agent._head.__class__ = _NeverEnding
-    agent._head.end_id = renderer.end_id  # type: ignore[assignment]
+    head = agent.policy.lm_head
+    head.__class__ = _NeverEnding
+    head.end_id = renderer.end_id
     [decision] = agent.act([_request("a")])
     assert len(decision.proposal.token_ids or ()) == 24
     assert decision.proposal.action == ""
@@ -145,7 +156,7 @@ def test_candidates_are_exact_and_change_nothing(renderer: Renderer) -> None:
         message = renderer.message(candidate.action)
         ids = torch.tensor([prompt + message])
         with torch.no_grad():
-            steps = agent._policy(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
+            steps = agent.policy(input_ids=ids).logits[0, len(prompt) - 1 : -1].log_softmax(-1)
         total = steps.gather(1, torch.tensor(message)[:, None]).sum().exp()
         assert candidate.probability == pytest.approx(float(total), rel=1e-3)
         assert candidate.value is not None
@@ -156,8 +167,7 @@ def test_trap_15_a_candidates_value_is_read_behind_its_last_token(renderer: Rend
     request = _request("a", 2)
     [decision] = agent.act([request])
     prompt = renderer.prompt(request.goal, request.history, request.observation)
-    value = agent._value
-    assert value is not None
+    value = agent.critic
     for candidate in decision.candidates:
         ids = torch.tensor([prompt + renderer.message(candidate.action)])
         with torch.no_grad():
@@ -173,8 +183,7 @@ def test_the_value_is_that_of_the_state_before_the_turn(renderer: Renderer) -> N
     [decision] = agent.act([request])
     prompt = torch.tensor([renderer.prompt(request.goal, request.history, request.observation)])
     with torch.no_grad():
-        value = agent._value
-        assert value is not None
+        value = agent.critic
         hidden = value.backbone(input_ids=prompt).last_hidden_state[0, -1]
         expected = value.head(hidden)
     assert decision.value is not None

@@ -113,3 +113,63 @@ def test_a_sliding_window_is_read_from_the_start_each_time() -> None:
                 want = base(input_ids=torch.tensor([sequence])).last_hidden_state[0, -1]
             torch.testing.assert_close(got, want, atol=2e-5, rtol=1e-4)
         rows = {name: [*sequence, 1, 2, 3] for name, sequence in rows.items()}
+
+
+def test_forked_rows_share_what_was_read(base: LlamaModel) -> None:
+    reader = CachedTransformer(base)
+    reader.read({"a": [1, 2, 3, 4], "b": [5, 6]})
+    reader.fork({"a1": "a", "a2": "a", "b1": "b"})
+    _check(base, reader, {"a1": [1, 2, 3, 4, 7], "a2": [1, 2, 3, 4, 8, 9], "b1": [5, 6, 1]})
+    assert reader.tokens_read == 6 + 4
+    _check(base, reader, {"a": [1, 2, 3, 4, 9], "b": [5, 6, 2]})
+
+
+def test_a_fork_may_take_the_place_of_an_older_row(base: LlamaModel) -> None:
+    reader = CachedTransformer(base)
+    reader.read({"a": [1, 2, 3], "b": [4, 5, 6, 7, 8]})
+    reader.fork({"b": "a", "a": "b"})
+    _check(base, reader, {"a": [4, 5, 6, 7, 8, 1], "b": [1, 2, 3, 1]})
+    assert reader.tokens_read == 8 + 2
+
+
+def test_a_fork_of_nothing_is_read_from_the_start(base: LlamaModel) -> None:
+    reader = CachedTransformer(base)
+    reader.fork({"a": "nobody"})
+    _check(base, reader, {"a": [1, 2, 3]})
+
+
+def _check_branches(base: LlamaModel, reader: CachedTransformer) -> None:
+    rows = {"a": [1, 2, 3, 4], "b": [5, 6]}
+    branches = {"a": [[7], [8, 9, 1]], "b": [[2, 2], [3]], "a2": []}
+    found = reader.read_branches({**rows, "a2": [1]}, branches)
+    for row, tails in branches.items():
+        assert len(found[row]) == len(tails)
+        for states, tail in zip(found[row], tails, strict=True):
+            whole = rows[row] + tail
+            for back, state in enumerate(reversed(states)):
+                want = _plain(base, whole[: len(whole) - back])
+                torch.testing.assert_close(state, want, atol=1e-5, rtol=1e-5)
+            assert len(states) == len(tail) + 1
+
+
+def test_trap_15_branches_have_the_states_of_whole_sequences(base: LlamaModel) -> None:
+    reader = CachedTransformer(base)
+    reader.read({"a": [1, 2, 3, 4], "b": [5, 6]})
+    before = reader.tokens_read
+    _check_branches(base, reader)
+    # Each branch's tokens, the last one of its row again, and the row that was new.
+    assert reader.tokens_read - before == (1 + 3 + 2 + 1) + 4 + 1
+    _check(base, reader, {"a": [1, 2, 3, 4, 5], "b": [5, 6, 7]})
+
+
+def test_branches_without_a_cache_have_the_same_states(base: LlamaModel) -> None:
+    reader = CachedTransformer(base)
+    reader._keeps_cache = False  # as with a sliding window
+    _check_branches(base, reader)
+
+
+def test_more_branches_than_are_read_at_once_come_back_in_order(
+    base: LlamaModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("oreo_agent.models.cached._BRANCHES", 2)
+    _check_branches(base, CachedTransformer(base))

@@ -66,3 +66,25 @@ def test_a_saved_tokenizer_is_the_same(tokenizer: PreTrainedTokenizerFast, tmp_p
 
 def test_training_does_not_depend_on_set_order(tokenizer: PreTrainedTokenizerFast) -> None:
     assert tokenizer_sha256(train_tokenizer(iter(CORPUS))) == tokenizer_sha256(tokenizer)
+
+
+ARITHMETIC = ["Ann has 12 apples. Ann buys 30 more.", "12 + 30 = 42", "#### 42"] * 2
+_SPELLER = train_tokenizer(ARITHMETIC, spells_numbers=True)
+
+
+def test_numbers_are_spelt_digit_by_digit_where_that_is_asked_for() -> None:
+    tokenizer = _SPELLER
+    ids = tokenizer.encode("12 + 30 = 42", add_special_tokens=False)
+    assert [tokenizer.decode([i]) for i in ids] == ["1", "2", " + ", "3", "0", " = ", "4", "2"]
+    ids = tokenizer.encode("Ann has 12 apples.", add_special_tokens=False)
+    assert [tokenizer.decode([i]) for i in ids] == ["Ann", " has ", "1", "2", " apples", "."]
+
+
+def test_no_number_is_a_thing_where_numbers_are_spelt() -> None:
+    assert thing_parts(_SPELLER) == []
+
+
+@given(st.text(max_size=80))
+def test_any_text_survives_a_tokenizer_that_spells_numbers(text: str) -> None:
+    ids = _SPELLER.encode(text, add_special_tokens=False, split_special_tokens=True)
+    assert _SPELLER.decode(ids) == text

@@ -1,0 +1,90 @@
+"""What the search agents share: a policy, a value model, an order, and what they cost."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+from oreo_agent.agents.candidates import CandidateSource, Option, State
+from oreo_agent.agents.cost import Cost
+from oreo_agent.agents.protocol import ActRequest, AgentDecision
+from oreo_agent.agents.ranking import Ranking
+from oreo_agent.episodes.record import Actor, Sampling, ValueEstimate
+from oreo_agent.errors import UsageError
+
+__all__ = ["ROWS_AT_ONCE", "SearchAgent"]
+
+ROWS_AT_ONCE = 256
+"""Candidates under way at once, over all episodes: each takes the memory of its whole sequence."""
+
+
+class SearchAgent(ABC):
+    """Considers several messages before it says one. Base of the searches.
+
+    Args:
+        source: Proposes and values what is considered.
+        name: Recorded with each proposal.
+        ranking: Orders what is considered; by value alone where none is given.
+
+    Raises:
+        UsageError: The ranking reads values, and there is no value model.
+    """
+
+    actor = Actor.SEARCH
+
+    def __init__(
+        self, source: CandidateSource, *, name: str, ranking: Ranking | None = None
+    ) -> None:
+        self.ranking = ranking or Ranking()
+        if source.values is None and self.ranking.reads_values:
+            raise UsageError(
+                f"{name}: the checkpoint has no value model to search by.",
+                "Take one that OREO trained, or rank by likelihood: by=logprob.",
+            )
+        self.name = name
+        self.source = source
+        self.renderer = source.renderer
+        self.sampling: Sampling | None = source.sampling
+        self.tokenizer_sha256: str | None = source.renderer.sha256
+        self._turns = 0
+        self._env_steps = 0
+
+    @property
+    def cost(self) -> Cost:
+        """What all decisions so far have cost."""
+        values = self.source.values
+        return Cost(
+            turns=self._turns,
+            policy_tokens=self.source.writer.reader.tokens_read,
+            value_tokens=0 if values is None else values.reader.tokens_read,
+            env_steps=self._env_steps,
+        )
+
+    @abstractmethod
+    def act(self, requests: Sequence[ActRequest]) -> list[AgentDecision]:
+        """Return one decision a request, in order."""
+
+    def forget(self, episode: str) -> None:
+        """Drop the caches of an episode."""
+        self.source.forget(episode)
+
+    def state(self, request: ActRequest) -> State:
+        """Return the state in which a request is."""
+        return State(
+            row=request.episode,
+            prompt=self.renderer.prompt(request.goal, request.history, request.observation),
+            seed=request.seed,
+            admissible=request.admissible,
+        )
+
+    def state_values(self, states: Sequence[State]) -> list[ValueEstimate | None]:
+        """Return V(s) of states, before anything is said; None without a value model."""
+        values = self.source.values
+        if values is None:
+            return [None] * len(states)
+        found = values.of({state.row: state.prompt for state in states})
+        return [ValueEstimate(value=value, model=self.name) for value in found]
+
+    def key(self, option: Option) -> tuple[bool, float, float]:
+        """Return a sort key of an option: a message that did not end comes last."""
+        return bool(option.action), *self.ranking.key(option.value, option.logprob)
