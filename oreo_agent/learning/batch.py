@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypedDict
 
@@ -15,7 +16,18 @@ from torch.utils.data import Dataset, Sampler
 from oreo_agent.errors import ConfigError
 from oreo_agent.models.rendered import RenderedEpisode
 
-__all__ = ["EpisodeBatch", "EpisodeCollator", "EpisodeDataset", "TokenisedEpisode", "UpdateSampler"]
+__all__ = [
+    "EpisodeBatch",
+    "EpisodeCollator",
+    "EpisodeDataset",
+    "TaskKey",
+    "TokenisedEpisode",
+    "UpdateSampler",
+    "nothing_left",
+    "task_key",
+    "tokenised",
+    "trainable",
+]
 
 
 class EpisodeBatch(TypedDict):
@@ -35,6 +47,9 @@ class EpisodeBatch(TypedDict):
     """R, ``(batch,)``, fp32."""
     won: Tensor
     """``(batch,)``, bool."""
+    start_values: Tensor
+    """Estimate of V(s_0) from the rollouts of the same task, ``(batch,)``, fp32; not a number where
+    none was made."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -46,6 +61,8 @@ class TokenisedEpisode:
     turn_end_mask: np.ndarray[tuple[int], np.dtype[np.bool_]]
     ret: float
     won: bool
+    start_value: float = math.nan
+    """Estimate of V(s_0) from the rollouts of the same task, where one was made."""
 
     def __len__(self) -> int:
         return len(self.token_ids)
@@ -56,39 +73,87 @@ class TokenisedEpisode:
         return int(self.action_mask.sum())
 
 
-class EpisodeDataset(Dataset[TokenisedEpisode]):
-    """Episodes that can be trained on.
+TaskKey = tuple[str, tuple[int, ...]]
+"""Name of a task and the token ids of its prompt."""
+
+
+def task_key(episode: RenderedEpisode) -> TaskKey:
+    """Return what rollouts of the same task share: its name and, byte for byte, its prompt."""
+    return episode.task, tuple(episode.prompt)
+
+
+def trainable(
+    episodes: Sequence[RenderedEpisode], *, max_length: int
+) -> tuple[list[RenderedEpisode], Counter[str]]:
+    """Return the episodes that can be trained on, and the number of the others by reason.
 
     An episode whose tail is missing would be given a reward that its visible part did not earn, so
-    truncated and too long ones are left out and counted, as are those without an action.
+    truncated and too long ones are left out, as are those without an action.
+    """
+    kept: list[RenderedEpisode] = []
+    dropped: Counter[str] = Counter()
+    for episode in episodes:
+        if episode.truncated:
+            dropped["truncated"] += 1
+        elif len(episode.token_ids) > max_length:
+            dropped["too long"] += 1
+        elif not any(episode.action_mask):
+            dropped["no action"] += 1
+        else:
+            kept.append(episode)
+    return kept, dropped
+
+
+def nothing_left(what: str, dropped: Mapping[str, int], max_length: int) -> ConfigError:
+    """Return the error that says why there is nothing to train on."""
+    reasons = ", ".join(f"{count} {reason}" for reason, count in dropped.items())
+    return ConfigError(
+        f"no {what} to train on ({reasons or 'none given'}).",
+        f"Collect episodes, or raise max_length (now {max_length} tokens).",
+    )
+
+
+def tokenised(episode: RenderedEpisode, *, start_value: float = math.nan) -> TokenisedEpisode:
+    """Return a rendered episode as arrays."""
+    ends = np.zeros(len(episode.token_ids), dtype=np.bool_)
+    ends[episode.turn_ends] = True
+    return TokenisedEpisode(
+        token_ids=np.asarray(episode.token_ids, dtype=np.int64),
+        action_mask=np.asarray(episode.action_mask, dtype=np.bool_),
+        turn_end_mask=ends,
+        ret=float(episode.ret),
+        won=episode.won,
+        start_value=start_value,
+    )
+
+
+class EpisodeDataset(Dataset[TokenisedEpisode]):
+    """Episodes that can be trained on; the others are left out and counted in ``dropped``.
 
     Args:
         episodes: Rendered episodes.
         max_length: Longest sequence in tokens.
+        start_values: Estimates of V(s_0) by ``task_key``.
 
     Raises:
         ConfigError: None is left.
     """
 
-    def __init__(self, episodes: Sequence[RenderedEpisode], *, max_length: int) -> None:
-        self.dropped: Counter[str] = Counter()
-        """Episodes left out, by reason: ``truncated``, ``too long``, ``no action``."""
-        self.episodes: list[TokenisedEpisode] = []
-        for episode in episodes:
-            if episode.truncated:
-                self.dropped["truncated"] += 1
-            elif len(episode.token_ids) > max_length:
-                self.dropped["too long"] += 1
-            elif not any(episode.action_mask):
-                self.dropped["no action"] += 1
-            else:
-                self.episodes.append(_tokenised(episode))
+    def __init__(
+        self,
+        episodes: Sequence[RenderedEpisode],
+        *,
+        max_length: int,
+        start_values: Mapping[TaskKey, float] | None = None,
+    ) -> None:
+        known = start_values or {}
+        kept, self.dropped = trainable(episodes, max_length=max_length)
+        self.episodes: list[TokenisedEpisode] = [
+            tokenised(episode, start_value=known.get(task_key(episode), math.nan))
+            for episode in kept
+        ]
         if not self.episodes:
-            reasons = ", ".join(f"{count} {reason}" for reason, count in self.dropped.items())
-            raise ConfigError(
-                f"no episode to train on ({reasons or 'none given'}).",
-                f"Collect episodes, or raise max_length (now {max_length} tokens).",
-            )
+            raise nothing_left("episode", self.dropped, max_length)
 
     def __len__(self) -> int:
         return len(self.episodes)
@@ -130,6 +195,7 @@ class EpisodeCollator:
             turn_end_mask=torch.from_numpy(ends),
             returns=torch.tensor([episode.ret for episode in episodes], dtype=torch.float32),
             won=torch.tensor([episode.won for episode in episodes], dtype=torch.bool),
+            start_values=torch.tensor([episode.start_value for episode in episodes]),
         )
 
 
@@ -168,15 +234,3 @@ class UpdateSampler(Sampler[int]):
         for start in range(0, len(order), self._update_size):
             update = order[start : start + self._update_size]
             yield from update[np.argsort(self._lengths[update], kind="stable")].tolist()
-
-
-def _tokenised(episode: RenderedEpisode) -> TokenisedEpisode:
-    ends = np.zeros(len(episode.token_ids), dtype=np.bool_)
-    ends[episode.turn_ends] = True
-    return TokenisedEpisode(
-        token_ids=np.asarray(episode.token_ids, dtype=np.int64),
-        action_mask=np.asarray(episode.action_mask, dtype=np.bool_),
-        turn_end_mask=ends,
-        ret=float(episode.ret),
-        won=episode.won,
-    )

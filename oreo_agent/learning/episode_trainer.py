@@ -7,6 +7,8 @@ The library keeps accumulation, schedules, loggers and callbacks. We differ from
    RNG files are the library's and are read with ``weights_only``.
 3) Resuming starts from the newest checkpoint that is complete, and goes on with the log line that
    was begun; a run that had ended is not trained further.
+4) The best checkpoint is looked for beside the one that is resumed from: the path that the library
+   records leads nowhere, or elsewhere, once the folder was moved or copied.
 """
 
 from __future__ import annotations
@@ -15,15 +17,16 @@ import json
 import math
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 from safetensors import SafetensorError
 from torch import Tensor, nn
+from torch.utils.data import Dataset
 from transformers import (
     PreTrainedModel,
+    PreTrainedTokenizerBase,
     PrinterCallback,
     Trainer,
     TrainerCallback,
@@ -37,7 +40,14 @@ from oreo_agent.errors import ConfigError, MissingError, RunFailedError
 from oreo_agent.learning.batch import EpisodeBatch, EpisodeCollator, EpisodeDataset, UpdateSampler
 from oreo_agent.learning.config import EpisodeTrainingArguments
 from oreo_agent.learning.metrics import MeanMeter, Means
-from oreo_agent.learning.resuming import STATE_FILE, is_complete, last_complete_checkpoint
+from oreo_agent.learning.pairs import PairDataset
+from oreo_agent.learning.resuming import (
+    STATE_FILE,
+    is_complete,
+    last_complete_checkpoint,
+    weights_digest,
+)
+from oreo_agent.learning.rows import Episodes, rendered_episodes
 from oreo_agent.models.checkpoints import load_role_weights, save_roles
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.roles import ValueModel
@@ -45,6 +55,7 @@ from oreo_agent.models.roles import ValueModel
 __all__ = ["EpisodeTrainer"]
 
 _LOG_WINDOW = "log_window.json"
+_REFERENCE = "reference.sha256"
 
 
 class EpisodeTrainer(Trainer, ABC):
@@ -53,9 +64,12 @@ class EpisodeTrainer(Trainer, ABC):
     Args:
         model: The module that is trained.
         args: Settings.
-        train_dataset: Episodes to train on; untrainable ones are left out (see ``dropped``).
+        train_dataset: Episodes to train on, or rows (see ``learning.rows``), for instance of
+            ``datasets``; untrainable ones are left out (see ``dropped``).
         eval_dataset: Held-out episodes for ``evaluate``.
-        pad_token_id: Id written into padding; it may be that of the end of a turn.
+        processing_class: The tokenizer, where rows are conversations; it is saved with the policy.
+        pad_token_id: Id written into padding; it may be that of the end of a turn. None takes the
+            tokenizer's, else the model's.
         callbacks: The library's.
 
     Raises:
@@ -68,10 +82,11 @@ class EpisodeTrainer(Trainer, ABC):
         self,
         model: nn.Module,
         args: EpisodeTrainingArguments,
-        train_dataset: Sequence[RenderedEpisode] | None = None,
-        eval_dataset: Sequence[RenderedEpisode] | None = None,
+        train_dataset: Episodes | None = None,
+        eval_dataset: Episodes | None = None,
         *,
-        pad_token_id: int,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        pad_token_id: int | None = None,
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
         if args.n_gpu > 1:
@@ -82,12 +97,17 @@ class EpisodeTrainer(Trainer, ABC):
         if args.fsdp or args.deepspeed:
             raise ConfigError("FSDP and DeepSpeed are not supported yet.", "Use torchrun with DDP.")
         self.settings = args
+        self.tokenizer = processing_class
         train = self._dataset(train_dataset)
         held_out = self._dataset(eval_dataset)
         self.dropped = dict(train.dropped) if train is not None else {}
         """How many training episodes were left out, by reason."""
+        if pad_token_id is None:
+            pad_token_id = _pad_token_id(processing_class, self.roles()[0])
         # A typed dict is a dict to the library, and no dict[str, Any] to the type checker.
-        collator: Any = EpisodeCollator(pad_token_id=pad_token_id, padding_side=args.padding_side)
+        collator: Any = self._collator(
+            EpisodeCollator(pad_token_id=pad_token_id, padding_side=args.padding_side)
+        )
         super().__init__(
             model=model,
             args=args,
@@ -101,6 +121,7 @@ class EpisodeTrainer(Trainer, ABC):
         self.add_callback(_GoOnWithLogLine(self))
         self._meter = MeanMeter()
         self._resumed_from: Path | None = None
+        self._best_checkpoint: str | None = None
 
     @abstractmethod
     def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
@@ -113,6 +134,17 @@ class EpisodeTrainer(Trainer, ABC):
     @abstractmethod
     def roles(self) -> tuple[PreTrainedModel, ValueModel | None]:
         """Return the trained policy and value model."""
+
+    def reference(self) -> PreTrainedModel | None:
+        """Return the frozen reference, where the method has one."""
+        return None
+
+    def begin_evaluation(self) -> None:
+        """Get ready to look at more than means over the batches of an evaluation."""
+
+    def end_evaluation(self) -> dict[str, float]:
+        """Return what ``begin_evaluation`` got ready for."""
+        return {}
 
     # Loss
 
@@ -165,19 +197,20 @@ class EpisodeTrainer(Trainer, ABC):
     ) -> dict[str, float]:
         """Return loss and metrics over held-out episodes, each item weighted once."""
         dataset: Any = self.eval_dataset if eval_dataset is None else eval_dataset
-        if not isinstance(dataset, EpisodeDataset):
+        if not isinstance(dataset, Dataset):
             dataset = self._dataset(dataset)
         assert self.model is not None
         was_training = self.model.training
         self.model.eval()
         meter = MeanMeter()
+        self.begin_evaluation()
         with torch.no_grad():
             for batch in self.get_eval_dataloader(dataset):
                 inputs: Any = self._prepare_inputs(batch)
                 total, parts = self.batch_losses(self.model_wrapped, inputs)
                 meter.add({**parts, "loss": (total, self.count_items(inputs))})
         self.model.train(was_training)
-        means = meter.take(self.accelerator)
+        means = {**meter.take(self.accelerator), **self.end_evaluation()}
         metrics = {f"{metric_key_prefix}_{key}": value for key, value in means.items()}
         self.log(metrics)
         self.control = self.callback_handler.on_evaluate(
@@ -187,10 +220,17 @@ class EpisodeTrainer(Trainer, ABC):
 
     # Data
 
-    def _dataset(self, episodes: Sequence[RenderedEpisode] | None) -> EpisodeDataset | None:
+    def _dataset(self, episodes: Episodes | None) -> Any:
         if episodes is None:
             return None
+        return self.make_dataset(rendered_episodes(episodes, self.tokenizer))
+
+    def make_dataset(self, episodes: list[RenderedEpisode]) -> EpisodeDataset | PairDataset:
+        """Return what is drawn from."""
         return EpisodeDataset(episodes, max_length=self.settings.max_length)
+
+    def _collator(self, collate: EpisodeCollator) -> Any:
+        return collate
 
     def _get_train_sampler(self, train_dataset: Any = None) -> UpdateSampler:
         dataset: Any = self.train_dataset if train_dataset is None else train_dataset
@@ -220,7 +260,11 @@ class EpisodeTrainer(Trainer, ABC):
                 complete one of ``output_dir``, or starts anew where there is none.
             trial: The library's.
             ignore_keys_for_eval: The library's.
+
+        Raises:
+            MissingError: The checkpoint, or the best one before it, is not there.
         """
+        self._best_checkpoint = None
         if resume_from_checkpoint is True:
             resume_from_checkpoint = last_complete_checkpoint(Path(str(self.args.output_dir)))
         elif resume_from_checkpoint and not is_complete(Path(str(resume_from_checkpoint))):
@@ -230,7 +274,8 @@ class EpisodeTrainer(Trainer, ABC):
             )
         self._resumed_from = Path(str(resume_from_checkpoint)) if resume_from_checkpoint else None
         if self._resumed_from is not None:
-            state = TrainerState.load_from_json(str(self._resumed_from / STATE_FILE))
+            state = self._read_state(self._resumed_from)
+            self._best_checkpoint = state.best_model_checkpoint
             *_, planned = self.set_initial_training_values(self.args, self.get_train_dataloader())
             if state.global_step >= planned:
                 return self._restore_ended(state, self._resumed_from)
@@ -246,6 +291,23 @@ class EpisodeTrainer(Trainer, ABC):
         self.log({"train_loss": 0.0})  # ``log`` puts in the figure
         loss = self._total_loss_scalar / max(1, state.global_step)
         return TrainOutput(state.global_step, loss, {"train_loss": loss})
+
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
+        trained = super()._init_training_state(*args, **kwargs)
+        self.state.best_model_checkpoint = self._best_checkpoint
+        return trained
+
+    def _read_state(self, folder: Path) -> TrainerState:
+        state: TrainerState = TrainerState.load_from_json(str(folder / STATE_FILE))
+        if state.best_model_checkpoint is not None:
+            best = folder.parent / Path(state.best_model_checkpoint).name
+            if self.args.load_best_model_at_end and not best.is_dir():
+                raise MissingError(
+                    f"{best}: this checkpoint, the best one so far, is not there any more.",
+                    f"Put it back, or delete {folder.parent} to train again.",
+                )
+            state.best_model_checkpoint = str(best)
+        return state
 
     def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
         super()._save_optimizer_and_scheduler(output_dir)
@@ -274,6 +336,10 @@ class EpisodeTrainer(Trainer, ABC):
         folder.mkdir(parents=True, exist_ok=True)
         policy, value = self.roles()
         save_roles(folder, policy=policy, value=value)
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(folder / "policy")
+        if (reference := self.reference()) is not None:
+            (folder / _REFERENCE).write_text(weights_digest(reference) + "\n", encoding="ascii")
         args: Any = self.args  # ``to_json_string`` has no types
         (folder / "training_args.json").write_text(args.to_json_string(), encoding="utf-8")
 
@@ -297,11 +363,28 @@ class EpisodeTrainer(Trainer, ABC):
         self, resume_from_checkpoint: str, model: nn.Module | None = None
     ) -> None:
         policy, value = self.roles()
-        load_role_weights(Path(resume_from_checkpoint), policy=policy, value=value)
+        folder, reference = Path(resume_from_checkpoint), self.reference()
+        if reference is not None:
+            recorded = (folder / _REFERENCE).read_text(encoding="ascii").strip()
+            if recorded != weights_digest(reference):
+                raise ConfigError(
+                    f"{folder} was trained against another reference policy.",
+                    "Resume with the policy that the run started from.",
+                )
+        load_role_weights(folder, policy=policy, value=value)
 
     def _load_best_model(self) -> None:
         assert self.state.best_model_checkpoint is not None
         self._load_from_checkpoint(self.state.best_model_checkpoint)
+
+
+def _pad_token_id(tokenizer: PreTrainedTokenizerBase | None, policy: PreTrainedModel) -> int:
+    for holder in (tokenizer, policy.config):
+        for name in ("pad_token_id", "eos_token_id"):
+            found = getattr(holder, name, None)
+            if isinstance(found, int):
+                return found
+    raise ConfigError("neither tokenizer nor model names a padding token.", "Give pad_token_id.")
 
 
 class _GoOnWithLogLine(TrainerCallback):

@@ -6,8 +6,11 @@ ref(a_t|s_t) the log-ratio, C_t = sum of l_i over the agent's tokens i >= t. Col
 is true where the agent wrote that token, so observations are neither actions nor breaks: C_t passes
 over them.
 
-Every per-trajectory term is a mean over the agent's tokens of that trajectory; the batch loss is
-the mean over trajectories, as in the authors' code. What enters a sum of log-ratios is fp32.
+A policy decides once a token, once a step (an agent's turn) or once a response. A decision's
+residual holds the log-ratios of its own tokens, with gradient, and those of later decisions,
+without. Every per-trajectory term is a mean over that trajectory's decisions (the KL: over the
+agent's tokens); the batch loss is the mean over trajectories, as in the authors' code. What enters
+a sum of log-ratios is fp32.
 
 We differ from the paper in two points.
 1) After-states: V is also supervised behind the last token of every turn, in a separate term,
@@ -19,22 +22,30 @@ We differ from the paper in two points.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
 __all__ = [
+    "Level",
     "OREOLosses",
     "after_state_loss",
+    "decision_policy_loss",
+    "decision_starts",
     "effective_beta",
+    "implicit_values",
     "log_ratio_to_go",
     "oreo_losses",
     "policy_loss",
-    "sft_loss",
+    "require_full_precision",
     "trajectory_mean",
     "value_loss",
 ]
+
+Level = Literal["token", "step", "response"]
+"""What one decision is: a token, an agent's turn, or the whole response."""
 
 
 def log_ratio_to_go(log_ratios: Tensor, state_mask: Tensor) -> Tensor:
@@ -47,7 +58,7 @@ def log_ratio_to_go(log_ratios: Tensor, state_mask: Tensor) -> Tensor:
     Returns:
         C, ``(batch, states)``. Where the agent does not act it holds the sum of what follows.
     """
-    _require_full_precision(log_ratios)
+    require_full_precision(log_ratios)
     own = torch.where(state_mask, log_ratios, torch.zeros_like(log_ratios))
     return own.flip(-1).cumsum(-1).flip(-1)
 
@@ -73,7 +84,7 @@ def value_loss(
     Returns:
         One loss a trajectory, ``(batch,)``. No gradient reaches the policy.
     """
-    _require_full_precision(values, to_go)
+    require_full_precision(values, to_go)
     residual = values - returns[:, None] + beta * to_go.detach()
     return trajectory_mean(residual.square(), state_mask)
 
@@ -103,10 +114,83 @@ def policy_loss(
     Returns:
         One loss a trajectory, ``(batch,)``. No gradient reaches the value model.
     """
-    _require_full_precision(values, log_ratios, to_go)
+    require_full_precision(values, log_ratios, to_go)
     later = pad(to_go[:, 1:], (0, 1)).detach()  # C_{t+1}
     residual = values.detach() - returns[:, None] + beta * (log_ratios + later)
     return trajectory_mean(residual.square(), state_mask)
+
+
+def decision_starts(level: Level, state_mask: Tensor, turn_end_mask: Tensor) -> Tensor:
+    """Return the states in which a decision begins, ``(batch, states)``, bool.
+
+    Args:
+        level: ``token``: every state of the agent; ``step``: the first of each turn, also where no
+            observation parts two turns; ``response``: the first of the trajectory.
+        state_mask: ``(batch, states)``, true where the agent acts.
+        turn_end_mask: ``(batch, states + 1)``, true at the last token of each turn.
+    """
+    if level == "token":
+        return state_mask
+    if level == "response":
+        return state_mask & (state_mask.cumsum(-1) == 1)
+    before = pad(state_mask[:, :-1], (1, 0))
+    return state_mask & (~before | turn_end_mask[:, :-1])
+
+
+def decision_policy_loss(
+    values: Tensor,
+    log_ratios: Tensor,
+    returns: Tensor,
+    state_mask: Tensor,
+    starts: Tensor,
+    *,
+    beta: float,
+) -> Tensor:
+    """The policy loss with decisions of several tokens (paper, section 3.3: step, response).
+
+    L_pi = (1/N) sum_k [stopgrad(V(s_k)) - R + beta * (sum of l in decision k + stopgrad(later))]^2
+    over the N decisions of a trajectory. With one token a decision it is ``policy_loss``.
+
+    Args:
+        values: V(s_t), ``(batch, states)``; read at the starts.
+        log_ratios: l_t, ``(batch, states)``; the only path of the gradient.
+        returns: R, ``(batch,)``.
+        state_mask: ``(batch, states)``, true where the agent acts.
+        starts: ``(batch, states)``, true in the first state of each decision.
+        beta: KL temperature.
+
+    Returns:
+        One loss a trajectory, ``(batch,)``. No gradient reaches the value model.
+    """
+    require_full_precision(values, log_ratios)
+    decision = (starts.cumsum(-1) - 1).clamp(min=0)  # (batch, states): the decision of each token
+    own = torch.where(state_mask, log_ratios, torch.zeros_like(log_ratios))
+    sums = torch.zeros_like(own).scatter_add(1, decision, own)  # column k: decision k
+    later = pad(sums.flip(-1).cumsum(-1).flip(-1)[:, 1:], (0, 1)).detach()
+    at_start = torch.where(starts, values.detach(), torch.zeros_like(values))
+    at_start = torch.zeros_like(values).scatter_add(1, decision, at_start)
+    residual = at_start - returns[:, None] + beta * (sums + later)
+    columns = torch.arange(starts.shape[1], device=starts.device)
+    return trajectory_mean(residual.square(), columns < starts.sum(-1, keepdim=True))
+
+
+def implicit_values(log_ratios: Tensor, state_mask: Tensor, *, beta: float) -> Tensor:
+    """The value that the policy implies, less that of s_0: beta * sum over i < t of l_i.
+
+    At the optimum with deterministic transitions V(s_t) - V(s_0) telescopes to it (paper Eq. 3). It
+    is for comparison with the value model and trains nothing.
+
+    Args:
+        log_ratios: l, ``(batch, states)``, fp32.
+        state_mask: ``(batch, states)``.
+        beta: KL temperature.
+
+    Returns:
+        ``(batch, states)``, without gradient.
+    """
+    require_full_precision(log_ratios)
+    own = torch.where(state_mask, log_ratios, torch.zeros_like(log_ratios)).detach()
+    return beta * pad(own.cumsum(-1)[:, :-1], (1, 0))
 
 
 def after_state_loss(
@@ -127,7 +211,7 @@ def after_state_loss(
     Returns:
         One loss a trajectory, ``(batch,)``.
     """
-    _require_full_precision(values, to_go)
+    require_full_precision(values, to_go)
     following = pad(to_go, (0, 1)).detach()  # column j: tokens j + 1 and later
     residual = values - returns[:, None] + beta * following
     return trajectory_mean(residual.square(), turn_end_mask)
@@ -135,7 +219,7 @@ def after_state_loss(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OREOLosses:
-    """The terms of token-level OREO, one entry a trajectory, ``(batch,)`` each."""
+    """The terms of OREO, one entry a trajectory, ``(batch,)`` each."""
 
     policy: Tensor
     """Squared residual of the policy."""
@@ -145,6 +229,8 @@ class OREOLosses:
     after_state: Tensor
     log_ratio: Tensor
     """Mean l_t over the agent's tokens; for the log."""
+    decision_share: Tensor
+    """Decisions divided by the agent's tokens, 1 at token level; for the log."""
 
     def total(self, *, alpha: float, after_state_weight: float) -> Tensor:
         """L_pi + alpha * KL + L_V + weight * L_after, ``(batch,)``.
@@ -164,8 +250,12 @@ def oreo_losses(
     state_mask: Tensor,
     turn_end_mask: Tensor,
     beta: float,
+    level: Level = "token",
+    start_values: Tensor | None = None,
 ) -> OREOLosses:
-    """Return the terms of token-level OREO (paper Eq. 8 and 9).
+    """Return the terms of OREO (paper Eq. 8 and 9, and their step and response variants).
+
+    The value is trained where decisions begin, at response level in every state of the agent.
 
     Args:
         logprobs: log pi of the token that follows, ``(batch, time - 1)``.
@@ -176,35 +266,48 @@ def oreo_losses(
         state_mask: ``(batch, time - 1)``, true where the agent wrote the token that follows.
         turn_end_mask: ``(batch, time)``, true at the last token of each turn.
         beta: KL temperature.
+        level: What one decision is.
+        start_values: An estimate of V(s_0) for the policy's residual at response level,
+            ``(batch,)``; None takes the value model's.
     """
     log_ratios = logprobs - reference_logprobs.detach()
     to_go = log_ratio_to_go(log_ratios, state_mask)
     states = values[:, :-1]
+    starts = decision_starts(level, state_mask, turn_end_mask)
+    if level == "token":
+        policy = policy_loss(states, log_ratios, to_go, returns, state_mask, beta=beta)
+    else:
+        baseline = states if start_values is None else start_values[:, None].expand_as(states)
+        policy = decision_policy_loss(baseline, log_ratios, returns, state_mask, starts, beta=beta)
+    valued = starts if level == "step" else state_mask
     return OREOLosses(
-        policy=policy_loss(states, log_ratios, to_go, returns, state_mask, beta=beta),
+        policy=policy,
         kl=trajectory_mean(kl, state_mask),
-        value=value_loss(states, to_go, returns, state_mask, beta=beta),
+        value=value_loss(states, to_go, returns, valued, beta=beta),
         after_state=after_state_loss(values, to_go, returns, turn_end_mask, beta=beta),
         log_ratio=trajectory_mean(log_ratios.detach(), state_mask),
+        decision_share=starts.sum(-1) / state_mask.sum(-1).clamp(min=1),
     )
 
 
-def sft_loss(logprobs: Tensor, state_mask: Tensor) -> Tensor:
-    """Negative log-likelihood of the agent's tokens, summed over each trajectory, ``(batch,)``.
+def effective_beta(beta: float, alpha: float, decision_share: float = 1.0) -> float:
+    """Return beta + alpha * share / (2 beta), the temperature at which on-policy OREO settles.
 
-    The trainer divides the sum over an update by the number of agent tokens in that update: every
-    token weighs the same, whatever the length of its episode.
+    Args:
+        beta: KL temperature.
+        alpha: Weight of the exact KL, which is a mean over tokens.
+        decision_share: N / T, decisions over the agent's tokens: the squared residual is a mean
+            over decisions, so the same alpha weighs less the fewer they are.
     """
-    _require_full_precision(logprobs)
-    return -torch.where(state_mask, logprobs, torch.zeros_like(logprobs)).sum(-1)
+    return beta + alpha * decision_share / (2 * beta)
 
 
-def effective_beta(beta: float, alpha: float) -> float:
-    """Return beta + alpha / (2 beta), the temperature at which on-policy OREO settles."""
-    return beta + alpha / (2 * beta)
+def require_full_precision(*tensors: Tensor) -> None:
+    """Refuse half precision: the sum of 300 log-ratios would be off by more than a nat.
 
-
-def _require_full_precision(*tensors: Tensor) -> None:
+    Raises:
+        TypeError: A tensor is neither fp32 nor fp64.
+    """
     for tensor in tensors:
         if tensor.dtype not in (torch.float32, torch.float64):
             raise TypeError(f"losses need fp32, got {tensor.dtype}: cast logits before log_softmax")

@@ -8,10 +8,37 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["MeanMeter", "Means"]
+from oreo_agent.learning.losses import trajectory_mean
+
+__all__ = ["MeanMeter", "Means", "episode_means", "policy_terms"]
 
 Means = Mapping[str, tuple[Tensor, Tensor]]
 """Metric name to (sum, count), scalars without gradient."""
+
+
+def episode_means(terms: Mapping[str, tuple[Tensor, Tensor]]) -> Means:
+    """Return means over episodes from one quantity and one weight an episode, ``(batch,)`` each."""
+    return {name: ((term * weight).sum(), weight.sum()) for name, (term, weight) in terms.items()}
+
+
+def policy_terms(
+    logprobs: Tensor, reference_logprobs: Tensor, kl: Tensor, state_mask: Tensor, won: Tensor
+) -> dict[str, tuple[Tensor, Tensor]]:
+    """Return what shows a policy's drift from the reference, for ``episode_means``.
+
+    ``kl``; ``log_ratio_won`` and ``log_ratio_lost``, mean l_t an episode; ``unseen_mass``, mean
+    1 - pi(a_t|s_t): the probability that the policy gives to all tokens but the one in the data.
+    """
+    ratio = trajectory_mean(logprobs - reference_logprobs, state_mask)
+    unseen = 1 - trajectory_mean(logprobs.exp(), state_mask)
+    gained, lost = won.float(), (~won).float()
+    all_ = torch.ones_like(gained)
+    return {
+        "kl": (trajectory_mean(kl, state_mask), all_),
+        "log_ratio_won": (ratio, gained),
+        "log_ratio_lost": (ratio, lost),
+        "unseen_mass": (unseen, all_),
+    }
 
 
 class MeanMeter:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from pathlib import Path
 
-__all__ = ["STATE_FILE", "is_complete", "last_complete_checkpoint"]
+from torch import nn
+
+__all__ = ["STATE_FILE", "is_complete", "last_complete_checkpoint", "weights_digest"]
 
 STATE_FILE = "trainer_state.json"
 """The file of a training checkpoint that the library writes last."""
@@ -28,3 +31,13 @@ def is_complete(folder: Path) -> bool:
     except (OSError, ValueError):
         return False
     return (folder / "policy").is_dir()
+
+
+def weights_digest(model: nn.Module) -> str:
+    """Hash names, shapes and up to about 4,096 evenly spaced entries of every tensor."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        sample = tensor.detach().flatten()[:: max(1, tensor.numel() // 4096)]
+        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
+        digest.update(sample.float().cpu().numpy().tobytes())
+    return digest.hexdigest()

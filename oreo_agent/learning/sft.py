@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, TrainerCallback
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
+from oreo_agent.learning.baseline_losses import sft_loss
 from oreo_agent.learning.batch import EpisodeBatch
 from oreo_agent.learning.config import SFTConfig
 from oreo_agent.learning.episode_trainer import EpisodeTrainer
-from oreo_agent.learning.losses import sft_loss
 from oreo_agent.learning.metrics import Means
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.learning.rows import Episodes
 from oreo_agent.models.roles import (
     ValueModel,
     agent_logits,
@@ -61,7 +60,8 @@ class SFTTrainer(EpisodeTrainer):
         args: Settings.
         train_dataset: Demonstrations, or the successes among rollouts.
         eval_dataset: Held-out episodes.
-        pad_token_id: Id written into padding.
+        processing_class: As for ``EpisodeTrainer``.
+        pad_token_id: As for ``EpisodeTrainer``.
         callbacks: The library's.
     """
 
@@ -69,10 +69,11 @@ class SFTTrainer(EpisodeTrainer):
         self,
         model: PreTrainedModel,
         args: SFTConfig,
-        train_dataset: Sequence[RenderedEpisode] | None = None,
-        eval_dataset: Sequence[RenderedEpisode] | None = None,
+        train_dataset: Episodes | None = None,
+        eval_dataset: Episodes | None = None,
         *,
-        pad_token_id: int,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        pad_token_id: int | None = None,
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
         check_output_head(model)
@@ -82,6 +83,7 @@ class SFTTrainer(EpisodeTrainer):
             args,
             train_dataset,
             eval_dataset,
+            processing_class=processing_class,
             pad_token_id=pad_token_id,
             callbacks=callbacks,
         )

@@ -1,4 +1,4 @@
-"""Token-level OREO as a trainer: batch, forward, targets, losses, step.
+"""OREO as a trainer: batch, forward, targets, losses, step.
 
 One step runs policy, value and reference forward once each (the authors run the policy twice) and
 one backward pass; policy and value share no parameter, so the sum of their losses has the gradients
@@ -7,27 +7,40 @@ of the separate ones. Gradients are clipped for each role on its own.
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, TrainerCallback, get_scheduler
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+    get_scheduler,
+)
 
-from oreo_agent.errors import ConfigError
-from oreo_agent.learning.batch import EpisodeBatch
+from oreo_agent.learning.baseline_losses import soft_value
+from oreo_agent.learning.batch import EpisodeBatch, EpisodeDataset, TaskKey, task_key
+from oreo_agent.learning.calibration import Calibration
 from oreo_agent.learning.config import OREOConfig
 from oreo_agent.learning.episode_trainer import EpisodeTrainer
-from oreo_agent.learning.losses import OREOLosses, effective_beta, oreo_losses, trajectory_mean
-from oreo_agent.learning.metrics import Means
+from oreo_agent.learning.losses import (
+    Level,
+    OREOLosses,
+    decision_starts,
+    effective_beta,
+    implicit_values,
+    oreo_losses,
+    trajectory_mean,
+)
+from oreo_agent.learning.metrics import Means, episode_means, policy_terms
+from oreo_agent.learning.rows import Episodes
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.roles import ActorCritic, ActorCriticOutput, ValueModel
 
 __all__ = ["OREOTrainer"]
-
-_REFERENCE = "reference.sha256"
 
 
 class OREOTrainer(EpisodeTrainer):
@@ -35,37 +48,43 @@ class OREOTrainer(EpisodeTrainer):
 
     Each log line holds, as means since the last one: the four loss terms (``loss_policy``, ``kl``,
     ``loss_value``, ``loss_after_state``); ``log_ratio_won`` and ``log_ratio_lost``, mean l_t an
-    episode; ``value_won`` and ``value_lost``, mean V(s_t) an episode; ``value_brier``, mean squared
-    distance of V(s_t) from the return; ``unseen_mass``, mean 1 - pi(a_t|s_t), the probability that
-    the policy gives to all tokens but the one in the data; ``beta_effective``; and the gradient
-    norm of each role.
+    episode; ``value_won`` and ``value_lost``, mean V an episode in the states where it is trained;
+    ``value_brier``, its mean squared distance from the return; ``unseen_mass``, mean
+    1 - pi(a_t|s_t), the probability that the policy gives to all tokens but the one in the data;
+    ``beta_effective``, the temperature at which the policy settles; and the gradient norm of each
+    role. An evaluation has the same, and by turn what ``learning.calibration`` tells of the values.
 
     Args:
-        model: Policy, value and reference; the first two are trained in place.
+        model: Policy, value and reference; the first two are trained in place. A language model
+            alone is the policy, and the others begin as copies of it.
         args: Settings.
         train_dataset: Scored episodes, failures included.
         eval_dataset: Held-out scored episodes.
-        pad_token_id: Id written into padding.
+        processing_class: As for ``EpisodeTrainer``.
+        pad_token_id: As for ``EpisodeTrainer``.
         callbacks: The library's.
     """
 
     def __init__(
         self,
-        model: ActorCritic,
+        model: ActorCritic | PreTrainedModel,
         args: OREOConfig,
-        train_dataset: Sequence[RenderedEpisode] | None = None,
-        eval_dataset: Sequence[RenderedEpisode] | None = None,
+        train_dataset: Episodes | None = None,
+        eval_dataset: Episodes | None = None,
         *,
-        pad_token_id: int,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        pad_token_id: int | None = None,
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
-        self.actor_critic = model
+        self.actor_critic = model if isinstance(model, ActorCritic) else ActorCritic(model)
         self.oreo = args
+        self._calibration: Calibration | None = None
         super().__init__(
-            model,
+            self.actor_critic,
             args,
             train_dataset,
             eval_dataset,
+            processing_class=processing_class,
             pad_token_id=pad_token_id,
             callbacks=callbacks,
         )
@@ -73,6 +92,23 @@ class OREOTrainer(EpisodeTrainer):
     def roles(self) -> tuple[PreTrainedModel, ValueModel | None]:
         """Return policy and value model."""
         return self.actor_critic.policy, self.actor_critic.value
+
+    def reference(self) -> PreTrainedModel:
+        """Return the frozen reference."""
+        return self.actor_critic.reference
+
+    def make_dataset(self, episodes: list[RenderedEpisode]) -> EpisodeDataset:
+        """Return the episodes with R in the chosen scale and, where asked for, V(s_0)."""
+        scale, offset = self.oreo.reward_scale, self.oreo.reward_offset
+        episodes = [replace(episode, ret=scale * episode.ret + offset) for episode in episodes]
+        estimates: dict[TaskKey, float] = {}
+        if self.oreo.start_value == "rollouts":
+            returns: dict[TaskKey, list[float]] = defaultdict(list)
+            # Those that are too long to train on count too: most of them are failures.
+            for episode in episodes:
+                returns[task_key(episode)].append(episode.ret)
+            estimates = {key: soft_value(own, beta=self.oreo.beta) for key, own in returns.items()}
+        return EpisodeDataset(episodes, max_length=self.settings.max_length, start_values=estimates)
 
     def count_items(self, batch: EpisodeBatch) -> Tensor:
         """Count the episodes."""
@@ -86,52 +122,71 @@ class OREOTrainer(EpisodeTrainer):
             batch["position_ids"],
             batch["action_mask"],
         )
+        state_mask = batch["action_mask"][:, 1:]
         losses = oreo_losses(
             logprobs=output.logprobs,
             reference_logprobs=output.reference_logprobs,
             kl=output.kl,
             values=output.values,
             returns=batch["returns"],
-            state_mask=batch["action_mask"][:, 1:],
+            state_mask=state_mask,
             turn_end_mask=batch["turn_end_mask"],
             beta=self.oreo.beta,
+            level=self.oreo.level,
+            start_values=batch["start_values"] if self.oreo.start_value == "rollouts" else None,
         )
-        total = losses.total(alpha=self.oreo.alpha, after_state_weight=self.oreo.after_state_weight)
+        if self._calibration is not None:
+            ratios = output.logprobs - output.reference_logprobs
+            self._calibration.add(
+                values=output.values[:, :-1],
+                implicit=implicit_values(ratios, state_mask, beta=self.oreo.beta),
+                returns=batch["returns"],
+                won=batch["won"],
+                state_mask=state_mask,
+                turn_end_mask=batch["turn_end_mask"],
+            )
+        total = losses.total(
+            alpha=self.oreo.kl_weight, after_state_weight=self.oreo.after_state_weight
+        )
         return total.sum(), self._means(output, losses, batch)
 
     @torch.no_grad()
-    def _means(
-        self, output: ActorCriticOutput, losses: OREOLosses, batch: EpisodeBatch
-    ) -> dict[str, tuple[Tensor, Tensor]]:
+    def _means(self, output: ActorCriticOutput, losses: OREOLosses, batch: EpisodeBatch) -> Means:
         state_mask = batch["action_mask"][:, 1:]
         states = output.values[:, :-1]
-        value = trajectory_mean(states, state_mask)
+        # At step level V is trained where turns begin, and means nothing in between.
+        level: Level = "step" if self.oreo.level == "step" else "token"
+        valued = decision_starts(level, state_mask, batch["turn_end_mask"])
+        value = trajectory_mean(states, valued)
+        brier = trajectory_mean((states - batch["returns"][:, None]).square(), valued)
         won, lost = batch["won"].float(), (~batch["won"]).float()
         all_ = torch.ones_like(won)
-        brier = trajectory_mean((states - batch["returns"][:, None]).square(), state_mask)
-        unseen = 1 - trajectory_mean(output.logprobs.exp(), state_mask)
-        per_episode = {
-            "loss_policy": (losses.policy, all_),
-            "kl": (losses.kl, all_),
-            "loss_value": (losses.value, all_),
-            "loss_after_state": (losses.after_state, all_),
-            "log_ratio_won": (losses.log_ratio, won),
-            "log_ratio_lost": (losses.log_ratio, lost),
-            "value_won": (value, won),
-            "value_lost": (value, lost),
-            "value_brier": (brier, all_),
-            "unseen_mass": (unseen, all_),
-        }
-        return {
-            name: ((terms * weight).sum(), weight.sum())
-            for name, (terms, weight) in per_episode.items()
-        }
+        beta, alpha = self.oreo.beta, self.oreo.kl_weight
+        # Linear in the share, so its mean over episodes is that of the mean share.
+        temperature = beta + (effective_beta(beta, alpha) - beta) * losses.decision_share
+        return episode_means(
+            {
+                **policy_terms(*output[:3], state_mask, batch["won"]),
+                "loss_policy": (losses.policy, all_),
+                "loss_value": (losses.value, all_),
+                "loss_after_state": (losses.after_state, all_),
+                "value_won": (value, won),
+                "value_lost": (value, lost),
+                "value_brier": (brier, all_),
+                "beta_effective": (temperature, all_),
+            }
+        )
 
-    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
-        """Add the temperature at which the policy settles."""
-        if "loss" in logs:
-            logs = {**logs, "beta_effective": effective_beta(self.oreo.beta, self.oreo.alpha)}
-        super().log(logs, start_time)
+    # Evaluation
+
+    def begin_evaluation(self) -> None:
+        """Collect values turn by turn."""
+        self._calibration = Calibration()
+
+    def end_evaluation(self) -> dict[str, float]:
+        """Return how well the values foresaw the outcome."""
+        calibration, self._calibration = self._calibration, None
+        return {} if calibration is None else calibration.metrics(self.accelerator)
 
     # Step
 
@@ -194,34 +249,3 @@ class OREOTrainer(EpisodeTrainer):
             norms.append(norm)
         joint: Tensor = torch.linalg.vector_norm(torch.stack(norms))
         return joint
-
-    # Saving and resuming
-
-    def _save(self, output_dir: str | None = None, state_dict: object = None) -> None:
-        super()._save(output_dir)
-        if not self.args.should_save:
-            return
-        folder = Path(str(output_dir or self.args.output_dir))
-        digest = _weights_digest(self.actor_critic.reference)
-        (folder / _REFERENCE).write_text(digest + "\n", encoding="ascii")
-
-    def _load_from_checkpoint(
-        self, resume_from_checkpoint: str, model: nn.Module | None = None
-    ) -> None:
-        file = Path(resume_from_checkpoint) / _REFERENCE
-        if file.read_text(encoding="ascii").strip() != _weights_digest(self.actor_critic.reference):
-            raise ConfigError(
-                f"{resume_from_checkpoint} was trained against another reference policy.",
-                "Resume with the policy that the run started from.",
-            )
-        super()._load_from_checkpoint(resume_from_checkpoint, model)
-
-
-def _weights_digest(model: nn.Module) -> str:
-    """Hash names, shapes and up to about 4,096 evenly spaced entries of every tensor."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        sample = tensor.detach().flatten()[:: max(1, tensor.numel() // 4096)]
-        digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
-        digest.update(sample.float().cpu().numpy().tobytes())
-    return digest.hexdigest()

@@ -8,12 +8,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from oreo_agent.learning.baseline_losses import sft_loss
 from oreo_agent.learning.losses import (
     OREOLosses,
     after_state_loss,
     log_ratio_to_go,
     oreo_losses,
-    sft_loss,
 )
 from oreo_agent.models.policy_terms import exact_kl, taken_logprob_and_kl
 
@@ -67,8 +67,9 @@ def test_trap_05_what_stands_at_observations_changes_no_loss_and_no_gradient() -
     def run(noise: float) -> tuple[Tensor, Tensor, Tensor]:
         given = example()
         # Column 2 predicts the observation: its log-probabilities, KL and V are nobody's action.
-        for name in ("logprobs", "reference_logprobs", "kl"):
-            given[name][0, 2] += noise
+        # The log-ratio moves too: what is added to policy and reference alike would cancel.
+        for name, share in (("logprobs", 1.0), ("reference_logprobs", -0.5), ("kl", 1.0)):
+            given[name][0, 2] += share * noise
         given["logprobs"].requires_grad_()
         given["values"].requires_grad_()
         losses = oreo_losses(**given, beta=BETA)

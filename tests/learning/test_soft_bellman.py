@@ -10,6 +10,9 @@ import torch
 from torch import Tensor
 
 from oreo_agent.learning.losses import (
+    Level,
+    decision_policy_loss,
+    decision_starts,
     effective_beta,
     log_ratio_to_go,
     oreo_losses,
@@ -100,7 +103,9 @@ def make_tree(*, observations: int, beta: float = 0.5, seed: int = 0) -> SoftTre
     )
 
 
-def train_tree(tree: SoftTree, *, stop_gradient: bool) -> tuple[float, float, Tensor]:
+def train_tree(
+    tree: SoftTree, *, stop_gradient: bool = True, level: Level = "token"
+) -> tuple[float, float, Tensor]:
     """Train tabular logits and values; return max |pi - pi*|, max |V - V*| and V."""
     logits = tree.reference.clone().requires_grad_()
     values = torch.zeros_like(tree.best_value).requires_grad_()
@@ -108,7 +113,10 @@ def train_tree(tree: SoftTree, *, stop_gradient: bool) -> tuple[float, float, Te
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 700)
     for _ in range(700):
         v, log_ratios, to_go, mask = tree.terms(logits, values)
-        if stop_gradient:
+        if level != "token":
+            starts = decision_starts(level, mask, torch.zeros(len(mask), WIDTH + 1).bool())
+            policy = decision_policy_loss(v, log_ratios, tree.returns, mask, starts, beta=tree.beta)
+        elif stop_gradient:
             policy = policy_loss(v, log_ratios, to_go, tree.returns, mask, beta=tree.beta)
         else:
             residual = v.detach() - tree.returns[:, None] + tree.beta * to_go
@@ -144,6 +152,23 @@ def test_trap_02_random_observations_need_the_stop_gradient() -> None:
     assert value_error > 0.1
 
 
+@pytest.mark.parametrize("level", ["step", "response"])
+def test_other_levels_reach_the_soft_optimum_of_a_deterministic_tree(level: Level) -> None:
+    policy_error, value_error, _ = train_tree(make_tree(observations=1), level=level)
+    assert policy_error < 1e-3
+    assert value_error < 1e-3
+
+
+def test_random_observations_lead_the_response_level_astray_and_not_the_step_level() -> None:
+    tree = make_tree(observations=2)
+    policy_error, value_error, _ = train_tree(tree, level="step")  # an observation ends a step
+    assert policy_error < 1e-3
+    assert value_error < 1e-3
+    policy_error, value_error, _ = train_tree(tree, level="response")
+    assert policy_error > 0.1
+    assert value_error > 0.1
+
+
 def test_trap_02_gradient_of_a_log_ratio_is_its_own_residual() -> None:
     draw = torch.Generator().manual_seed(1)
     beta = 0.3
@@ -160,15 +185,23 @@ def test_trap_02_gradient_of_a_log_ratio_is_its_own_residual() -> None:
 
 
 def _bandit(
-    rewards: Tensor, *, beta: float, alpha: float, seen: Tensor | None, steps: int
+    rewards: Tensor,
+    *,
+    beta: float,
+    alpha: float,
+    seen: Tensor | None,
+    steps: int,
+    level: Level = "token",
 ) -> tuple[Tensor, float]:
     """Train a one-state bandit; return pi and V.
 
-    ``seen`` are behaviour probabilities; None takes those of the policy itself (on-policy).
+    ``seen`` are behaviour probabilities; None takes those of the policy itself (on-policy). At
+    another level than token an action has a second token, which is always the same.
     """
     size = len(rewards)
     reference = torch.full((size, size), 1 / size, dtype=torch.float64).log()
-    actions, column = torch.arange(size), torch.ones(size, 1, dtype=torch.bool)
+    actions, tokens = torch.arange(size), 1 if level == "token" else 2
+    forced = torch.zeros(size, tokens - 1, dtype=torch.float64)
     logits = torch.zeros(size, dtype=torch.float64, requires_grad=True)
     value = torch.zeros((), dtype=torch.float64, requires_grad=True)
     optimiser = torch.optim.Adam([logits, value], lr=0.05, betas=(0.9, 0.99))
@@ -176,14 +209,15 @@ def _bandit(
     for _ in range(steps):
         logprobs, kl = taken_logprob_and_kl(logits.expand(size, size), reference, actions)
         losses = oreo_losses(
-            logprobs=logprobs[:, None],
-            reference_logprobs=reference[:, :1],
-            kl=kl[:, None],
-            values=value.expand(size, 2),
+            logprobs=torch.cat([logprobs[:, None], forced], dim=1),
+            reference_logprobs=torch.cat([reference[:, :1], forced], dim=1),
+            kl=torch.cat([kl[:, None], forced], dim=1),
+            values=torch.cat([value.expand(size, 1), forced, rewards[:, None]], dim=1),
             returns=rewards,
-            state_mask=column,
-            turn_end_mask=torch.zeros(size, 2, dtype=torch.bool),
+            state_mask=torch.ones(size, tokens, dtype=torch.bool),
+            turn_end_mask=torch.zeros(size, tokens + 1, dtype=torch.bool),
             beta=beta,
+            level=level,
         )
         weights = logprobs.detach().exp() if seen is None else seen
         optimiser.zero_grad()
@@ -202,6 +236,14 @@ def test_trap_24_on_policy_temperature_is_beta_plus_alpha_over_two_beta(
     # pi ~ ref exp(Q / temperature): the slope of log pi over Q is 1 / temperature.
     slope = (policy.log()[-1] - policy.log()[0]) / (rewards[-1] - rewards[0])
     assert 1 / slope.item() == pytest.approx(effective_beta(beta, alpha), rel=0.01)
+
+
+@pytest.mark.parametrize("level", ["step", "response"])
+def test_trap_24_the_kl_weighs_less_the_more_tokens_a_decision_has(level: Level) -> None:
+    rewards = torch.linspace(0, 1, 10, dtype=torch.float64)
+    policy, _ = _bandit(rewards, beta=0.1, alpha=0.03, seen=None, steps=1300, level=level)
+    slope = (policy.log()[-1] - policy.log()[0]) / (rewards[-1] - rewards[0])
+    assert 1 / slope.item() == pytest.approx(effective_beta(0.1, 0.03, 1 / 2), rel=0.01)
 
 
 def test_trap_25_unseen_actions_take_bounded_mass() -> None:

@@ -1,0 +1,190 @@
+"""DPO and KTO over whole trajectories, on OREO's batch: only the agent's tokens enter.
+
+Neither has a value model; the reference is the policy that training starts from, unless another one
+is given.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+
+from oreo_agent.learning.baseline_losses import dpo_loss, kto_loss, trajectory_sum
+from oreo_agent.learning.batch import EpisodeBatch, EpisodeCollator, EpisodeDataset
+from oreo_agent.learning.config import DPOConfig, EpisodeTrainingArguments, KTOConfig
+from oreo_agent.learning.episode_trainer import EpisodeTrainer
+from oreo_agent.learning.metrics import Means, episode_means, policy_terms
+from oreo_agent.learning.pairs import PairCollator, PairDataset
+from oreo_agent.learning.rows import Episodes
+from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.roles import PolicyAndReference, PolicyTerms, ValueModel
+
+__all__ = ["DPOTrainer", "KTOTrainer"]
+
+
+class _PreferenceTrainer(EpisodeTrainer):
+    """Trains a policy beside its frozen reference."""
+
+    def __init__(
+        self,
+        model: PolicyAndReference | PreTrainedModel,
+        args: EpisodeTrainingArguments,
+        train_dataset: Episodes | None = None,
+        eval_dataset: Episodes | None = None,
+        *,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        pad_token_id: int | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        self.pair = model if isinstance(model, PolicyAndReference) else PolicyAndReference(model)
+        super().__init__(
+            self.pair,
+            args,
+            train_dataset,
+            eval_dataset,
+            processing_class=processing_class,
+            pad_token_id=pad_token_id,
+            callbacks=callbacks,
+        )
+
+    def roles(self) -> tuple[PreTrainedModel, ValueModel | None]:
+        """Return the policy; there is no value model."""
+        return self.pair.policy, None
+
+    def reference(self) -> PreTrainedModel:
+        """Return the frozen reference."""
+        return self.pair.reference
+
+    def terms(self, model: nn.Module, batch: EpisodeBatch) -> PolicyTerms:
+        """Run policy and reference."""
+        terms: PolicyTerms = model(
+            batch["input_ids"],
+            batch["attention_mask"],
+            batch["position_ids"],
+            batch["action_mask"],
+        )
+        return terms
+
+
+class DPOTrainer(_PreferenceTrainer):
+    """Prefers a success to a failure of the same task.
+
+    Each log line holds ``accuracy``, the share of pairs whose chosen side has the larger
+    log-ratio, and ``kl``, ``log_ratio_won``, ``log_ratio_lost`` and ``unseen_mass`` as for OREO.
+
+    Args:
+        model: Policy and reference; the policy is trained in place. A language model alone is the
+            policy, and the reference a copy of it.
+        args: Settings.
+        train_dataset: Scored episodes; they are paired within tasks.
+        eval_dataset: Held-out scored episodes.
+        processing_class: As for ``EpisodeTrainer``.
+        pad_token_id: As for ``EpisodeTrainer``.
+        callbacks: The library's.
+    """
+
+    settings: DPOConfig
+
+    def make_dataset(self, episodes: list[RenderedEpisode]) -> PairDataset:
+        """Return the pairs."""
+        args = self.settings
+        return PairDataset(
+            episodes,
+            max_length=args.max_length,
+            per_task=args.pairs_per_task,
+            seed=args.seed if args.data_seed is None else args.data_seed,
+        )
+
+    def _collator(self, collate: EpisodeCollator) -> PairCollator:
+        return PairCollator(collate)
+
+    def count_items(self, batch: EpisodeBatch) -> Tensor:
+        """Count the pairs."""
+        return torch.tensor(len(batch["returns"]) / 2, device=batch["returns"].device)
+
+    def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
+        """Return the loss summed over the pairs, and metrics."""
+        terms, state_mask = self.terms(model, batch), batch["action_mask"][:, 1:]
+        loss = dpo_loss(
+            terms.logprobs,
+            terms.reference_logprobs,
+            state_mask,
+            beta=self.settings.beta,
+            nll_weight=self.settings.nll_weight,
+        )
+        with torch.no_grad():
+            ratios = trajectory_sum(terms.logprobs - terms.reference_logprobs, state_mask)
+            chosen, rejected = ratios.chunk(2)
+            means = {
+                **episode_means(policy_terms(*terms, state_mask, batch["won"])),
+                "accuracy": (
+                    (chosen > rejected).float().sum(),
+                    torch.tensor(float(len(chosen)), device=chosen.device),
+                ),
+            }
+        return loss.sum(), means
+
+
+class KTOTrainer(_PreferenceTrainer):
+    """Makes successes more likely and failures less, each on its own, no pairs needed.
+
+    Before the steps of an update, one pass without gradient over all of its micro-batches gives the
+    reference point z_0, so that the split into micro-batches changes nothing; an evaluation takes
+    z_0 from each of its batches. Each log line holds ``reference_point`` (nats) and what DPO logs,
+    without ``accuracy``.
+
+    Args:
+        model: As for ``DPOTrainer``.
+        args: Settings.
+        train_dataset: Scored episodes, failures included.
+        eval_dataset: Held-out scored episodes.
+        processing_class: As for ``EpisodeTrainer``.
+        pad_token_id: As for ``EpisodeTrainer``.
+        callbacks: The library's.
+    """
+
+    settings: KTOConfig
+    _reference_point: Tensor | None = None
+
+    def make_dataset(self, episodes: list[RenderedEpisode]) -> EpisodeDataset:
+        """Return the episodes."""
+        return EpisodeDataset(episodes, max_length=self.settings.max_length)
+
+    def count_items(self, batch: EpisodeBatch) -> Tensor:
+        """Count the episodes."""
+        return torch.tensor(float(len(batch["returns"])), device=batch["returns"].device)
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
+        items = super()._get_num_items_in_batch(batch_samples, device)
+        total = torch.zeros((), device=device)
+        with torch.no_grad():
+            for batch in batch_samples:
+                inputs: Any = self._prepare_inputs(batch)
+                terms = self.terms(self.pair, inputs)
+                total += trajectory_sum(terms.kl, inputs["action_mask"][:, 1:]).sum()
+        if self.args.world_size > 1:
+            total = self.accelerator.gather(total).sum()
+        self._reference_point = total / items
+        return items
+
+    def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
+        """Return the loss summed over the episodes, and metrics."""
+        terms, state_mask = self.terms(model, batch), batch["action_mask"][:, 1:]
+        point = self._reference_point
+        if point is None or not torch.is_grad_enabled():
+            point = trajectory_sum(terms.kl.detach(), state_mask).mean()
+        loss = kto_loss(
+            trajectory_sum(terms.logprobs - terms.reference_logprobs, state_mask),
+            point,
+            batch["won"],
+            beta=self.settings.beta,
+            desirable_weight=self.settings.desirable_weight,
+            undesirable_weight=self.settings.undesirable_weight,
+        )
+        with torch.no_grad():
+            of_policy = policy_terms(*terms, state_mask, batch["won"])
+            of_policy["reference_point"] = (point.expand_as(loss), torch.ones_like(loss))
+        return loss.sum(), episode_means(of_policy)

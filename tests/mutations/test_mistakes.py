@@ -1,0 +1,41 @@
+"""Every trap has a test and a mistake that can be planted."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.mutations.mistakes import MISTAKES, Mistake
+
+ROOT = Path(__file__).parents[2]
+TRAPS = set(range(1, 33)) - {12}  # 12 is about adapters, which the roles do not have
+
+
+def traps_with_a_test() -> set[int]:
+    """Return the traps that have a test."""
+    found: set[int] = set()
+    for file in (ROOT / "tests").rglob("test_*.py"):
+        names = re.findall(r"^(?:async )?def test_trap_(\d\d)_", file.read_text("utf-8"), re.M)
+        found |= {int(number) for number in names}
+    return found
+
+
+def test_every_trap_has_a_test_and_a_mistake() -> None:
+    assert traps_with_a_test() == {mistake.trap for mistake in MISTAKES} == TRAPS
+
+
+@pytest.mark.parametrize("mistake", MISTAKES, ids=lambda m: f"{m.trap:02} {m.what}")
+def test_a_mistake_replaces_one_piece_of_the_source(mistake: Mistake) -> None:
+    text = (ROOT / mistake.file).read_text(encoding="utf-8")
+    assert text.count(mistake.right) == 1
+
+
+@pytest.mark.slow
+def test_every_mistake_is_noticed() -> None:
+    plant = Path(__file__).with_name("plant.py")
+    done = subprocess.run([sys.executable, str(plant)], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
