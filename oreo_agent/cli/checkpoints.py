@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from oreo_agent.cli.options import AgentKind
+from oreo_agent.agents.choice import AgentKind
 from oreo_agent.errors import MissingError, UsageError
 
 __all__ = [
@@ -31,12 +31,12 @@ def check_pipeline_environment(env: str) -> None:
     """Refuse an environment that ``train``, ``collect`` and ``eval`` cannot play.
 
     Raises:
-        UsageError: The name is unknown, or is not ALFWorld's.
+        UsageError: The name is unknown, or another than ALFWorld's and mathematics'.
     """
     check_environment(env)
-    if env != "alfworld":
+    if env not in ("alfworld", "math"):
         raise UsageError(
-            f"train, collect and eval know the games of alfworld only, not those of {env!r}.",
+            f"train, collect and eval know the games of alfworld and math only, not of {env!r}.",
             f"Collect episodes of {env} with oreo_agent.rollout and train from them in Python.",
         )
 
@@ -58,7 +58,7 @@ def settle_checkpoint(env: str, agent: AgentKind, named: Path | None) -> Path | 
     Raises:
         MissingError: The folder named is not there, or none is named and none ships.
     """
-    if agent is not AgentKind.MODEL:
+    if not agent.is_model:
         return None
     if named is not None:
         if not named.is_dir():

@@ -2,27 +2,37 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oreo_agent.cli.curriculum import (
+    DistractorsOption,
+    Goals,
+    GoalsOption,
+    ObjectsOption,
+    ReceptaclesOption,
+    TaskTypesOption,
+    wishes,
+)
+from oreo_agent.cli.importing import import_command
 from oreo_agent.cli.options import (
     OUTPUT,
     DataOption,
     EnvArgument,
     GameLimit,
-    Games,
     GamesOption,
     JsonFlag,
     QuietFlag,
     SplitOption,
+    env_options,
+    evaluation_split,
     examples,
-    games_source,
 )
-from oreo_agent.cli.output import Output
+from oreo_agent.cli.output import Output, plain
+from oreo_agent.cli.warm import warm
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -38,11 +48,13 @@ class HouseSize(StrEnum):
 
 
 class Split(StrEnum):
-    """Splits, as ALFWorld names them."""
+    """Splits: those of ALFWorld, as it names them, and those of mathematics."""
 
     TRAIN = "train"
     VALID_SEEN = "valid_seen"
     VALID_UNSEEN = "valid_unseen"
+    VALID = "valid"
+    TEST = "test"
 
 
 def register(app: typer.Typer) -> None:
@@ -63,14 +75,32 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "oreo-agent data generate houses --count 200 --seed 3 --out houses",
             "oreo-agent data generate houses --size full --split valid_unseen --count 50",
+            "oreo-agent data generate math --count 500 --split test --levels 1,2 --out problems",
+            "oreo-agent data generate houses --receptacles 4-6 --task-types pick_and_place_simple",
+            "oreo-agent data generate houses --size full --distractors 5-10 --goals varied",
         )
     )(generate)
     group.command(
         epilog=examples(
             "oreo-agent data download alfworld",
             "oreo-agent data download alfworld --out /data/alfworld",
+            "oreo-agent data download alfworld --from-zip json_2.1.2_tw-pddl.zip",
         )
     )(download)
+    group.command(
+        epilog=examples(
+            "oreo-agent data warm",
+            "oreo-agent data warm --split train --workers 2",
+            "oreo-agent data warm --games houses",
+        )
+    )(warm)
+    group.command(
+        "import",
+        epilog=examples(
+            "oreo-agent data import --format sharegpt alfworld_train.json --out imported",
+            "oreo-agent data import --format openai log.jsonl --out imported --games none",
+        ),
+    )(import_command)
     app.add_typer(group, name="data", rich_help_panel="Data")
 
 
@@ -81,42 +111,18 @@ def info(
     as_json: JsonFlag = False,
 ) -> None:
     """Count what lies in files of episodes, and check every record."""
-    from oreo_agent.episodes import Actor, episode_files, read_episodes
+    from oreo_agent.episodes.holdings import survey
+    from oreo_agent.errors import CheckFailedError
 
-    outcomes: Counter[str] = Counter()
-    actors: Counter[str] = Counter()
-    dialects: Counter[str] = Counter()
-    types: Counter[str] = Counter()
-    splits: Counter[str] = Counter()
-    lengths: list[int] = []
-    tasks: set[str] = set()
-    for episode in read_episodes(paths):
-        outcomes[episode.outcome.value] += 1
-        dialects[episode.dialect or "unknown"] += 1
-        types[episode.task_type or "unknown"] += 1
-        splits[episode.split or "unknown"] += 1
-        actors.update(Actor(turn.executed.actor).value for turn in episode.turns)
-        lengths.append(len(episode.turns))
-        tasks.add(episode.task)
-    lengths.sort()
-    document: dict[str, object] = {
-        "files": [str(path) for path in episode_files(paths)],
-        "episodes": len(lengths),
-        "tasks": len(tasks),
-        "turns": {
-            "total": sum(lengths),
-            "min": lengths[0],
-            "median": lengths[len(lengths) // 2],
-            "max": lengths[-1],
-        },
-        "outcomes": dict(outcomes.most_common()),
-        "turns_by_actor": dict(actors.most_common()),
-        "task_types": dict(types.most_common()),
-        "splits": dict(splits.most_common()),
-        "dialects": dict(dialects.most_common()),
-    }
+    found = survey(paths)
+    document = found.document()
     output = Output(as_json=as_json)
     output.result(document, output.table(["", "", "#count"], _rows(document)))
+    if found.damaged:
+        first = found.damaged[0]
+        raise CheckFailedError(
+            f"{len(found.damaged)} lines are no episodes; the first: {first.what}", first.fix
+        )
 
 
 def _rows(document: dict[str, object]) -> list[tuple[str, str, str]]:
@@ -138,7 +144,7 @@ def _rows(document: dict[str, object]) -> list[tuple[str, str, str]]:
 
 def games(
     env: EnvArgument = "alfworld",
-    split: SplitOption = "valid_seen",
+    split: SplitOption = None,
     source: GamesOption = None,
     data: DataOption = None,
     limit: GameLimit = None,
@@ -147,25 +153,31 @@ def games(
     """List the ids of a split's games, as `play --task` takes them."""
     from oreo_agent.envs import make
 
-    chosen = games_source(source, data) or Games.HOUSES
-    options: dict[str, object] = {} if data is None else {"data": str(data)}
-    environment = make(env, worker=False, games=chosen.value, **options)
+    options = env_options(env, source, data)
+    environment = make(env, worker=False, **options)
     try:
+        split = evaluation_split(env, split) or environment.spec.splits[0]
         tasks = list(environment.tasks(split))[:limit]
     finally:
         environment.close()
 
     def draw(console: Console) -> None:
         for task in tasks:
-            console.print(task, soft_wrap=True, markup=False)
+            console.print(plain(task), soft_wrap=True, markup=False)
 
     Output(as_json=as_json).result(
-        {"env": env, "games": chosen.value, "split": split, "tasks": tasks}, draw
+        {
+            "env": env,
+            "games": options.get("games", options.get("problems")),
+            "split": split,
+            "tasks": tasks,
+        },
+        draw,
     )
 
 
 def generate(
-    what: Annotated[str, typer.Argument(metavar="houses", help="What to generate.")],
+    what: Annotated[str, typer.Argument(metavar="houses|math", help="What to generate.")],
     count: Annotated[int, typer.Option("--count", min=1, help="Games of each split.")] = 100,
     splits: Annotated[
         list[Split] | None,
@@ -187,28 +199,60 @@ def generate(
     verify: Annotated[
         bool, typer.Option("--verify", help="Win every new game by its walkthrough first.")
     ] = False,
+    levels: Annotated[
+        str, typer.Option("--levels", help="Of math: 1,2 in equal shares, 1:3,2:1 in others.")
+    ] = "",
+    receptacles: ReceptaclesOption = None,
+    objects: ObjectsOption = None,
+    distractors: DistractorsOption = None,
+    task_types: TaskTypesOption = None,
+    goals: GoalsOption = Goals.OFFICIAL,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Generate houses: ALFWorld games in ALFWorld's own format."""
+    """Generate houses (ALFWorld games in ALFWorld's own format), or mathematical problems."""
     from oreo_agent.errors import UsageError
-
-    if what != "houses":
-        raise UsageError(f"cannot generate {what!r}.", "Known: houses.")
-    from oreo_agent.envs.alfworld.houses import ensure_houses
 
     output = Output(as_json=as_json, quiet=quiet)
     counts = {split.value: count for split in splits or [Split.TRAIN]}
+    if what == "math":
+        from oreo_agent.cli.problems import write_problems
+
+        write_problems(output, counts, levels=levels, seed=seed, out=out)
+        return
+    if what != "houses":
+        raise UsageError(f"cannot generate {what!r}.", "Known: houses, math.")
+    from oreo_agent.envs.alfworld.houses import ensure_houses, read_curriculum
+
+    asked = wishes(
+        receptacles=receptacles,
+        objects=objects,
+        distractors=distractors,
+        task_types=task_types,
+        goals=goals,
+    )
 
     def progress(done: int, total: int) -> None:
         if done % 100 == 0 or done == total:
             output.note(f"{done} of {total} houses")
 
     folder = ensure_houses(
-        size=size.value, counts=counts, seed=seed, root=out, verify=verify, progress=progress
+        size=size.value,
+        counts=counts,
+        seed=seed,
+        curriculum=read_curriculum(asked),
+        root=out,
+        verify=verify,
+        progress=progress,
     )
     output.result(
-        {"folder": str(folder), "size": size.value, "seed": seed, "counts": counts},
+        {
+            "folder": str(folder),
+            "size": size.value,
+            "seed": seed,
+            "counts": counts,
+            "curriculum": asked,
+        },
         lambda console: console.print(str(folder), soft_wrap=True, markup=False),
     )
 
@@ -225,12 +269,21 @@ def download(
             rich_help_panel=OUTPUT,
         ),
     ] = None,
+    from_zip: Annotated[
+        list[Path] | None,
+        typer.Option(
+            "--from-zip",
+            metavar="FILE",
+            help="Unpack this zip file instead of downloading; may be repeated.",
+        ),
+    ] = None,
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Download the official ALFWorld games (about 2 GB unpacked).
+    """Download the official ALFWorld games (about 2 GB unpacked), or unpack those you have.
 
-    An interrupted download goes on where it stopped.
+    An interrupted download goes on where it stopped. Of a zip file only the files of games are
+    unpacked, all or none; one that would write anything else or elsewhere is refused.
     """
     from oreo_agent.cli import download as downloads
     from oreo_agent.errors import UsageError
@@ -239,7 +292,10 @@ def download(
         raise UsageError(f"cannot download {what!r}.", "Known: alfworld.")
     output = Output(as_json=as_json, quiet=quiet)
     folder = out or downloads.default_folder()
-    downloads.download_alfworld(folder, archives=downloads.ARCHIVES, note=output.note)
+    if from_zip:
+        downloads.unpack_alfworld(folder, zips=from_zip, note=output.note)
+    else:
+        downloads.download_alfworld(folder, archives=downloads.ARCHIVES, note=output.note)
     games = downloads.count_games(folder)
     output.result(
         {"folder": str(folder), "games": games},

@@ -2,25 +2,34 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import http.client
 import shutil
 import urllib.error
 import urllib.request
-import zipfile
-import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from os import environ
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
+from oreo_agent.cli.archives import ArchiveError, unpack_games
 from oreo_agent.errors import MissingError, RunFailedError
 
-__all__ = ["ARCHIVES", "Archive", "count_games", "default_folder", "download_alfworld"]
+__all__ = [
+    "ARCHIVES",
+    "Archive",
+    "count_games",
+    "default_folder",
+    "download_alfworld",
+    "unpack_alfworld",
+]
 
 GAME_FILE = "game.tw-pddl"
 _RELEASES = "https://github.com/alfworld/alfworld/releases/download"
 _CHUNK = 1 << 20
+_FROM_ELSEWHERE = "Get the file again from a source you trust, or leave out --from-zip."
+_FETCH_ANEW = "It was deleted; try again to fetch it anew."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,10 +66,31 @@ def count_games(folder: Path) -> dict[str, int]:
     }
 
 
+def unpack_alfworld(folder: Path, *, zips: Sequence[Path], note: Callable[[str], None]) -> None:
+    """Unpack zip files that are already on this machine; each one whole or not at all.
+
+    Args:
+        folder: Gets the folder ``json_2.1.1``.
+        zips: The files; any of `ARCHIVES`, or one with all games.
+        note: Told what is going on.
+
+    Raises:
+        MissingError: There is no such file.
+        ArchiveError: A file is damaged, holds no games or is refused; nothing of it was written.
+        RunFailedError: The disk is full.
+    """
+    members = tuple(archive.member for archive in ARCHIVES)
+    for path in zips:
+        note(f"{path}: unpacking")
+        with _room_on_disk(folder):
+            count = unpack_games(path, folder, members=members, fix=_FROM_ELSEWHERE)
+        note(f"{path}: {count} files")
+
+
 def download_alfworld(
     folder: Path, *, archives: Sequence[Archive], note: Callable[[str], None]
 ) -> None:
-    """Download and unpack every archive.
+    """Download and unpack every archive; each is unpacked whole or not at all.
 
     Args:
         folder: Gets the folder ``json_2.1.1``.
@@ -72,8 +102,14 @@ def download_alfworld(
         RunFailedError: An archive is damaged or holds no games, and was deleted; or the disk is
             full.
     """
-    try:
+    with _room_on_disk(folder):
         _download_all(folder, archives, note)
+
+
+@contextlib.contextmanager
+def _room_on_disk(folder: Path) -> Iterator[None]:
+    try:
+        yield
     except OSError as error:
         if error.errno != errno.ENOSPC:
             raise
@@ -97,8 +133,8 @@ def _download_all(folder: Path, archives: Sequence[Archive], note: Callable[[str
             _fetch(archive.url, path)
         note(f"{name}: unpacking")
         try:
-            count = _unpack(path, folder, member=archive.member)
-        except RunFailedError:
+            count = unpack_games(path, folder, members=(archive.member,), fix=_FETCH_ANEW)
+        except ArchiveError:
             path.unlink()  # kept, it would be read again and again
             raise
         done.write_text(f"{count}\n", encoding="utf-8")
@@ -141,32 +177,4 @@ def _no_download(url: str, why: str) -> MissingError:
     return MissingError(
         f"cannot download {url}: {why}.",
         "Try again to go on where it stopped, or play generated houses (--games houses).",
-    )
-
-
-def _unpack(path: Path, folder: Path, *, member: str) -> int:
-    """Unpack the members called ``member``, each whole or not at all, and count them."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            wanted = [i for i in archive.infolist() if i.filename.endswith("/" + member)]
-            if not wanted:
-                raise _damaged(path, f"it holds no {member}")
-            for item in wanted:
-                relative = PurePosixPath(item.filename)
-                if relative.is_absolute() or ".." in relative.parts:
-                    raise _damaged(path, f"{item.filename} points outside")
-                target = folder / relative
-                target.parent.mkdir(parents=True, exist_ok=True)
-                draft = target.with_name(f".{target.name}.part")
-                with archive.open(item) as source, draft.open("wb") as file:
-                    shutil.copyfileobj(source, file, _CHUNK)
-                draft.replace(target)
-            return len(wanted)
-    except (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError) as error:
-        raise _damaged(path, str(error)) from error
-
-
-def _damaged(path: Path, why: str) -> RunFailedError:
-    return RunFailedError(
-        f"{path}: not a whole archive: {why}.", "It was deleted; try again to fetch it anew."
     )

@@ -8,15 +8,16 @@ import msgspec
 from rich.console import Console
 
 from oreo_agent.agents.protocol import Agent
-from oreo_agent.cli.options import AgentKind
 from oreo_agent.cli.output import Output
 from oreo_agent.cli.progress import ProgressDisplay, interruptible
-from oreo_agent.cli.results import results_document, show_methods
-from oreo_agent.errors import CheckFailedError, MissingError, UsageError
+from oreo_agent.cli.results import cost_lines, results_document, show_methods
+from oreo_agent.errors import CheckFailedError, MissingError, RunFailedError, UsageError
 from oreo_agent.evaluation import mcnemar_exact
-from oreo_agent.pipeline.config import TrainConfig
+from oreo_agent.pipeline.config import RunConfig
+from oreo_agent.pipeline.folder import read_found
 from oreo_agent.pipeline.results import MethodResult
 from oreo_agent.pipeline.single import evaluate, make_agent
+from oreo_agent.pipeline.worlds import world_of
 
 __all__ = ["evaluate_and_show"]
 
@@ -24,10 +25,10 @@ _RESULTS = "results.json"
 
 
 def evaluate_and_show(
-    config: TrainConfig,
+    config: RunConfig,
     output: Output,
     *,
-    player: tuple[AgentKind, Path | None],
+    player: tuple[str, Path | None],
     rival: Path | None,
     split: str,
     limit: int | None,
@@ -41,7 +42,7 @@ def evaluate_and_show(
     Args:
         config: Games, threads, workers.
         output: Where the result goes.
-        player: The agent's kind, and its checkpoint if it is a model.
+        player: How the agent is named, and its checkpoint if it is a model.
         rival: Another checkpoint, or the folder (or ``results.json``) of an earlier eval.
         split: Which games.
         limit: Only the first games.
@@ -56,19 +57,20 @@ def evaluate_and_show(
         MissingError: The rival is not there.
     """
 
-    def load(kind: AgentKind, checkpoint: Path | None) -> Agent:
+    def load(kind: str, checkpoint: Path | None) -> Agent:
         return make_agent(
-            kind.value,
+            kind,
             checkpoint,
             temperature=temperature,
             restricted=config.evaluation.restricted,
+            world=world_of(config),
         )
 
     kind, checkpoint = player
     # Both are loaded before either plays: what is wrong with the second is said at once.
     agent = load(kind, checkpoint)
     earlier = None if rival is None else _earlier(rival)
-    second = None if rival is None or earlier is not None else load(AgentKind.MODEL, rival)
+    second = None if rival is None or earlier is not None else load("model", rival)
     with (
         ProgressDisplay(quiet=output.quiet or output.as_json) as display,
         interruptible(out, "the same command"),
@@ -77,7 +79,7 @@ def evaluate_and_show(
             evaluate(
                 config,
                 agent,
-                name=kind.value if checkpoint is None else str(checkpoint),
+                name=_called(kind, checkpoint),
                 split=split,
                 limit=limit,
                 out=out,
@@ -95,7 +97,7 @@ def evaluate_and_show(
     if len(results) == 2 and results[0].method == results[1].method:
         results[1] = msgspec.structs.replace(results[1], method=f"{rival}, compared")
     document = results_document(results)
-    lines = []
+    lines = cost_lines(results)
     if len(results) == 2:
         ours, theirs = (result.won() for result in results)
         p_value = mcnemar_exact(ours, theirs)
@@ -127,6 +129,13 @@ def evaluate_and_show(
         )
 
 
+def _called(kind: str, checkpoint: Path | None) -> str:
+    """Return what a result is called."""
+    if checkpoint is None:
+        return kind
+    return str(checkpoint) if kind == "model" else f"{kind} of {checkpoint}"
+
+
 def _earlier(rival: Path) -> MethodResult | None:
     """Return the results that an earlier eval kept, or None where ``rival`` is a checkpoint."""
     path = rival / _RESULTS if rival.is_dir() else rival
@@ -137,8 +146,6 @@ def _earlier(rival: Path) -> MethodResult | None:
             f"{rival}: there is nothing there.", "Name a checkpoint or a results file."
         )
     try:
-        return msgspec.json.decode(path.read_bytes(), type=MethodResult)
-    except msgspec.DecodeError as error:
-        raise UsageError(
-            f"{path}: not the results of an eval: {error}.", "Name what eval --out wrote."
-        ) from error
+        return read_found(path, MethodResult, fix="Name what eval --out wrote.")
+    except RunFailedError as error:
+        raise UsageError(error.what, error.fix) from error

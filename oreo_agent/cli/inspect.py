@@ -129,7 +129,7 @@ def show(
     from oreo_agent.config.loader import leaves
     from oreo_agent.config.values import format_value
 
-    resolved = resolve_train_config(config=config, sets=sets, preset=preset)
+    resolved = resolve_train_config("alfworld", config=config, sets=sets, preset=preset)
     values = {leaf.key: leaf.default for leaf in leaves(resolved.value)}
     output = Output(as_json=as_json)
     rows = [(key, format_value(value), resolved.sources[key]) for key, value in values.items()]
@@ -171,11 +171,16 @@ def validate(
 ) -> None:
     """Check a settings file: its keys, the types and ranges of its values."""
     from oreo_agent.config import config_files, resolve
-    from oreo_agent.pipeline.config import TrainConfig
+    from oreo_agent.pipeline.config import MathTrainConfig, RunConfig, TrainConfig
 
     explicit = config_files(path)[:1]
-    resolved = resolve(TrainConfig, env={}, files=explicit)
-    changed = [key for key, source in resolved.sources.items() if source != "default"]
+    both: tuple[RunConfig, ...] = (TrainConfig(), MathTrainConfig())
+    found = [resolve(type(one), env={}, files=explicit, others=both) for one in both]
+    changed = list(
+        dict.fromkeys(
+            key for one in found for key, source in one.sources.items() if source != "default"
+        )
+    )
     Output(as_json=as_json).result(
         {"file": str(path), "valid": True, "keys": changed},
         lambda console: console.print(f"{path}: valid, {len(changed)} keys set", markup=False),

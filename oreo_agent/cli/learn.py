@@ -5,17 +5,18 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from oreo_agent.agents.choice import AgentChoice
 from oreo_agent.cli.checkpoints import check_pipeline_environment, settle_checkpoint
 from oreo_agent.cli.options import (
     DATA,
     MODEL,
     OUTPUT,
-    AgentKind,
     AgentOption,
     CheckpointOption,
     ConfigOption,
@@ -41,7 +42,7 @@ from oreo_agent.cli.progress import interruptible, progress_display
 
 if TYPE_CHECKING:
     from oreo_agent.config import Resolved
-    from oreo_agent.pipeline.config import TrainConfig
+    from oreo_agent.pipeline.config import RunConfig
 
 __all__ = ["register", "resolve_train_config"]
 
@@ -55,6 +56,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "oreo-agent train alfworld --preset smoke --out runs/smoke",
             "oreo-agent train alfworld -s oreo.beta=0.05 --seed 1 --out runs/b5 --resume",
+            "oreo-agent train math --preset smoke --out runs/math",
         ),
     )(train)
     app.command(
@@ -67,6 +69,7 @@ def register(app: typer.Typer) -> None:
 
 
 def resolve_train_config(
+    env: str,
     *,
     config: Path | None = None,
     sets: list[str] | None = None,
@@ -75,25 +78,35 @@ def resolve_train_config(
     data: Path | None = None,
     seed: int | None = None,
     threads: int | None = None,
-) -> Resolved[TrainConfig]:
-    """Fill a run's settings from flags, environment, files and preset."""
-    from oreo_agent.config import config_files, resolve
-    from oreo_agent.pipeline.config import TrainConfig
-    from oreo_agent.pipeline.presets import PRESETS
+) -> Resolved[RunConfig]:
+    """Fill a run's settings from flags, environment, files and preset.
 
-    source = games_source(games, data)
+    Raises:
+        UsageError: The pipeline does not know the environment.
+        ConfigError: A setting is not accepted.
+    """
+    from oreo_agent.config import config_files, resolve
+    from oreo_agent.pipeline.config import MathTrainConfig, TrainConfig
+    from oreo_agent.pipeline.presets import MATH_PRESETS, PRESETS
+
+    check_pipeline_environment(env)
+    source = games_source(env, games, data)
+    kind: type[RunConfig] = MathTrainConfig if env == "math" else TrainConfig
+    presets: Mapping[str, RunConfig] = MATH_PRESETS if env == "math" else PRESETS
+    section = "problems" if env == "math" else "games"
     return resolve(
-        TrainConfig,
+        kind,
         flags={
-            "games.source": source.value if source else None,
-            "games.data": str(data) if data else None,
+            f"{section}.source": source.value if source else None,
+            f"{section}.data": str(data) if data else None,
             "seed": seed,
             "threads": threads,
         },
         sets=sets or (),
         files=config_files(config),
-        base=PRESETS[preset.value] if preset else None,
+        base=presets[preset.value] if preset else None,
         base_source=f"--preset {preset.value}" if preset else "default",
+        others=(TrainConfig(), MathTrainConfig()),
     )
 
 
@@ -133,6 +146,7 @@ def train(
 ) -> None:
     """Train an agent: games, demonstrations, SFT, rollouts, OREO, evaluation."""
     settings = resolve_train_config(
+        env,
         config=config,
         sets=sets,
         preset=preset,
@@ -142,7 +156,6 @@ def train(
         threads=threads,
     )
     output = Output(as_json=as_json, quiet=quiet)
-    check_pipeline_environment(env)
     if out is None:
         out = Path("runs") / env
     if dry_run:
@@ -175,9 +188,9 @@ def collect(
             "--out", metavar="DIR", help="Folder for the episodes.", rich_help_panel=OUTPUT
         ),
     ],
-    agent: AgentOption = AgentKind.MODEL,
+    agent: AgentOption = "model",
     checkpoint: CheckpointOption = None,
-    split: SplitOption = "train",
+    split: SplitOption = None,
     count: Annotated[
         int, typer.Option("--count", min=1, help="Episodes to play.", rich_help_panel=DATA)
     ] = 100,
@@ -204,20 +217,30 @@ def collect(
 ) -> None:
     """Play many episodes and store them."""
     settings = resolve_train_config(
-        config=config, sets=sets, games=games, data=data, seed=seed, threads=threads
+        env, config=config, sets=sets, games=games, data=data, seed=seed, threads=threads
     )
     output = Output(as_json=as_json, quiet=quiet)
-    check_pipeline_environment(env)
     from oreo_agent.episodes.record import Outcome
     from oreo_agent.pipeline.single import collect as run
     from oreo_agent.pipeline.single import make_agent
+    from oreo_agent.pipeline.worlds import world_of
 
     player = make_agent(
-        agent.value, settle_checkpoint(env, agent, checkpoint), temperature=temperature, noise=noise
+        agent,
+        settle_checkpoint(env, AgentChoice.parse(agent).kind, checkpoint),
+        temperature=temperature,
+        noise=noise,
+        world=world_of(settings.value),
     )
     with progress_display(output) as display, interruptible(out, "the same command"):
         played = run(
-            settings.value, player, out, split=split, count=count, force=force, display=display
+            settings.value,
+            player,
+            out,
+            split=split or "train",
+            count=count,
+            force=force,
+            display=display,
         )
     counts = Counter(episode.outcome for episode in played)
     output.last_line(

@@ -8,12 +8,14 @@ from typing import Annotated
 
 import typer
 
+from oreo_agent.agents.choice import AGENT_FORMS, AgentKind
+from oreo_agent.errors import UsageError
+
 __all__ = [
     "ALGORITHM",
     "DATA",
     "MODEL",
     "OUTPUT",
-    "AgentKind",
     "AgentOption",
     "CheckpointOption",
     "ConfigOption",
@@ -34,6 +36,8 @@ __all__ = [
     "SplitOption",
     "TemperatureOption",
     "ThreadsOption",
+    "env_options",
+    "evaluation_split",
     "examples",
     "games_source",
 ]
@@ -43,7 +47,8 @@ ALGORITHM = "Algorithm"
 DATA = "Data"
 OUTPUT = "Output"
 
-SPLITS = ("train", "valid_seen", "valid_unseen")
+SPLITS = ("train", "valid_seen", "valid_unseen", "valid", "test")
+_EVALUATION_SPLIT = {"alfworld": "valid_seen", "math": "test"}
 
 
 class Games(StrEnum):
@@ -51,6 +56,9 @@ class Games(StrEnum):
 
     HOUSES = "houses"
     OFFICIAL = "official"
+    GENERATED = "generated"
+    GSM8K = "gsm8k"
+    MATH = "math"
 
 
 class Preset(StrEnum):
@@ -60,25 +68,58 @@ class Preset(StrEnum):
     DEMO = "demo"
 
 
-class AgentKind(StrEnum):
-    """Who chooses the actions."""
-
-    MODEL = "model"
-    EXPERT = "expert"
-    RANDOM = "random"
+_SOURCES = {
+    "alfworld": (Games.HOUSES, Games.OFFICIAL),
+    "math": (Games.GENERATED, Games.GSM8K, Games.MATH),
+}
 
 
-def games_source(games: Games | None, data: Path | None) -> Games | None:
-    """Return where games come from: a data folder means the official ones; None leaves it open.
+def games_source(env: str, games: Games | None, data: Path | None) -> Games | None:
+    """Return where games come from; None leaves it open.
+
+    For ``alfworld`` a data folder means the official games.
 
     Raises:
-        typer.BadParameter: A data folder for generated houses.
+        typer.BadParameter: The environment has no such games, or these need no data.
+        UsageError: Games were chosen for an environment whose games the command does not know.
     """
-    if data is None:
-        return games
-    if games is Games.HOUSES:
-        raise typer.BadParameter("--data names official games; leave out --games houses")
-    return Games.OFFICIAL
+    if games is None and data is None:
+        return None
+    if env not in _SOURCES:
+        raise UsageError(
+            f"--games and --data choose among the games of {' and '.join(_SOURCES)},"
+            f" not of {env!r}.",
+            "Leave them out.",
+        )
+    if games is not None and games not in _SOURCES[env]:
+        known = ", ".join(_SOURCES[env])
+        raise typer.BadParameter(f"{env} has no --games {games}; it has {known}")
+    if env == "alfworld" and data is not None:
+        if games is Games.HOUSES:
+            raise typer.BadParameter("--data names official games; leave out --games houses")
+        return Games.OFFICIAL
+    if env == "math" and data is not None and games in (None, Games.GENERATED):
+        raise typer.BadParameter("--data names published problems; add --games gsm8k or math")
+    return games
+
+
+def env_options(env: str, games: Games | None, data: Path | None) -> dict[str, object]:
+    """Return the options for ``envs.make`` that open the games chosen; generated ones by default.
+
+    Raises:
+        typer.BadParameter, UsageError: See `games_source`.
+    """
+    source = games_source(env, games, data)
+    if env not in _SOURCES:
+        return {}
+    kind = "problems" if env == "math" else "games"
+    options: dict[str, object] = {kind: (source or _SOURCES[env][0]).value}
+    return options if data is None else {**options, "data": str(data)}
+
+
+def evaluation_split(env: str, split: str | None) -> str | None:
+    """Return the split that was named, else the one that an environment is measured on."""
+    return split or _EVALUATION_SPLIT.get(env)
 
 
 def examples(*lines: str) -> str:
@@ -90,8 +131,12 @@ def _complete_split(incomplete: str) -> list[str]:
     return [split for split in SPLITS if split.startswith(incomplete)]
 
 
+def _complete_agent(incomplete: str) -> list[str]:
+    return [kind.value for kind in AgentKind if kind.startswith(incomplete)]
+
+
 EnvArgument = Annotated[
-    str, typer.Argument(metavar="ENV", help="Name of the environment, e.g. alfworld.")
+    str, typer.Argument(metavar="ENV", help="Name of the environment: alfworld, math.")
 ]
 JsonFlag = Annotated[
     bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=OUTPUT)
@@ -128,7 +173,14 @@ CheckpointOption = Annotated[
     ),
 ]
 AgentOption = Annotated[
-    AgentKind, typer.Option("--agent", help="Who chooses the actions.", rich_help_panel=MODEL)
+    str,
+    typer.Option(
+        "--agent",
+        metavar="AGENT",
+        help=f"Who chooses the actions: {AGENT_FORMS}.",
+        autocompletion=_complete_agent,
+        rich_help_panel=MODEL,
+    ),
 ]
 TemperatureOption = Annotated[
     float,
@@ -144,22 +196,26 @@ ThreadsOption = Annotated[
 ]
 GamesOption = Annotated[
     Games | None,
-    typer.Option("--games", help="Generated houses or the official data.", rich_help_panel=DATA),
+    typer.Option(
+        "--games",
+        help="alfworld: houses (generated) or official; math: generated, gsm8k or math.",
+        rich_help_panel=DATA,
+    ),
 ]
 DataOption = Annotated[
     Path | None,
     typer.Option(
         "--data",
         metavar="DIR",
-        help="Folder of the official games, in place of ALFWORLD_DATA.",
+        help="Folder of the official games, in place of ALFWORLD_DATA; or of published problems.",
         rich_help_panel=DATA,
     ),
 ]
 SplitOption = Annotated[
-    str,
+    str | None,
     typer.Option(
         "--split",
-        help="train, valid_seen or valid_unseen.",
+        help="train; valid_seen or valid_unseen of alfworld; valid or test of math.",
         autocompletion=_complete_split,
         rich_help_panel=DATA,
     ),

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["JSON_SCHEMA", "Output", "one_line", "say"]
+__all__ = ["JSON_SCHEMA", "Output", "one_line", "plain", "say"]
 
 JSON_SCHEMA = 1
 """Version of every document that ``--json`` prints."""
@@ -40,7 +40,7 @@ class Output:
             human(self.console())
         else:
             for key, value in document.items():
-                sys.stdout.write(f"{key}: {value}\n")
+                sys.stdout.write(f"{key}: {plain(value)}\n")
         sys.stdout.flush()
 
     def last_line(
@@ -52,7 +52,8 @@ class Output:
     def json_line(self, document: Mapping[str, object]) -> None:
         """Print one JSON document on one line; a ``schema`` key is put first."""
         line = {"schema": JSON_SCHEMA, **document}
-        sys.stdout.write(json.dumps(line, ensure_ascii=False, default=str) + "\n")
+        # ASCII only: a terminal obeys some characters that JSON lets stand (U+009B, U+202E).
+        sys.stdout.write(json.dumps(line, default=str) + "\n")
         sys.stdout.flush()
 
     def table(
@@ -64,13 +65,14 @@ class Output:
             from rich.table import Table
             from rich.text import Text
 
-            table = Table(title=title, title_justify="left", box=None, pad_edge=False)
+            heading = None if title is None else Text(plain(title))  # a path is no markup
+            table = Table(title=heading, title_justify="left", box=None, pad_edge=False)
             for column in columns:
                 number = column.startswith("#")
                 table.add_column(column.lstrip("#"), justify="right" if number else "left")
             for row in rows:
                 table.add_row(
-                    *(cell if isinstance(cell, Text) else Text(str(cell)) for cell in row)
+                    *(cell if isinstance(cell, Text) else Text(plain(cell)) for cell in row)
                 )
             console.print(table)
 
@@ -103,3 +105,8 @@ def say(text: str) -> None:
 def one_line(text: str) -> str:
     """Return ``text`` on one line and without control characters: it may quote a damaged file."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+
+
+def plain(cell: object) -> str:
+    """Return a cell without control characters: names in it come from files and games."""
+    return "".join(c if c.isprintable() else " " for c in str(cell))

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from oreo_agent.agents.choice import AgentChoice, AgentKind
 from oreo_agent.cli.checkpoints import check_environment, settle_checkpoint
-from oreo_agent.cli.options import AgentKind, Games
+from oreo_agent.cli.options import Games, env_options, evaluation_split
 
 if TYPE_CHECKING:
     from oreo_agent.agents.protocol import Agent
@@ -27,12 +28,12 @@ class PlayOptions:
     """What ``oreo-agent play`` was told."""
 
     env: str
-    agent: AgentKind
+    agent: AgentChoice
     checkpoint: Path | None
     task: str | None
-    split: str
+    split: str | None
     seed: int
-    games: Games
+    games: Games | None
     data: Path | None
     temperature: float
     threads: int | None
@@ -42,12 +43,14 @@ def play(options: PlayOptions, *, out: Path | None, plain: bool) -> None:
     """Play one game until the person leaves.
 
     Raises:
+        UsageError: Games were chosen for an environment whose games are not known here.
         OreoAgentError: The environment, its games or the model is not there.
     """
     from oreo_agent.episodes import default_journal_folder
 
     check_environment(options.env)
-    checkpoint = settle_checkpoint(options.env, options.agent, options.checkpoint)
+    env_options(options.env, options.games, options.data)  # refused before the screen opens
+    checkpoint = settle_checkpoint(options.env, options.agent.kind, options.checkpoint)
     journals = default_journal_folder()
 
     def make_session(progress: Callable[[str], None]) -> Session:
@@ -84,18 +87,19 @@ def _open_session(
     from oreo_agent.session import Session
 
     progress("opening the games")
-    data: dict[str, object] = {} if options.data is None else {"data": str(options.data)}
+    chosen = env_options(options.env, options.games, options.data)
     # A process of its own: the engine's planner writes to the terminal and may crash.
-    env = make(options.env, worker=True, games=options.games.value, **data)
+    env = make(options.env, worker=True, **chosen)
     try:
         return Session(
             env=env,
             agent=_load(options, checkpoint, progress),
             task=options.task,
-            split=options.split,
+            split=evaluation_split(options.env, options.split),
             seed=options.seed,
             journals=journals,
             versions=_versions(),
+            reopen=lambda dialect: make(options.env, worker=True, **chosen, dialect=dialect),
         )
     except BaseException:
         env.close()
@@ -103,10 +107,8 @@ def _open_session(
 
 
 def _load(options: PlayOptions, checkpoint: Path | None, progress: Callable[[str], None]) -> Agent:
-    if options.agent is AgentKind.EXPERT:
-        from oreo_agent.agents.expert import ExpertAgent
-
-        return ExpertAgent()
+    if options.agent.kind is AgentKind.EXPERT:
+        return _expert(options)
     if checkpoint is None:
         from oreo_agent.agents.random import RandomAgent
 
@@ -115,12 +117,42 @@ def _load(options: PlayOptions, checkpoint: Path | None, progress: Callable[[str
     import torch
 
     from oreo_agent.agents.language_model import load_agent
+    from oreo_agent.agents.protocol import MAX_ACTION_TOKENS, MAX_STEP_TOKENS
 
     if options.threads is not None:
         torch.set_num_threads(options.threads)
+    max_tokens = MAX_STEP_TOKENS if options.env == "math" else MAX_ACTION_TOKENS
+    if options.agent.kind.searches:
+        from oreo_agent.agents.loading import load_search_agent
+
+        options.agent.check_environment(options.env)
+        return load_search_agent(
+            options.agent,
+            checkpoint,
+            temperature=options.temperature,
+            max_tokens=max_tokens,
+            show_values=True,
+        )
     return load_agent(
-        checkpoint, temperature=options.temperature, with_value=True, show_candidates=True
+        checkpoint,
+        temperature=options.temperature,
+        with_value=True,
+        show_candidates=True,
+        max_tokens=max_tokens,
     )
+
+
+def _expert(options: PlayOptions) -> Agent:
+    if options.env == "math":
+        from oreo_agent.agents.solver import SolverAgent
+        from oreo_agent.envs.math.problems import open_source
+        from oreo_agent.envs.math.solutions import SolutionBook
+
+        problems = (options.games or Games.GENERATED).value
+        return SolverAgent(SolutionBook(open_source(problems, data=options.data)))
+    from oreo_agent.agents.expert import ExpertAgent
+
+    return ExpertAgent()
 
 
 def _versions() -> dict[str, str]:

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from oreo_agent.evaluation import Proportion
     from oreo_agent.pipeline.results import MethodResult, RunResults
 
-__all__ = ["results_document", "show_methods", "show_results"]
+__all__ = ["cost_lines", "results_document", "show_methods", "show_results"]
 
 
 def show_results(
@@ -79,14 +79,42 @@ def results_document(methods: Sequence[MethodResult]) -> dict[str, Any]:
                 for split, table in method.by_split().items()
             }
             for method in methods
-        }
+        },
+        **({"cost": costs} if (costs := _costs(methods)) else {}),
     }
+
+
+def cost_lines(methods: Sequence[MethodResult]) -> list[str]:
+    """Return what a turn cost each method, as lines of text."""
+    return [
+        f"cost a turn of {name}: {a_turn['policy_tokens']:.1f} tokens of the policy, "
+        f"{a_turn['value_tokens']:.1f} of the value model, "
+        f"{a_turn['env_steps']:.1f} steps of environments besides"
+        for name, cost in _costs(methods).items()
+        for a_turn in (cost["a_turn"],)
+    ]
+
+
+def _costs(methods: Sequence[MethodResult]) -> dict[str, dict[str, Any]]:
+    """Return what methods cost in all and per turn, where it is known."""
+    import msgspec
+
+    found = {}
+    for method in methods:
+        if method.cost is not None and method.cost.turns:
+            total = msgspec.structs.asdict(method.cost)
+            turns = total["turns"]
+            a_turn = {name: count / turns for name, count in total.items() if name != "turns"}
+            found[method.method] = {**total, "a_turn": a_turn}
+    return found
 
 
 def show_methods(output: Output, methods: Sequence[MethodResult]) -> Any:
     """Return what draws success per method and split."""
     from oreo_agent.pipeline.report import METHOD_NAMES
+    from oreo_agent.pipeline.results import wastes_commands
 
+    wasted = wastes_commands(methods)
     splits = list(methods[0].by_split())
     if len(splits) == 2:
         splits = splits[:1]
@@ -95,8 +123,8 @@ def show_methods(output: Output, methods: Sequence[MethodResult]) -> Any:
         table = method.by_split()
         cells = [_cell(table[split]["all"]) for split in splits]
         name = METHOD_NAMES.get(method.method, method.method)
-        rows.append([name, *cells, f"{method.wrong_commands:.1%}"])
-    columns = ["method", *(f"#{split}" for split in splits), "#wrong commands"]
+        rows.append([name, *cells, *([f"{method.wrong_commands:.1%}"] if wasted else [])])
+    columns = ["method", *(f"#{split}" for split in splits), *(["#wrong commands"] * wasted)]
     return output.table(columns, rows, title="Success on held-out games, 95 % Wilson interval")
 
 

@@ -8,11 +8,11 @@ from typing import Annotated
 
 import typer
 
-from oreo_agent.cli.checkpoints import check_pipeline_environment, settle_checkpoint
+from oreo_agent.agents.choice import AgentChoice
+from oreo_agent.cli.checkpoints import settle_checkpoint
 from oreo_agent.cli.options import (
     DATA,
     OUTPUT,
-    AgentKind,
     AgentOption,
     CheckpointOption,
     ConfigOption,
@@ -20,7 +20,6 @@ from oreo_agent.cli.options import (
     EnvArgument,
     ForceFlag,
     GameLimit,
-    Games,
     GamesOption,
     JsonFlag,
     PlainFlag,
@@ -30,8 +29,8 @@ from oreo_agent.cli.options import (
     SplitOption,
     TemperatureOption,
     ThreadsOption,
+    evaluation_split,
     examples,
-    games_source,
 )
 from oreo_agent.cli.output import Output, say
 from oreo_agent.errors import UsageError
@@ -48,6 +47,7 @@ def register(app: typer.Typer) -> None:
         epilog=examples(
             "oreo-agent play alfworld",
             "oreo-agent play alfworld --checkpoint runs/demo/checkpoints/oreo --seed 7",
+            "oreo-agent play math --agent expert",
         ),
     )(play)
     app.command(
@@ -69,12 +69,12 @@ def register(app: typer.Typer) -> None:
 def play(
     env: EnvArgument,
     checkpoint: CheckpointOption = None,
-    agent: AgentOption = AgentKind.MODEL,
+    agent: AgentOption = "model",
     task: Annotated[
         str | None,
         typer.Option("--task", metavar="ID", help="One given game.", rich_help_panel=DATA),
     ] = None,
-    split: SplitOption = "valid_seen",
+    split: SplitOption = None,
     seed: SeedOption = None,
     games: GamesOption = None,
     data: DataOption = None,
@@ -95,12 +95,12 @@ def play(
 
     options = play_session.PlayOptions(
         env=env,
-        agent=agent,
+        agent=AgentChoice.parse(agent),
         checkpoint=checkpoint,
         task=task,
         split=split,
         seed=seed or 0,
-        games=games_source(games, data) or Games.HOUSES,
+        games=games,
         data=data,
         temperature=temperature,
         threads=threads,
@@ -123,8 +123,8 @@ def replay(
 def evaluate(
     env: EnvArgument,
     checkpoint: CheckpointOption = None,
-    agent: AgentOption = AgentKind.MODEL,
-    split: SplitOption = "valid_seen",
+    agent: AgentOption = "model",
+    split: SplitOption = None,
     games: GamesOption = None,
     data: DataOption = None,
     limit: GameLimit = None,
@@ -161,18 +161,17 @@ def evaluate(
     from oreo_agent.cli.learn import resolve_train_config
 
     settings = resolve_train_config(
-        config=config, sets=sets, games=games, data=data, seed=seed, threads=threads
+        env, config=config, sets=sets, games=games, data=data, seed=seed, threads=threads
     )
     output = Output(as_json=as_json, quiet=quiet)
-    check_pipeline_environment(env)
     from oreo_agent.cli.evaluate import evaluate_and_show
 
     evaluate_and_show(
         settings.value,
         output,
-        player=(agent, settle_checkpoint(env, agent, checkpoint)),
+        player=(agent, settle_checkpoint(env, AgentChoice.parse(agent).kind, checkpoint)),
         rival=compare,
-        split=split,
+        split=evaluation_split(env, split) or "train",
         limit=limit,
         temperature=temperature,
         min_success=min_success,

@@ -118,6 +118,7 @@ def resolve(
     files: Sequence[Path] = (),
     base: T | None = None,
     base_source: str = "preset",
+    others: Sequence[DataclassInstance] = (),
 ) -> Resolved[T]:
     """Fill the settings of ``cls`` from every source.
 
@@ -129,6 +130,8 @@ def resolve(
         files: TOML files, strongest first.
         base: What stands below the files instead of the defaults, e.g. a preset.
         base_source: Name of the source of those of ``base``'s values that are not defaults.
+        others: Settings of other commands: what only they know is passed over in files and in the
+            environment, which all commands read.
 
     Raises:
         ConfigError: An unknown key, a wrong type, a value out of range, an unreadable file.
@@ -137,6 +140,7 @@ def resolve(
     known = {leaf.key: leaf for leaf in leaves(base or cls())}
     values = {key: leaf.default for key, leaf in known.items()}
     sources = {key: "default" if values[key] == defaults[key] else base_source for key in values}
+    shared = {leaf.key: leaf for other in others for leaf in leaves(other)} | known
 
     def put(key: str, value: object, *, where: str, source: str, from_text: bool) -> None:
         leaf = _known(known, key, where)
@@ -147,11 +151,14 @@ def resolve(
 
     for path in reversed(files):
         table, text = _read(path)
-        for key, value in _flatten(table, known):
+        for key, value in _flatten(table, shared):
+            if key in shared and key not in known:
+                continue
             where = f"{path}, line {_line_of(text, key)}"
             put(key, value, where=where, source=str(path), from_text=False)
-    for name, key, text in _from_environment(os.environ if env is None else env, known):
-        put(key, text, where=name, source=name, from_text=True)
+    for name, key, text in _from_environment(os.environ if env is None else env, shared):
+        if key in known:
+            put(key, text, where=name, source=name, from_text=True)
     for item in sets:
         key, found, text = item.partition("=")
         if not found:

@@ -11,10 +11,13 @@ __all__ = [
     "DemonstrationsConfig",
     "EvaluationConfig",
     "GamesConfig",
+    "MathTrainConfig",
     "ModelConfig",
     "OREOSection",
+    "ProblemsConfig",
     "RejectionSection",
     "RolloutsConfig",
+    "RunConfig",
     "SFTSection",
     "TrainConfig",
 ]
@@ -45,6 +48,32 @@ class GamesConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemsConfig:
+    """Which mathematical problems are solved."""
+
+    source: Literal["generated", "gsm8k", "math"] = "generated"
+    """``generated``, ``gsm8k`` or ``math``."""
+    data: str = ""
+    """JSONL file of ``gsm8k`` or ``math``, or a folder of them; empty asks the Hub."""
+    levels: str = "1,2,3,4,5"
+    """Mix of generated problems: ``1,2`` in equal shares, ``1:3,2:1`` in shares of 3 and 1."""
+    delimiter: Literal["newline", "sentence"] = "newline"
+    """What ends a step: a newline, or a sentence too."""
+    seed: int = setting(0, ge=0)
+    """Seed of the generated problems. Apart from the run's seed, so that runs share them."""
+    train: int = setting(6000, ge=0)
+    """Training problems; 0 means all there are."""
+    validation: int = setting(100, ge=0)
+    """Further training problems whose solutions are held out, to choose the SFT checkpoint."""
+    valid: int = setting(300, ge=0)
+    """Problems of the split ``valid``, which training never touches; 0 means all there are."""
+    test: int = setting(300, ge=0)
+    """Problems that every method is measured on; 0 means all there are."""
+    horizon: int = setting(20, ge=1)
+    """Steps after which a solution ends."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DemonstrationsConfig:
     """The expert's episodes."""
 
@@ -52,7 +81,7 @@ class DemonstrationsConfig:
     noise: float = setting(0.4, ge=0, le=1)
     """Each episode draws, between 0 and this, the probability per turn of a distraction; what
     distracts is there to be recovered from, SFT does not imitate it."""
-    games: int = setting(1500, ge=0)
+    games: int = setting(1000, ge=0)
     """Training games that are demonstrated; 0 means all."""
 
 
@@ -70,7 +99,7 @@ class ModelConfig:
 class SFTSection:
     """Supervised fine-tuning on the demonstrations."""
 
-    steps: int = setting(1000, ge=1)
+    steps: int = setting(1500, ge=1)
     batch: int = setting(32, ge=1)
     """Episodes an update."""
     lr: float = setting(3e-3, gt=0)
@@ -80,7 +109,12 @@ class SFTSection:
 class RolloutsConfig:
     """The SFT policy's own episodes, from which rejection sampling and OREO learn."""
 
-    per_game: int = setting(1, ge=1)
+    per_game: int = setting(5, ge=1)
+    games: Literal["new", "all"] = "new"
+    """``new``: training games that were not demonstrated, if there are any: the policy wins nearly
+    all of those that were, which teaches little. ``all``: every training game."""
+    patience: int = setting(4, ge=0)
+    """An episode ends as lost when one action has brought the same answer this often; 0: never."""
     temperature: float = setting(1.0, ge=0)
     wave: int = setting(150, ge=1)
     """Episodes played in lock-step."""
@@ -97,7 +131,7 @@ class RejectionSection:
 class OREOSection:
     """OREO, token level (arXiv 2412.16145)."""
 
-    steps: int = setting(600, ge=1)
+    steps: int = setting(1200, ge=1)
     batch: int = setting(16, ge=1)
     """Episodes an update."""
     lr: float = setting(5e-4, gt=0)
@@ -106,7 +140,7 @@ class OREOSection:
     """KL temperature."""
     alpha: float = setting(0.01, ge=0)
     """Weight of the exact KL(pi || ref). The effective temperature is beta + alpha / (2 beta)."""
-    value_warmup: int = setting(100, ge=0)
+    value_warmup: int = setting(150, ge=0)
     """Updates that train the value model alone, before the policy begins."""
     after_state_weight: float = setting(0.5, ge=0)
     """Weight of the value loss behind each turn's last token."""
@@ -125,8 +159,8 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig:
-    """A whole run of ``oreo-agent train alfworld``."""
+class RunConfig:
+    """What every run has, whatever the environment."""
 
     seed: int = setting(0, ge=0)
     """Seed of the demonstrations, the weights, the rollouts and the order of batches."""
@@ -138,7 +172,6 @@ class TrainConfig:
     """Updates between two training checkpoints."""
     log_every: int = setting(20, ge=1)
     """Updates between two lines of metrics."""
-    games: GamesConfig = field(default_factory=GamesConfig)
     demonstrations: DemonstrationsConfig = field(default_factory=DemonstrationsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
     sft: SFTSection = field(default_factory=SFTSection)
@@ -146,3 +179,25 @@ class TrainConfig:
     rejection: RejectionSection = field(default_factory=RejectionSection)
     oreo: OREOSection = field(default_factory=OREOSection)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainConfig(RunConfig):
+    """A whole run of ``oreo-agent train alfworld``."""
+
+    games: GamesConfig = field(default_factory=GamesConfig)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MathTrainConfig(RunConfig):
+    """A whole run of ``oreo-agent train math``."""
+
+    problems: ProblemsConfig = field(default_factory=ProblemsConfig)
+    demonstrations: DemonstrationsConfig = field(
+        default_factory=lambda: DemonstrationsConfig(per_game=1, noise=0.2, games=0)
+    )
+    sft: SFTSection = field(default_factory=lambda: SFTSection(steps=1500))
+    rollouts: RolloutsConfig = field(
+        default_factory=lambda: RolloutsConfig(per_game=2, games="all", patience=0, wave=200)
+    )
+    oreo: OREOSection = field(default_factory=lambda: OREOSection(steps=600, lr=1e-4))

@@ -16,7 +16,10 @@ import msgspec
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.files import write_whole
 
-__all__ = ["Finished", "RunFolder", "write_json"]
+__all__ = ["SCHEMA_VERSION", "Finished", "RunFolder", "read_found", "write_found", "write_json"]
+
+SCHEMA_VERSION = 1
+"""Of ``stages/*.json`` and ``results.json``."""
 
 T = TypeVar("T")
 _CONFIG = "config.json"
@@ -29,7 +32,39 @@ def write_json(path: Path, value: object) -> None:
     write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
-class Finished(msgspec.Struct, frozen=True, kw_only=True):
+def write_found(path: Path, found: object) -> None:
+    """Write what a stage, a run or an eval found, with the version of its form."""
+    write_json(path, {"schema": SCHEMA_VERSION, **msgspec.to_builtins(found)})
+
+
+def read_found(path: Path, kind: type[T], *, fix: str) -> T:
+    """Read what `write_found` wrote.
+
+    Args:
+        path: The file.
+        kind: What it holds.
+        fix: What to do about a damaged file.
+
+    Raises:
+        RunFailedError: The file is damaged, or another version's.
+    """
+    try:
+        found = msgspec.json.decode(path.read_bytes(), type=dict[str, Any])
+    except msgspec.DecodeError as error:
+        raise RunFailedError(f"{path}: {error}.", fix) from error
+    version = found.pop("schema", None)
+    if version != SCHEMA_VERSION or isinstance(version, bool):
+        raise RunFailedError(
+            f"{path}: schema version {version!r}, this program reads {SCHEMA_VERSION}.",
+            "Use the oreo-agent version that wrote it, or start over in another folder.",
+        )
+    try:
+        return msgspec.convert(found, kind)
+    except msgspec.ValidationError as error:
+        raise RunFailedError(f"{path}: {error}.", fix) from error
+
+
+class Finished(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """A stage that needs no more than its mark."""
 
     seconds: float
@@ -107,20 +142,19 @@ class RunFolder:
                 raise
 
     def done(self, stage: str, kind: type[T]) -> T | None:
-        """Return what a finished stage found, or None where it has not finished."""
+        """Return what a finished stage found, or None where it has not finished.
+
+        Raises:
+            RunFailedError: Its file is damaged, or another version's.
+        """
         path = self.path / "stages" / f"{stage}.json"
         if not path.exists():
             return None
-        try:
-            return msgspec.json.decode(path.read_bytes(), type=kind)
-        except msgspec.DecodeError as error:
-            raise RunFailedError(
-                f"{path}: {error}.", "Delete this file to repeat the stage."
-            ) from error
+        return read_found(path, kind, fix="Delete this file to repeat the stage.")
 
     def finish(self, stage: str, found: object) -> None:
         """Mark a stage as finished."""
-        write_json(self.path / "stages" / f"{stage}.json", found)
+        write_found(self.path / "stages" / f"{stage}.json", found)
 
     def is_done(self, stage: str) -> bool:
         """Return whether a stage that `timed` marks has finished."""
@@ -192,7 +226,7 @@ def _is_run(config: Path) -> bool:
         known = msgspec.json.decode(config.read_bytes(), type=dict[str, Any]).get("config")
     except (OSError, msgspec.DecodeError):
         return False
-    return isinstance(known, dict) and "games" in known
+    return isinstance(known, dict) and bool({"games", "problems"} & known.keys())
 
 
 def _same_identity(config: Path, identity: dict[str, Any]) -> None:

@@ -27,7 +27,7 @@ __all__ = ["Fit", "fit_oreo", "fit_sft"]
 
 _MICRO_BATCH = 8
 _EVALUATIONS = 12
-"""Times that the held-out loss is taken, to keep the best point."""
+"""Times that the held-out accuracy is taken, to keep the best point."""
 _CLOCK = ("runtime", "per_second")
 """What names a metric that depends on the clock: it is left out, so that a resumed run writes the
 metrics of an unbroken one."""
@@ -59,7 +59,11 @@ def fit_sft(
     lr: float,
     validation: Sequence[RenderedEpisode] = (),
 ) -> PreTrainedModel:
-    """Imitate episodes; with validation episodes, keep the point of lowest held-out loss."""
+    """Imitate episodes; with validation episodes, keep the point of highest held-out accuracy.
+
+    Accuracy is that of the likeliest token, which is what greedy decoding plays. The held-out loss
+    is lowest long before: from there on it grows with the confidence of the few wrong tokens.
+    """
     options = _options(fit)
     if validation:
         every = max(1, fit.steps // _EVALUATIONS)
@@ -68,7 +72,7 @@ def fit_sft(
             "eval_steps": every,
             "save_steps": every,
             "load_best_model_at_end": True,
-            "metric_for_best_model": "loss",
+            "metric_for_best_model": "accuracy",
             "per_device_eval_batch_size": fit.batch,
         }
     trainer = SFTTrainer(

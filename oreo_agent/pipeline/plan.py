@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from oreo_agent.pipeline.config import TrainConfig
+from oreo_agent.pipeline.config import RunConfig
+from oreo_agent.pipeline.worlds import world_of
 
 __all__ = ["plan"]
 
 
-def plan(config: TrainConfig, *, logged: bool, start: bool) -> dict[str, Any]:
+def plan(config: RunConfig, *, logged: bool, start: bool) -> dict[str, Any]:
     """Return the stages of a run and how much work each is.
 
     Args:
@@ -17,20 +18,22 @@ def plan(config: TrainConfig, *, logged: bool, start: bool) -> dict[str, Any]:
         logged: Whether logged episodes take the place of collecting any.
         start: Whether a checkpoint takes the place of SFT.
     """
-    games = config.games
+    world = world_of(config)
     updates = f"{config.oreo.steps} updates of {config.oreo.batch} episodes"
-    train = str(games.train) if games.train else "all"
-    stages: dict[str, Any] = {"games": f"{games.source}: {train} for training"}
+    train = str(world.train) if world.train else "all"
+    stages: dict[str, Any] = {"games": f"{world.source}: {train} for training"}
     if not logged and not start:
-        demonstrated = config.demonstrations.games or games.train or "all"
+        demonstrated = config.demonstrations.games or world.train or "all"
         stages["demonstrations"] = f"{config.demonstrations.per_game} x {demonstrated} games"
     if not start:
         stages["sft"] = f"{config.sft.steps} updates of {config.sft.batch} episodes"
     if not logged:
-        stages["rollouts"] = f"{config.rollouts.per_game} x {train} games"
+        shown = 0 if start or config.rollouts.games == "all" else config.demonstrations.games
+        played = str(world.train - shown) if world.train > shown else train
+        stages["rollouts"] = f"{config.rollouts.per_game} x {played} games"
     stages["rejection"] = updates
     stages["oreo"] = updates
-    held_out = [str(n) if n else "all" for n in (games.valid_seen, games.valid_unseen)]
+    held_out = [str(n) if n else "all" for n in world.held_out.values()]
     modes = 2 if config.evaluation.sampled else 1
-    stages["evaluate"] = f"3 policies x {modes} x ({held_out[0]} + {held_out[1]} games)"
+    stages["evaluate"] = f"3 policies x {modes} x ({' + '.join(held_out)} games)"
     return {"model": config.model.preset, "stages": stages}

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from oreo_agent.pipeline.config import (
     GamesConfig,
+    MathTrainConfig,
     OREOSection,
+    ProblemsConfig,
     RolloutsConfig,
     SFTSection,
     TrainConfig,
 )
 
-__all__ = ["PRESETS"]
+__all__ = ["MATH_PRESETS", "PRESETS"]
 
 PRESETS: dict[str, TrainConfig] = {
     "demo": TrainConfig(),
@@ -22,3 +24,14 @@ PRESETS: dict[str, TrainConfig] = {
     ),
 }
 """``demo`` is the default; ``smoke`` runs every stage within minutes and learns little."""
+
+MATH_PRESETS: dict[str, MathTrainConfig] = {
+    "demo": MathTrainConfig(),
+    "smoke": MathTrainConfig(
+        problems=ProblemsConfig(levels="1,2", train=300, validation=20, test=40),
+        sft=SFTSection(steps=200, batch=16),
+        rollouts=RolloutsConfig(per_game=1, games="all", patience=0, wave=100),
+        oreo=OREOSection(steps=40, value_warmup=10),
+    ),
+}
+"""The same for ``oreo-agent train math``."""

@@ -17,6 +17,7 @@ from oreo_agent.pipeline.results import (
     RunResults,
     compare,
     pool,
+    wastes_commands,
 )
 
 __all__ = ["comparisons", "markdown", "write_plots"]
@@ -56,13 +57,15 @@ def markdown(runs: Sequence[RunResults], *, command: str) -> str:
         "",
     ]
     splits = list(methods[0].by_split())
-    lines += ["| method | " + " | ".join(splits) + " | wrong commands |"]
-    lines += ["|---" * (len(splits) + 2) + "|"]
+    wasted = wastes_commands(methods)
+    columns = ["method", *splits, *(["wrong commands"] if wasted else [])]
+    lines += [f"| {' | '.join(columns)} |", "|---" * len(columns) + "|"]
     for method in methods:
         table = method.by_split()
         cells = [_cell(table[split]["all"]) for split in splits]
         name = METHOD_NAMES.get(method.method, method.method)
-        lines += [f"| {name} | " + " | ".join(cells) + f" | {method.wrong_commands:.1%} |"]
+        cells += [f"{method.wrong_commands:.1%}"] if wasted else []
+        lines += [f"| {name} | {' | '.join(cells)} |"]
     notes = [f"- Seed {run.seed}: {note}." for run in runs for note in run.notes]
     lines += ["", *notes] if notes else []
     lines += ["", "## By task type", "", *_type_table(methods), ""]

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import msgspec
 
-from oreo_agent.errors import MissingError, RunFailedError, UsageError
+from oreo_agent.agents.cost import Cost
+from oreo_agent.errors import MissingError, UsageError
 from oreo_agent.evaluation import (
     GameResult,
     Proportion,
@@ -15,18 +16,29 @@ from oreo_agent.evaluation import (
     sign_flip_test,
     success_by_type,
 )
+from oreo_agent.pipeline.folder import read_found
 
-__all__ = ["Comparison", "MethodResult", "RunResults", "compare", "load_results", "pool"]
+__all__ = [
+    "Comparison",
+    "MethodResult",
+    "RunResults",
+    "compare",
+    "load_results",
+    "pool",
+    "wastes_commands",
+]
 
 HEADLINE = "oreo"
 
 
-class MethodResult(msgspec.Struct, frozen=True, kw_only=True):
+class MethodResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One policy on the held-out games."""
 
     method: str
     """``sft``, ``rejection`` or ``oreo``; ``…@T=1`` where sampled."""
     games: list[GameResult]
+    cost: Cost | None = None
+    """What the turns cost that were played now; stored ones, of a call that went on, are not in."""
 
     def by_split(self) -> dict[str, dict[str, Proportion]]:
         """Return success per split and task type; the split ``all`` holds every game."""
@@ -55,7 +67,7 @@ class Comparison(msgspec.Struct, frozen=True, kw_only=True):
     test: str
 
 
-class RunResults(msgspec.Struct, frozen=True, kw_only=True):
+class RunResults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Everything one run measured."""
 
     seed: int
@@ -78,15 +90,12 @@ def load_results(run: Path) -> RunResults:
 
     Raises:
         MissingError: The run has no results.
-        RunFailedError: The file is damaged.
+        RunFailedError: The file is damaged, or another version's.
     """
     path = run / "results.json"
     if not path.exists():
         raise MissingError(f"{path} is not there.", "Finish the run: oreo-agent train … --resume.")
-    try:
-        return msgspec.json.decode(path.read_bytes(), type=RunResults)
-    except msgspec.DecodeError as error:
-        raise RunFailedError(f"{path}: {error}.", "Finish the run again with --resume.") from error
+    return read_found(path, RunResults, fix="Finish the run again with --resume.")
 
 
 def compare(runs: Sequence[RunResults], ours: str, theirs: str) -> Comparison:
@@ -127,3 +136,8 @@ def pool(runs: Sequence[RunResults]) -> list[MethodResult]:
         )
         for name in names
     ]
+
+
+def wastes_commands(methods: Sequence[MethodResult]) -> bool:
+    """Return whether any turn had no effect; in mathematics there is no such turn."""
+    return any(method.wrong_commands for method in methods)

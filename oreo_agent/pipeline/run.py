@@ -13,7 +13,6 @@ from pathlib import Path
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
-from oreo_agent.agents.expert import ExpertAgent
 from oreo_agent.agents.language_model import load_agent
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.envs.workers import WorkerPool
@@ -32,9 +31,9 @@ from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.rendering import Renderer
 from oreo_agent.models.roles import ValueModel
 from oreo_agent.models.tokenizer import train_tokenizer
-from oreo_agent.pipeline.config import TrainConfig
+from oreo_agent.pipeline.config import RunConfig
 from oreo_agent.pipeline.display import Display, SilentDisplay
-from oreo_agent.pipeline.folder import Finished, RunFolder, write_json
+from oreo_agent.pipeline.folder import Finished, RunFolder, write_found
 from oreo_agent.pipeline.learn import Fit, fit_oreo, fit_sft
 from oreo_agent.pipeline.report import markdown, write_plots
 from oreo_agent.pipeline.results import MethodResult, RunResults
@@ -49,17 +48,16 @@ from oreo_agent.pipeline.selection import (
 )
 from oreo_agent.pipeline.single import set_threads
 from oreo_agent.pipeline.stages import (
-    EVALUATION_SPLITS,
     Games,
     choose_games,
     derive_seed,
     evaluate_agent,
-    games_folder,
     jobs_for,
     library_versions,
     open_pool,
     play,
 )
+from oreo_agent.pipeline.worlds import world_of
 from oreo_agent.rollout import Job
 
 __all__ = ["Run", "train"]
@@ -69,7 +67,7 @@ _NOTHING_WON = "no rollout was successful: rejection sampling is the SFT policy 
 
 
 def train(
-    config: TrainConfig,
+    config: RunConfig,
     out: Path,
     *,
     episodes: Sequence[Path] = (),
@@ -119,7 +117,7 @@ def train(
         "config": asdict(config),
         "episodes": [fingerprint(path) for path in episode_files(episodes)],
         "checkpoint": None if checkpoint is None else str(checkpoint),
-        "versions": library_versions(),
+        "versions": library_versions(world_of(config)),
     }
     folder = RunFolder(out)
     with folder.claim(identity, resume=resume, force=force):
@@ -129,10 +127,12 @@ def train(
 class Run:
     """A run under way in a claimed folder."""
 
-    def __init__(self, config: TrainConfig, folder: RunFolder, display: Display) -> None:
+    def __init__(self, config: RunConfig, folder: RunFolder, display: Display) -> None:
         self.config = config
         self.folder = folder
         self.display = display
+        self.world = world_of(config)
+        self.versions = library_versions(self.world)
         cores = set_threads(config.threads)
         self.workers = config.workers or cores
 
@@ -146,8 +146,8 @@ class Run:
             start: The starting policy, in place of SFT.
             command: Printed in the report.
         """
-        options = games_folder(self.config.games, self.display)
-        with open_pool(options, self.workers) as pool:
+        options = self.world.prepare(self.display)
+        with open_pool(self.world, options, self.workers) as pool:
             games = self._stage_games(pool)
             if given is not None:
                 held_out = {task for tasks in games.held_out.values() for task in tasks}
@@ -156,19 +156,21 @@ class Run:
                 self._stage_sft(pool, games, given)
             else:
                 self._keep_start(start)
-            rollouts = self._rollouts(pool, games) if given is None else given
+            rollouts = given
+            if rollouts is None:
+                rollouts = self._rollouts(pool, games, demonstrated=start is None)
             self._stage_rejection(rollouts)
             self._stage_oreo(rollouts)
             methods = self._evaluate(pool, games)
         results = RunResults(
             seed=self.config.seed,
-            source=self._source(),
+            source=self.world.source,
             methods=methods,
             seconds=self.folder.seconds(),
             decoding=self._decoding(),
             notes=self._notes(games),
         )
-        write_json(self.folder.path / "results.json", results)
+        write_found(self.folder.path / "results.json", results)
         write_plots(results, self.folder.path / "metrics", self.folder.path / "plots")
         write_whole(self.folder.path / "report.md", markdown([results], command=command).encode())
         return results
@@ -176,7 +178,7 @@ class Run:
     def _stage_games(self, pool: WorkerPool) -> Games:
         games = self.folder.done("games", Games)
         if games is None:
-            games = choose_games(pool, self.config.games)
+            games = choose_games(pool, self.world)
             self.folder.finish("games", games)
         return games
 
@@ -187,9 +189,10 @@ class Run:
         if given is None:
             shown, checked = self._demonstrations(pool, games)
         else:
-            shown, checked = hold_out(successes(given), self.config.games.validation)
+            shown, checked = hold_out(successes(given), self.world.validation)
         with self.folder.timed("sft"):
-            tokenizer = train_tokenizer(texts(shown if given is None else given))
+            corpus = texts(shown if given is None else given)
+            tokenizer = train_tokenizer(corpus, spells_numbers=self.world.spells_numbers)
             renderer = Renderer(tokenizer)
             fresh = build_policy(self.config.model.preset, tokenizer, seed=self._seed("weights"))
             fit = self._fit("sft", self.config.sft.steps, self.config.sft.batch)
@@ -207,7 +210,7 @@ class Run:
     ) -> tuple[list[Episode], list[Episode]]:
         """Let the expert play; return its successes on training and on validation games."""
         section = self.config.demonstrations
-        agent = ExpertAgent(noise=section.noise, per_episode=True)
+        agent = self.world.expert(noise=section.noise, per_episode=True)
         chosen = games.train[: section.games] if section.games else games.train
         found = []
         for name, tasks, per_game in (
@@ -221,12 +224,19 @@ class Run:
         need(found[0], "the expert won no game", "Lower demonstrations.noise or add games.")
         return found[0], found[1]
 
-    def _rollouts(self, pool: WorkerPool, games: Games) -> list[Episode]:
-        """Let the SFT policy play the training games."""
+    def _rollouts(self, pool: WorkerPool, games: Games, *, demonstrated: bool) -> list[Episode]:
+        """Let the SFT policy play training games, those first that it was not shown."""
         section = self.config.rollouts
-        agent = load_agent(self._path("sft"), temperature=section.temperature)
+        shown = self.config.demonstrations.games if demonstrated and section.games == "new" else 0
+        agent = load_agent(
+            self._path("sft"), temperature=section.temperature, max_tokens=self.world.max_tokens
+        )
         jobs = jobs_for(
-            games.train, split="train", per_game=section.per_game, seed=(self._seed("rollouts"),)
+            games.train[shown:] or games.train,
+            split="train",
+            per_game=section.per_game,
+            seed=(self._seed("rollouts"),),
+            patience=section.patience or None,
         )
         with self.folder.timed("rollouts"):
             episodes = self._play(pool, agent, jobs, "rollouts")
@@ -271,7 +281,10 @@ class Run:
                 result = self.folder.done(f"evaluate-{name}", MethodResult)
                 if result is None:
                     agent = load_agent(
-                        self._path(method), temperature=temperature, restricted=section.restricted
+                        self._path(method),
+                        temperature=temperature,
+                        restricted=section.restricted,
+                        max_tokens=self.world.max_tokens,
                     )
                     with self.folder.timed(f"evaluate-{name}", mark=False):
                         result = evaluate_agent(
@@ -280,8 +293,9 @@ class Run:
                             games.held_out,
                             self.folder.path / "episodes" / f"evaluate-{name}",
                             method=name,
-                            seed=self.config.games.seed,
+                            seed=self.world.seed,
                             wave=self.config.rollouts.wave,
+                            versions=self.versions,
                             display=self.display,
                         )
                     self.folder.finish(f"evaluate-{name}", result)
@@ -302,6 +316,7 @@ class Run:
             self.folder.path / "episodes" / name,
             wave=self.config.rollouts.wave,
             stage=name,
+            versions=self.versions,
             display=self.display,
         )
 
@@ -348,7 +363,7 @@ class Run:
             policy=policy,
             value=value,
             tokenizer=tokenizer,
-            meta=CheckpointMeta(method=method, seed=self.config.seed, versions=library_versions()),
+            meta=CheckpointMeta(method=method, seed=self.config.seed, versions=self.versions),
         )
 
     def _path(self, name: str) -> Path:
@@ -356,10 +371,6 @@ class Run:
 
     def _seed(self, purpose: str) -> int:
         return derive_seed(self.config.seed, purpose) % 2**31
-
-    def _source(self) -> str:
-        games = self.config.games
-        return f"{games.source} ({games.size})" if games.source == "houses" else games.source
 
     def _decoding(self) -> str:
         section = self.config.evaluation
@@ -369,7 +380,9 @@ class Run:
 
     def _notes(self, games: Games) -> list[str]:
         mark = self.folder.done("rejection", Finished)
-        notes = [f"there were no {s} games" for s in EVALUATION_SPLITS if not games.held_out.get(s)]
+        notes = [
+            f"there were no {s} games" for s in self.world.held_out if not games.held_out.get(s)
+        ]
         if mark is not None and mark.counts.get("successful") == 0:
             notes.append(_NOTHING_WON)
         return notes

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.errors import RunFailedError
-from oreo_agent.models.rendering import prompt_text
+from oreo_agent.models.rendering import opening_text, prompt_text
 from oreo_agent.pipeline.display import Display
 
 __all__ = ["apart_from", "fingerprint", "hold_out", "need", "successes", "texts", "with_return"]
@@ -59,8 +59,8 @@ def texts(episodes: Sequence[Episode]) -> Iterator[str]:
     """Return every text that the tokenizer should know, as the renderer shows it."""
     for episode in episodes:
         for index, turn in enumerate(episode.turns):
-            seen = prompt_text(turn.observation)
-            yield f"{episode.goal}\n{seen}" if index == 0 else seen
+            seen = turn.observation
+            yield opening_text(episode.goal, seen) if index == 0 else prompt_text(seen)
             yield turn.executed.message
 
 

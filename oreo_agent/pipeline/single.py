@@ -11,24 +11,26 @@ from pathlib import Path
 
 import torch
 
-from oreo_agent.agents.expert import ExpertAgent
+from oreo_agent.agents.choice import AgentChoice, AgentKind
 from oreo_agent.agents.language_model import load_agent
+from oreo_agent.agents.loading import load_search_agent
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.agents.random import RandomAgent
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import UsageError
-from oreo_agent.pipeline.config import TrainConfig
+from oreo_agent.pipeline.config import RunConfig, TrainConfig
 from oreo_agent.pipeline.display import Display, SilentDisplay
-from oreo_agent.pipeline.folder import RunFolder, write_json
+from oreo_agent.pipeline.folder import RunFolder, write_found
 from oreo_agent.pipeline.results import MethodResult
 from oreo_agent.pipeline.stages import (
     choose_tasks,
     evaluate_agent,
-    games_folder,
     jobs_for,
+    library_versions,
     open_pool,
     play,
 )
+from oreo_agent.pipeline.worlds import World, world_of
 
 __all__ = ["available_cores", "collect", "evaluate", "make_agent", "set_threads"]
 
@@ -66,33 +68,50 @@ def make_agent(
     temperature: float = 0.0,
     restricted: bool = False,
     noise: float = 0.0,
+    world: World | None = None,
 ) -> Agent:
     """Return an agent by kind.
 
     Args:
-        kind: ``model``, ``expert`` or ``random``.
+        kind: ``model``, ``expert``, ``random``, or a search such as ``value:5``; see `AgentChoice`.
         checkpoint: The model's folder.
         temperature: Of the model; 0 is greedy.
         restricted: Restrict the model's decoding to admissible actions.
         noise: Of the expert: the share of turns with another action.
+        world: Whose expert, and how long a message may be; by default ALFWorld's.
 
     Raises:
-        UsageError: The kind is unknown.
+        UsageError: The kind is unknown, or does not fit the world or the checkpoint.
         MissingError: There is no checkpoint at the path.
     """
-    if kind == "model":
-        if checkpoint is None:
-            raise UsageError("no checkpoint is named.", "Name one with --checkpoint.")
-        return load_agent(checkpoint, temperature=temperature, restricted=restricted)
-    if kind == "expert":
-        return ExpertAgent(noise=noise)
-    if kind == "random":
+    world = world or world_of(TrainConfig())
+    choice = AgentChoice.parse(kind)
+    choice.check_environment(world.env)
+    if choice.kind is AgentKind.EXPERT:
+        return world.expert(noise=noise)
+    if choice.kind is AgentKind.RANDOM:
         return RandomAgent()
-    raise UsageError(f"unknown agent {kind!r}.", "Choose model, expert or random.")
+    if checkpoint is None:
+        raise UsageError("no checkpoint is named.", "Name one with --checkpoint.")
+    if choice.kind is AgentKind.MODEL:
+        return load_agent(
+            checkpoint,
+            temperature=temperature,
+            restricted=restricted,
+            max_tokens=world.max_tokens,
+        )
+    return load_search_agent(
+        choice,
+        checkpoint,
+        temperature=temperature,
+        restricted=restricted,
+        max_tokens=world.max_tokens,
+        horizon=world.horizon,
+    )
 
 
 def evaluate(
-    config: TrainConfig,
+    config: RunConfig,
     agent: Agent,
     *,
     name: str,
@@ -123,7 +142,8 @@ def evaluate(
     """
     display = display or SilentDisplay()
     cores = set_threads(config.threads)
-    options = games_folder(config.games, display)
+    world = world_of(config)
+    options = world.prepare(display)
     with ExitStack() as stack:
         if out is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oreo-eval-")))
@@ -131,8 +151,8 @@ def evaluate(
             identity = _identity(config, agent, name=name, split=split, limit=limit)
             stack.enter_context(RunFolder(out).claim(identity, resume=True, force=force))
             folder = out / "episodes"
-        pool = stack.enter_context(open_pool(options, config.workers or cores))
-        tasks = choose_tasks(pool, config.games, split)[:limit]
+        pool = stack.enter_context(open_pool(world, options, config.workers or cores))
+        tasks = choose_tasks(pool, world, split)[:limit]
         if same_games_as is not None and same_games_as.won().keys() != set(tasks):
             raise UsageError(
                 f"the results of {same_games_as.method} to compare with are of other games.",
@@ -146,15 +166,16 @@ def evaluate(
             method=name,
             seed=config.seed,
             wave=config.rollouts.wave,
+            versions=library_versions(world),
             display=display,
         )
         if out is not None:
-            write_json(out / "results.json", result)
+            write_found(out / "results.json", result)
     return result
 
 
 def collect(
-    config: TrainConfig,
+    config: RunConfig,
     agent: Agent,
     out: Path,
     *,
@@ -173,13 +194,14 @@ def collect(
     """
     display = display or SilentDisplay()
     cores = set_threads(config.threads)
-    options = games_folder(config.games, display)
+    world = world_of(config)
+    options = world.prepare(display)
     identity = _identity(config, agent, split=split, count=count)
     with (
         RunFolder(out).claim(identity, resume=True, force=force),
-        open_pool(options, config.workers or cores) as pool,
+        open_pool(world, options, config.workers or cores) as pool,
     ):
-        tasks = choose_tasks(pool, config.games, split)
+        tasks = choose_tasks(pool, world, split)
         rounds = -(-count // len(tasks))
         jobs = jobs_for(tasks, split=split, per_game=rounds, seed=(config.seed, "collect"))
         return play(
@@ -189,10 +211,11 @@ def collect(
             out / "episodes",
             wave=config.rollouts.wave,
             stage="collect",
+            versions=library_versions(world),
             display=display,
         )
 
 
-def _identity(config: TrainConfig, agent: Agent, **call: object) -> dict[str, object]:
+def _identity(config: RunConfig, agent: Agent, **call: object) -> dict[str, object]:
     """Return what a call is, for `RunFolder.claim`: an agent's name changes with its weights."""
     return {"config": asdict(config), "agent": agent.name, "sampling": agent.sampling, **call}

@@ -11,34 +11,31 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
+from oreo_agent.agents.cost import CountsCost, cost_between
 from oreo_agent.agents.protocol import Agent
-from oreo_agent.envs.alfworld.houses import ensure_houses
 from oreo_agent.envs.workers import WorkerPool
 from oreo_agent.episodes.record import Episode, Outcome
-from oreo_agent.errors import ConfigError, MissingError, RunFailedError, UsageError
+from oreo_agent.errors import MissingError, RunFailedError, UsageError
 from oreo_agent.evaluation import game_results
-from oreo_agent.pipeline.config import GamesConfig
 from oreo_agent.pipeline.results import MethodResult
+from oreo_agent.pipeline.worlds import World
 from oreo_agent.rollout import Job, collect, wave_path
 
 if TYPE_CHECKING:
     from oreo_agent.pipeline.display import Display
 
 __all__ = [
-    "EVALUATION_SPLITS",
     "Games",
     "choose_games",
     "choose_tasks",
     "derive_seed",
     "evaluate_agent",
-    "games_folder",
     "jobs_for",
     "library_versions",
     "open_pool",
     "play",
 ]
 
-EVALUATION_SPLITS = ("valid_seen", "valid_unseen")
 _BROKEN_SHARE = 0.05
 """More episodes than this that break off by an error are a fault of the whole."""
 
@@ -52,9 +49,9 @@ class Games(msgspec.Struct, frozen=True, kw_only=True):
     """Split to tasks."""
 
 
-def library_versions() -> dict[str, str]:
+def library_versions(world: World) -> dict[str, str]:
     """Return the versions that a result depends on."""
-    names = ("oreo-agent", "alfworld", "textworld", "torch", "transformers")
+    names = ("oreo-agent", *world.libraries, "torch", "transformers")
     return {name: metadata.version(name) for name in names}
 
 
@@ -64,93 +61,63 @@ def derive_seed(*parts: object) -> int:
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
 
 
-def games_folder(config: GamesConfig, display: Display) -> dict[str, object]:
-    """Return the options for `envs.make` that open the games; generate houses if need be.
-
-    Generated houses are kept in the user's cache and shared by all runs with the same seed.
-
-    Raises:
-        ConfigError: Houses are to be generated, but not how many.
-    """
-    options: dict[str, object] = {"horizon": config.horizon}
-    if config.source == "houses":
-        if not config.train:
-            raise ConfigError(
-                "games.train is 0, all there are: houses are made in the number asked for.",
-                "Set games.train, e.g. -s games.train=900.",
-            )
-        counts = {
-            "train": config.train + config.validation,
-            "valid_seen": config.valid_seen,
-            "valid_unseen": config.valid_unseen,
-        }
-        display.stage("games", sum(counts.values()))
-        root = ensure_houses(
-            size=config.size,
-            counts=counts,
-            seed=config.seed,
-            progress=lambda done, total: display.advance(done, {}),
-        )
-        display.advance(sum(counts.values()), {})
-        return {**options, "games": str(root)}
-    display.stage("games", 1)
-    display.advance(1, {})
-    if config.data:
-        options["data"] = config.data
-    return {**options, "games": config.source}
-
-
-def open_pool(options: Mapping[str, object], workers: int) -> WorkerPool:
+def open_pool(world: World, options: Mapping[str, object], workers: int) -> WorkerPool:
     """Start the environment processes."""
-    return WorkerPool("alfworld", dict(options), processes=workers)
+    return WorkerPool(world.env, dict(options), processes=workers)
 
 
-def choose_games(pool: WorkerPool, config: GamesConfig) -> Games:
+def choose_games(pool: WorkerPool, world: World) -> Games:
     """Choose a run's tasks: by sorted id, or a seeded sample where fewer are wanted than there are.
 
     Raises:
         MissingError: There are no training games, or no held-out games at all.
     """
-    train, validation = _training(pool, config)
+    train, validation = _training(pool, world)
     held_out: dict[str, list[str]] = {}
-    for split in EVALUATION_SPLITS:
+    for split, count in world.held_out.items():
         try:
             tasks = pool.tasks(split)
         except MissingError:
             continue
-        held_out[split] = sorted(_sample(tasks, getattr(config, split), config.seed))
+        held_out[split] = sorted(_sample(tasks, count, world.seed))
     if not any(held_out.values()):
-        raise MissingError(
-            "no held-out games to evaluate on.", "Run: oreo-agent data download alfworld."
-        )
+        raise MissingError("no held-out games to evaluate on.", world.way_out)
     return Games(train=train, validation=validation, held_out=held_out)
 
 
-def choose_tasks(pool: WorkerPool, config: GamesConfig, split: str) -> list[str]:
-    """Return the games of one split that a run with this configuration plays.
+def choose_tasks(pool: WorkerPool, world: World, split: str) -> list[str]:
+    """Return the games of one split that a run in this world plays.
 
     Raises:
         UsageError: There is no such split.
         MissingError: The split has no games.
     """
-    if split in EVALUATION_SPLITS:
-        tasks = sorted(_sample(pool.tasks(split), getattr(config, split), config.seed))
+    counts = {**world.held_out, **world.others}
+    if split in counts:
+        tasks = sorted(_sample(pool.tasks(split), counts[split], world.seed))
     elif split == "train":
-        tasks, _ = _training(pool, config)
+        tasks, _ = _training(pool, world)
     else:
-        known = ", ".join(("train", *EVALUATION_SPLITS))
+        known = ", ".join(("train", *counts))
         raise UsageError(f"there is no split {split!r}.", f"Splits are {known}.")
     if not tasks:
-        raise MissingError(f"no games in {split}.", "Raise games.* or choose another --split.")
+        raise MissingError(
+            f"no games in {split}.", f"Raise {world.section}.{split} or choose another --split."
+        )
     return tasks
 
 
 def jobs_for(
-    tasks: Sequence[str], *, split: str, per_game: int, seed: tuple[object, ...]
+    tasks: Sequence[str],
+    *,
+    split: str,
+    per_game: int,
+    seed: tuple[object, ...],
+    patience: int | None = None,
 ) -> list[Job]:
     """Return ``per_game`` jobs a task, sample by sample, each with a seed of its own."""
     return [
-        Job(task=task, split=split, seed=derive_seed(*seed, task, sample))
+        Job(task=task, split=split, seed=derive_seed(*seed, task, sample), patience=patience)
         for sample in range(per_game)
         for task in tasks
     ]
@@ -164,6 +131,7 @@ def play(
     *,
     wave: int,
     stage: str,
+    versions: Mapping[str, str],
     display: Display,
 ) -> list[Episode]:
     """Play jobs into a folder, and show how it goes.
@@ -188,8 +156,9 @@ def play(
         jobs,
         folder,
         wave_size=wave,
-        versions=library_versions(),
+        versions=versions,
         progress=progress,
+        on_broken=lambda e: display.note(f"{stage}: played again: {e.task}: {e.error}"),
     )
     failed = [index for index, e in enumerate(episodes) if e.outcome is Outcome.ERROR]
     if failed:
@@ -213,6 +182,7 @@ def evaluate_agent(
     method: str,
     seed: int,
     wave: int,
+    versions: Mapping[str, str],
     display: Display,
 ) -> MethodResult:
     """Play every held-out game once and return the results per game.
@@ -225,6 +195,7 @@ def evaluate_agent(
         for split in games
         for job in jobs_for(games[split], split=split, per_game=1, seed=(seed, "evaluation"))
     ]
+    before = agent.cost if isinstance(agent, CountsCost) else None
     episodes = play(
         pool,
         agent,
@@ -232,6 +203,7 @@ def evaluate_agent(
         folder,
         wave=wave,
         stage=f"evaluate {method}",
+        versions=versions,
         display=display,
     )
     failed = [index for index, e in enumerate(episodes) if e.outcome is Outcome.ERROR]
@@ -242,7 +214,10 @@ def evaluate_agent(
             f"evaluation of {method}: game {first.task} broke off: {first.error}",
             "Mend the cause and resume: its wave is played again.",
         )
-    return MethodResult(method=method, games=game_results(episodes))
+    cost = None
+    if before is not None and isinstance(agent, CountsCost):
+        cost = cost_between(before, agent.cost)
+    return MethodResult(method=method, games=game_results(episodes), cost=cost)
 
 
 def _forget_waves(folder: Path, failed: Sequence[int], wave: int) -> None:
@@ -250,15 +225,15 @@ def _forget_waves(folder: Path, failed: Sequence[int], wave: int) -> None:
         wave_path(folder, index // wave).unlink(missing_ok=True)
 
 
-def _training(pool: WorkerPool, config: GamesConfig) -> tuple[list[str], list[str]]:
+def _training(pool: WorkerPool, world: World) -> tuple[list[str], list[str]]:
     """Return the training games, and those held out for validation."""
-    wanted = config.train + config.validation if config.train else 0
-    tasks = _sample(pool.tasks("train"), wanted, config.seed)
-    size = len(tasks) - config.validation
+    wanted = world.train + world.validation if world.train else 0
+    tasks = _sample(pool.tasks("train"), wanted, world.seed)
+    size = len(tasks) - world.validation
     if size <= 0:
         raise MissingError(
-            f"{len(tasks)} training games, but {config.validation} are held out for validation.",
-            "Lower games.validation or add games.",
+            f"{len(tasks)} training games, but {world.validation} are held out for validation.",
+            f"Lower {world.section}.validation or add games.",
         )
     return tasks[:size], tasks[size:]
 

@@ -11,7 +11,7 @@ from oreo_agent.envs.api import Observation, TaskId, TextEnv
 from oreo_agent.episodes.record import Episode, Outcome, Turn, new_episode_id, utc_now
 from oreo_agent.session.replay import Replayed
 
-__all__ = ["branch_of", "new_episode"]
+__all__ = ["branch_of", "continuation_of", "new_episode"]
 
 
 def new_episode(env: TextEnv, agent: Agent, task: TaskId, observation: Observation) -> Episode:
@@ -69,6 +69,17 @@ def branch_of(
         model=agent.name,
         sampling=agent.sampling,
         versions=dict(versions),
+    )
+
+
+def continuation_of(parent: Episode) -> Episode:
+    """Return a new episode that goes on where its parent, which stays as it is, stands now."""
+    return msgspec.structs.replace(
+        parent,
+        id=new_episode_id(),
+        parent=parent.id,
+        fork_turn=len(parent.turns),
+        created=utc_now(),
     )
 
 

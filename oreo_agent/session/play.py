@@ -3,31 +3,25 @@
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import msgspec
 
 from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
+from oreo_agent.agents.simulation import OneEnvPool, PlansWithEnv, Simulator
 from oreo_agent.envs.api import StepResult, TaskId, TextEnv
+from oreo_agent.envs.forking import forkable
 from oreo_agent.episodes.journal import HeldJournal
-from oreo_agent.episodes.record import (
-    Decision,
-    Episode,
-    Executed,
-    Outcome,
-    Turn,
-    new_episode_id,
-    utc_now,
-)
+from oreo_agent.episodes.record import Decision, Episode, Executed, Outcome
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import OreoAgentError, RunFailedError, UsageError
+from oreo_agent.session.current import CurrentEpisode
 from oreo_agent.session.ledger import Ledger
-from oreo_agent.session.opening import branch_of, new_episode
-from oreo_agent.session.replay import replay_turns
-from oreo_agent.session.state import EventKind, SessionEvent, SessionState, choice_options
-from oreo_agent.session.turns import by_human, outcome_of, past_turn, turn_seed
+from oreo_agent.session.opening import branch_of, continuation_of, new_episode
+from oreo_agent.session.replay import Replayed, replay_turns, speaks
+from oreo_agent.session.state import EventKind, SessionEvent, SessionState
+from oreo_agent.session.turns import by_human, outcome_of
 
 __all__ = ["Session"]
 
@@ -47,6 +41,8 @@ class Session:
         seed: Seeds the task, the environment and the agent's turns.
         journals: Folder of the journals; None keeps none.
         versions: Library versions for the record.
+        reopen: Makes the environment anew for a dialect, to go on from a record that speaks another
+            than ``env``; the session closes that one too.
     """
 
     def __init__(
@@ -59,8 +55,10 @@ class Session:
         seed: int = 0,
         journals: Path | None = None,
         versions: Mapping[str, str] | None = None,
+        reopen: Callable[[str], TextEnv] | None = None,
     ) -> None:
-        self._env = env
+        self._env = _playable(env, agent)
+        self._reopen = reopen
         self._agent = agent
         self._task = task
         self._split = split
@@ -68,14 +66,8 @@ class Session:
         self._versions = dict(versions or {})
         self._ledger = Ledger(journals, self._notice)
         self._subscribers: list[Callable[[SessionEvent], None]] = []
-        self._episode: Episode | None = None
-        self._admissible: tuple[str, ...] | None = None
-        self._decision: AgentDecision | None = None
-        self._over = False
-        self._failure: str | None = None
+        self._current: CurrentEpisode | None = None
         self._branches = 0
-        self._began = 0.0
-        self._began_at = ""
 
     def subscribe(self, callback: Callable[[SessionEvent], None]) -> Callable[[], None]:
         """Call ``callback`` with every event, in the owner's thread; returns how to stop that."""
@@ -89,18 +81,8 @@ class Session:
         Raises:
             UsageError: The session was not started.
         """
-        episode = self._current()
-        return SessionState(
-            episode=episode,
-            horizon=self._env.spec.horizon,
-            action_help=self._env.spec.action_help,
-            admissible=self._admissible,
-            decision=self._decision,
-            options=() if self._over else choice_options(self._decision, self._admissible),
-            over=self._over,
-            failure=self._failure,
-            unsaved=len(self._ledger.unsaved(episode)),
-        )
+        playing = self._playing()
+        return playing.snapshot(self._env.spec, len(self._ledger.unsaved(playing.episode)))
 
     def start(self) -> SessionState:
         """Reset the environment.
@@ -114,9 +96,9 @@ class Session:
         self._open(
             msgspec.structs.replace(
                 episode, split=self._split, versions=self._versions, seed=self._seed
-            )
+            ),
+            observation.admissible,
         )
-        self._arrive(observation.admissible)
         return self._emit(EventKind.STARTED)
 
     def resume(
@@ -153,21 +135,22 @@ class Session:
 
     def propose(self) -> AgentDecision | None:
         """Ask the agent, once a turn; None if the episode is over or the agent failed."""
-        if self._over or self._decision is not None:
-            return self._decision
+        playing = self._playing()
+        if playing.over or playing.decision is not None:
+            return playing.decision
         try:
-            (decision,) = self._agent.act([self._request(self._current())])
+            decision = self._ask(playing.request(self._seed, self._branches))
         except Exception as error:
             self._fail("agent", error)
             return None
-        self._decision = decision
+        playing.decision = decision
         self._emit(EventKind.PROPOSED)
         return decision
 
     def step(self) -> SessionState:
         """Do what the agent wants to do; a proposal without an action ends it as ``invalid``."""
         decision = self.propose()
-        if self._over or decision is None:
+        if decision is None or self._playing().over:
             return self.state
         proposal = decision.proposal
         executed = Executed(
@@ -189,13 +172,13 @@ class Session:
             UsageError: There is no such option, the episode is over, or another turn was played
                 since.
         """
-        self._expect_open()
-        if turn not in (None, len(self._current().turns)):
+        playing = self._expect_open()
+        if turn not in (None, len(playing.episode.turns)):
             raise UsageError("The choice came too late: play has moved on.", "Choose again.")
-        known = {option.action for option in self.state.options} | set(self._admissible or ())
+        known = {option.action for option in self.state.options} | set(playing.admissible or ())
         if action not in known:
             raise UsageError(f"{action!r} cannot be chosen here.", "Take over to type it.")
-        if self._decision is not None and action == self._decision.proposal.action:
+        if playing.decision is not None and action == playing.decision.proposal.action:
             return self.step()
         return self._execute(by_human(action), Decision.CHOOSE)
 
@@ -221,15 +204,16 @@ class Session:
         Raises:
             UsageError: There is no such turn, or nothing to undo.
         """
-        old = self._current()
+        playing = self._playing()
+        old = playing.episode
         if not 0 <= turn <= len(old.turns):
             raise UsageError(f"There is no turn {turn}.", f"The episode has {len(old.turns)}.")
-        if turn == len(old.turns) and self._failure is None:
+        if turn == len(old.turns) and playing.failure is None:
             raise UsageError("There is nothing to undo here.", "Select an earlier turn.")
         try:
             self._branch(old, turn)
         except Exception as error:
-            if not self._over:
+            if not self._playing().over:
                 self._end(Outcome.UNFINISHED)
             return self._fail("environment", error)
         return self._branched(f"back after turn {turn}, on a branch of {old.id}")
@@ -245,13 +229,13 @@ class Session:
         Raises:
             RunFailedError: The store cannot be written; the journals stay.
         """
-        count = self._ledger.save(self._current(), store, shard)
+        count = self._ledger.save(self._playing().episode, store, shard)
         self._emit(EventKind.SAVED, f"{count} saved to {store.path}")
         return count
 
     def discard(self) -> SessionState:
         """End play and delete the journals: nothing of it is offered at the next start."""
-        self._over = True
+        self._playing().over = True
         self._ledger.forget()
         return self._emit(EventKind.DISCARDED)
 
@@ -260,38 +244,31 @@ class Session:
         self._ledger.close()
         self._env.close()
 
+    def _ask(self, request: ActRequest) -> AgentDecision:
+        if not isinstance(self._agent, PlansWithEnv):
+            (decision,) = self._agent.act([request])
+            return decision
+        simulator = Simulator(OneEnvPool(forkable(self._env)), {request.episode: 0})
+        (decision,) = self._agent.act_with([request], simulator)
+        for fault in simulator.return_to_present().values():
+            raise fault.error()
+        return decision
+
     def _execute(self, executed: Executed, decision: Decision) -> SessionState:
         if self._ledger.is_saved:
             self._continue_saved()
-        episode = self._current()
-        asked = self._decision
+        playing = self._playing()
         result: StepResult | None = None
         failure: Exception | None = None
         try:
             result = self._env.step(executed.action) if executed.action else None
         except Exception as error:
             failure = error
-        turn = Turn(
-            observation=episode.final_observation or "",
-            executed=executed,
-            proposed=asked.proposal if asked else None,
-            decision=decision,
-            admissible=self._admissible,
-            candidates=asked.candidates if asked else (),
-            value=asked.value if asked else None,
-            reward=result.reward if result else 0.0,
-            started=self._began_at,
-            seconds=round(time.monotonic() - self._began, 3),
-        )
-        answer = result.observation.text if result else None
-        self._episode = msgspec.structs.replace(
-            episode, turns=(*episode.turns, turn), final_observation=answer
-        )
         # On the disk before anybody sees it.
-        self._ledger.turn(turn, answer)
+        self._ledger.turn(*playing.add_turn(executed, decision, result))
         if failure is not None:
             return self._fail("environment", failure)
-        self._arrive(result.observation.admissible if result else None)
+        playing.arrive(result.observation.admissible if result else None)
         outcome = outcome_of(result) if result else Outcome.INVALID
         if outcome is not None:
             self._end(outcome)
@@ -299,65 +276,64 @@ class Session:
         return state if outcome is None else self._emit(EventKind.ENDED, outcome.value)
 
     def _branch(self, parent: Episode, keep: int) -> None:
-        replayed = replay_turns(self._env, parent, keep)
-        if self._episode is not None:
-            if not self._over:
+        replayed = self._replay(parent, keep)
+        if self._current is not None:
+            if not self._current.over:
                 self._end(Outcome.UNFINISHED)
             self._shelve()
         self._branches += 1
-        self._open(branch_of(parent, keep, replayed, self._agent, self._versions))
-        self._arrive(replayed.observation.admissible)
+        child = branch_of(parent, keep, replayed, self._agent, self._versions)
+        self._open(child, replayed.observation.admissible)
         outcome = outcome_of(replayed.last) if replayed.last is not None else None
         if outcome is not None:
             self._end(outcome)
 
+    def _replay(self, parent: Episode, keep: int) -> Replayed:
+        """Play a record again, where it speaks another dialect in a new environment."""
+        if self._reopen is None or parent.dialect is None or speaks(self._env, parent):
+            return replay_turns(self._env, parent, keep)
+        env = _playable(self._reopen(parent.dialect), self._agent)
+        try:
+            replayed = replay_turns(env, parent, keep)
+        except BaseException:
+            env.close()
+            raise
+        self._env.close()
+        self._env = env
+        return replayed
+
     def _branched(self, message: str) -> SessionState:
         state = self._emit(EventKind.BRANCHED, message)
-        return self._emit(EventKind.ENDED, state.episode.outcome.value) if self._over else state
+        return self._emit(EventKind.ENDED, state.episode.outcome.value) if state.over else state
 
     def _continue_saved(self) -> None:
         """Open a branch where the saved episode stands: what is in a store is not edited."""
-        parent = self._current()
+        playing = self._playing()
         self._shelve()
-        self._open(
-            msgspec.structs.replace(
-                parent,
-                id=new_episode_id(),
-                parent=parent.id,
-                fork_turn=len(parent.turns),
-                created=utc_now(),
-            )
-        )
+        playing.episode = continuation_of(playing.episode)
+        self._ledger.open(playing.episode)
 
     def _shelve(self) -> None:
-        episode = self._current()
+        episode = self._playing().episode
         self._agent.forget(episode.id)
         self._ledger.shelve(episode)
 
-    def _open(self, episode: Episode) -> None:
-        self._episode = episode
-        self._over = False
-        self._failure = None
+    def _open(self, episode: Episode, admissible: tuple[str, ...] | None) -> None:
+        self._current = CurrentEpisode(episode, admissible)
         self._ledger.open(episode)
 
-    def _arrive(self, admissible: tuple[str, ...] | None) -> None:
-        self._admissible = admissible
-        self._decision = None
-        self._began = time.monotonic()
-        self._began_at = utc_now()
-
     def _end(self, outcome: Outcome, error: str | None = None) -> None:
-        self._episode = msgspec.structs.replace(self._current(), outcome=outcome, error=error)
-        self._over = True
+        self._playing().end(outcome, error)
         self._ledger.end(outcome, error)
 
     def _fail(self, boundary: str, error: Exception) -> SessionState:
         kind = "" if isinstance(error, OreoAgentError) else f"{type(error).__name__}: "
-        self._failure = f"{boundary}: {kind}{error}"
-        self._decision = None
-        if not self._over:
-            self._end(Outcome.ERROR, self._failure)
-        return self._emit(EventKind.FAILED, self._failure)
+        playing = self._playing()
+        playing.failure = f"{boundary}: {kind}{error}"
+        playing.decision = None
+        if not playing.over:
+            self._end(Outcome.ERROR, playing.failure)
+        return self._emit(EventKind.FAILED, playing.failure)
 
     def _draw_task(self) -> TaskId:
         self._split = self._split or self._env.spec.splits[0]
@@ -368,27 +344,16 @@ class Session:
             )
         return tasks[random.Random(self._seed).randrange(len(tasks))]
 
-    def _request(self, episode: Episode) -> ActRequest:
-        # The record's seed: a branch of another session's episode keeps that one's.
-        seed = self._seed if episode.seed is None else episode.seed
-        return ActRequest(
-            episode=episode.id,
-            goal=episode.goal,
-            history=tuple(past_turn(turn) for turn in episode.turns),
-            observation=episode.final_observation or "",
-            admissible=self._admissible,
-            seed=turn_seed(seed, self._branches, len(episode.turns)),
-        )
-
-    def _current(self) -> Episode:
-        if self._episode is None:
+    def _playing(self) -> CurrentEpisode:
+        if self._current is None:
             raise UsageError("The session was not started.", "Call start() first.")
-        return self._episode
+        return self._current
 
-    def _expect_open(self) -> None:
-        self._current()
-        if self._over:
+    def _expect_open(self) -> CurrentEpisode:
+        playing = self._playing()
+        if playing.over:
             raise UsageError("The episode is over.", "Undo to an earlier turn to go on.")
+        return playing
 
     def _notice(self, message: str) -> None:
         self._emit(EventKind.NOTICE, message)
@@ -399,3 +364,8 @@ class Session:
         for callback in tuple(self._subscribers):
             callback(event)
         return state
+
+
+def _playable(env: TextEnv, agent: Agent) -> TextEnv:
+    """Return an environment as the agent needs it; one that cannot fork is replayed."""
+    return forkable(env) if isinstance(agent, PlansWithEnv) else env

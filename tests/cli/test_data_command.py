@@ -54,7 +54,8 @@ def test_info_counts_outcomes_actors_lengths_and_dialects(
     assert found["tasks"] == 3
     assert found["outcomes"] == {"horizon": 2, "success": 1}
     assert found["turns_by_actor"] == {"policy": 8, "expert": 2}
-    assert found["turns"] == {"total": 10, "min": 2, "median": 3, "max": 5}
+    turns = {"total": 10, "min": 2, "q1": 2.5, "median": 3, "q3": 4, "max": 5}
+    assert found["turns"] == turns
     assert found["dialects"] == {"move": 3}
 
 

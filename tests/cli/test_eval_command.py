@@ -15,7 +15,7 @@ import pytest
 from oreo_agent.cli.app import main
 from oreo_agent.episodes import EpisodeStore
 from oreo_agent.errors import ExitCode
-from oreo_agent.pipeline.folder import write_json
+from oreo_agent.pipeline.folder import write_found
 from oreo_agent.pipeline.results import RunResults, load_results
 
 
@@ -208,7 +208,7 @@ def two_runs(finished_run: Path, tmp_path: Path) -> list[str]:
             )
         methods.append(msgspec.structs.replace(method, games=games))
     other = msgspec.structs.replace(results, seed=1, methods=methods)
-    write_json(tmp_path / "other/results.json", other)
+    write_found(tmp_path / "other/results.json", other)
     return [str(finished_run), str(tmp_path / "other")]
 
 
@@ -249,3 +249,17 @@ def test_damaged_results_are_named(tmp_path: Path, capsys: pytest.CaptureFixture
     (tmp_path / "results.json").write_text('{"seed": 0, "sou')
     assert main(["report", str(tmp_path)]) == ExitCode.RUN_FAILED
     assert f"error: {tmp_path}/results.json: " in capsys.readouterr().err
+
+
+def test_results_of_another_version_are_refused(
+    finished_run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    written = json.loads((finished_run / "results.json").read_text())
+    assert written["schema"] == 1
+    (tmp_path / "results.json").write_text(json.dumps({**written, "schema": 2}))
+    assert main(["report", str(tmp_path)]) == ExitCode.RUN_FAILED
+    said = capsys.readouterr().err
+    assert f"{tmp_path}/results.json: schema version 2, this program reads 1." in said
+    (tmp_path / "results.json").write_text(json.dumps({**written, "sead": 2}))
+    assert main(["report", str(tmp_path)]) == ExitCode.RUN_FAILED
+    assert "sead" in capsys.readouterr().err

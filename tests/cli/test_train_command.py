@@ -313,7 +313,7 @@ def test_another_environment_is_refused_by_name(
         arguments = (command, "scripted-elsewhere", "--out", tmp_path / "run")
         what = refused(*arguments, code=ExitCode.USAGE)
         assert "scripted-elsewhere" in what
-        assert "alfworld only" in what
+        assert "alfworld and math only" in what
 
 
 @pytest.mark.parametrize("command", ["collect", "eval"])
@@ -324,7 +324,7 @@ def test_nobody_can_be_asked_to_play_a_batch_of_games(
     assert main(arguments) == ExitCode.USAGE
     captured = capsys.readouterr()
     said = " ".join(captured.err.split())
-    assert "'human' is not one of" in said
+    assert "there is no agent 'human'" in said
     assert "expert" in said
 
 

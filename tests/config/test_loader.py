@@ -248,3 +248,22 @@ def test_settings_written_as_toml_read_back_equal(
     read = _resolve(files=(path,)).value
     assert read == settings
     assert math.copysign(1, read.oreo.beta) == 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OtherSettings:
+    seed: int = 0
+    walls: int = 4
+
+
+def test_what_only_another_command_knows_is_passed_over_in_shared_places(tmp_path: Path) -> None:
+    file = tmp_path / "oreo-agent.toml"
+    file.write_text("seed = 3\nwalls = 5\n")
+    found = resolve(
+        Settings, files=[file], env={"OREO_AGENT_OREO__STEPS": "7"}, others=[OtherSettings()]
+    )
+    assert (found.value.seed, found.value.oreo.steps) == (3, 7)
+    with pytest.raises(ConfigError, match="unknown key 'walls'"):
+        resolve(Settings, sets=["walls=5"], env={}, others=[OtherSettings()])
+    with pytest.raises(ConfigError, match="unknown key 'walls'"):
+        resolve(Settings, files=[file], env={})

@@ -1,12 +1,20 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
-from oreo_agent.pipeline.folder import Finished, RunFolder, write_json
+from oreo_agent.pipeline.folder import (
+    SCHEMA_VERSION,
+    Finished,
+    RunFolder,
+    read_found,
+    write_found,
+    write_json,
+)
 
 IDENTITY: dict[str, Any] = {"config": {"seed": 0, "games": {"train": 3}, "threads": 1}}
 
@@ -102,6 +110,31 @@ def test_a_damaged_mark_is_named_with_its_cure(folder: RunFolder) -> None:
     (folder.path / "stages/sft.json").write_text('{"seco')
     with pytest.raises(RunFailedError, match=r"sft\.json.*Delete this file"):
         folder.is_done("sft")
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1", True])
+def test_a_mark_of_another_version_is_refused(folder: RunFolder, version: object) -> None:
+    _begin(folder)
+    folder.finish("sft", Finished(seconds=1.0))
+    mark = folder.path / "stages/sft.json"
+    written = json.loads(mark.read_text())
+    assert written.pop("schema") == SCHEMA_VERSION
+    mark.write_text(json.dumps(written if version is None else {"schema": version, **written}))
+    with pytest.raises(RunFailedError, match=rf"sft\.json: schema version {version!r}, .* reads 1"):
+        folder.done("sft", Finished)
+
+
+def test_a_mark_with_an_unknown_key_is_refused(folder: RunFolder) -> None:
+    _begin(folder)
+    write_found(folder.path / "stages/sft.json", {"seconds": 1.0, "secnods": 2.0})
+    with pytest.raises(RunFailedError, match=r"sft\.json: .*secnods.* Delete this file"):
+        folder.done("sft", Finished)
+
+
+def test_what_was_found_is_read_back(tmp_path: Path) -> None:
+    found = Finished(seconds=1.5, counts={"episodes": 3})
+    write_found(tmp_path / "found.json", found)
+    assert read_found(tmp_path / "found.json", Finished, fix="") == found
 
 
 def test_time_adds_up_over_interruptions_and_then_stands_still(folder: RunFolder) -> None:

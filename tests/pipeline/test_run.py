@@ -94,7 +94,7 @@ def test_every_method_leaves_a_checkpoint_that_loads(method: str, finished_run: 
 
 @pytest.mark.parametrize(
     ("stage", "count"),
-    [("demonstrations", 10), ("validation", 4), ("rollouts", 10), ("evaluate-oreo", 8)],
+    [("demonstrations", 6), ("validation", 4), ("rollouts", 8), ("evaluate-oreo", 8)],
 )
 def test_every_stage_that_plays_keeps_its_episodes(
     stage: str, count: int, finished_run: Path
@@ -102,6 +102,12 @@ def test_every_stage_that_plays_keeps_its_episodes(
     episodes = list(EpisodeStore(finished_run / "episodes" / stage))
     assert len(episodes) == count
     assert all(episode.outcome.is_scored for episode in episodes)
+
+
+def test_rollouts_are_of_games_that_were_not_demonstrated(finished_run: Path) -> None:
+    shown = {e.task for e in EpisodeStore(finished_run / "episodes/demonstrations")}
+    played = {e.task for e in EpisodeStore(finished_run / "episodes/rollouts")}
+    assert (len(shown), len(played), shown & played) == (6, 4, set())
 
 
 def test_rollouts_record_the_tokens_and_the_policy_that_wrote_them(finished_run: Path) -> None:

@@ -1,30 +1,19 @@
+"""Playing on the live screen."""
+
 from __future__ import annotations
 
-import html
-import re
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
 
-import msgspec
-import pytest
-from textual.pilot import Pilot
 from textual.widgets import Input
 
 from oreo_agent.episodes import (
     Decision,
-    EpisodeStore,
     Outcome,
-    PendingJournal,
-    fold_journal,
-    pending_journals,
 )
 from oreo_agent.errors import MissingError
-from oreo_agent.session import Session, SessionState
+from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.driver import SessionFactory
-from oreo_agent.tui.library import open_library
 from oreo_agent.tui.screens.help import HelpScreen
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.recover import RecoverScreen
@@ -33,78 +22,8 @@ from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.takeover import TakeOverCard, complete
 from oreo_agent.tui.widgets.transcript import Transcript
 from oreo_agent.tui.widgets.value_strip import ValueStrip
-from tests.tui.scripted_world import ROUTE, ScriptedAgent, ScriptedEnv, session_factory
-
-
-@dataclass
-class Screen:
-    app: OreoApp
-    pilot: Pilot[None]
-    env: ScriptedEnv
-    agent: ScriptedAgent
-    store: Path
-
-    @property
-    def live(self) -> LiveScreen:
-        assert self.app.live_screen is not None
-        return self.app.live_screen
-
-    @property
-    def state(self) -> SessionState:
-        assert self.live.state is not None
-        return self.live.state
-
-    @property
-    def turns(self) -> int:
-        return len(self.state.episode.turns)
-
-    def text(self) -> str:
-        """What is on the screen, without styles."""
-        svg = self.app.export_screenshot()
-        rows = re.findall(r"<text[^>]*>(.*?)</text>", svg, re.DOTALL)
-        return html.unescape("".join(rows)).replace("\xa0", " ")
-
-    async def wait(self, condition: Callable[[], object]) -> None:
-        for _ in range(2000):
-            await self.pilot.pause(0.005)
-            if condition():
-                return
-        raise AssertionError(f"the condition never came true; the screen shows {self.text()}")
-
-    async def ready(self, turns: int) -> None:
-        """Wait until so many turns are played and the agent has made up its mind."""
-        await self.wait(
-            lambda: (
-                self.live.state is not None
-                and self.turns == turns
-                and (self.state.over or self.state.decision is not None)
-            )
-        )
-        await self.pilot.pause()
-
-
-@asynccontextmanager
-async def screen(
-    folder: Path,
-    *,
-    size: tuple[int, int] = (80, 24),
-    env: ScriptedEnv | None = None,
-    agent: ScriptedAgent | None = None,
-    make: SessionFactory | None = None,
-    pending: Sequence[PendingJournal] = (),
-) -> AsyncIterator[Screen]:
-    env, agent = env or ScriptedEnv(), agent or ScriptedAgent()
-    store = folder / "episodes"
-    factory = make or session_factory(env, agent, folder / "journals")
-    app = OreoApp(
-        live=lambda: LiveScreen(factory, store=store, pending=pending),
-        read_entries=lambda: open_library([store]) if store.exists() else [],
-        where="episodes",
-    )
-    async with app.run_test(size=size) as pilot:
-        yield Screen(app, pilot, env, agent, store)
-    assert app.live_screen is not None
-    assert app.live_screen.driver.close(timeout=5)
+from tests.tui.live_screen import screen
+from tests.tui.scripted_world import ROUTE, ScriptedAgent, ScriptedEnv
 
 
 async def test_it_shows_goal_observation_value_and_candidates(tmp_path: Path) -> None:
@@ -205,109 +124,6 @@ async def test_u_undoes_to_the_selected_turn_and_says_it_is_a_branch(tmp_path: P
         assert shown.state.episode.fork_turn == 1
         assert shown.live.query_one(Transcript).cursor == 1
         await shown.wait(lambda: "branch of" in shown.text())
-
-
-async def test_s_saves_and_the_journal_is_gone(tmp_path: Path) -> None:
-    async with screen(tmp_path) as shown:
-        await shown.ready(0)
-        await shown.pilot.press("space")
-        await shown.ready(1)
-        await shown.pilot.press("s")
-        await shown.wait(lambda: shown.state.unsaved == 0)
-        assert len(EpisodeStore(shown.store)) == 1
-        await shown.pilot.press("f3")
-        await shown.wait(lambda: isinstance(shown.app.screen, ReplayScreen))
-        await shown.wait(lambda: "1 of 1 episodes" in shown.text())
-        await shown.pilot.press("f2")
-        assert shown.app.screen is shown.live
-    assert pending_journals(tmp_path / "journals") == []
-
-
-async def test_leaving_without_saving_keeps_the_journal_and_the_next_start_offers_it(
-    tmp_path: Path,
-) -> None:
-    async with screen(tmp_path) as shown:
-        await shown.ready(0)
-        await shown.pilot.press("space")
-        await shown.ready(1)
-        await shown.pilot.press("q")
-    pending = pending_journals(tmp_path / "journals")
-    assert len(pending) == 1
-    async with screen(tmp_path, pending=pending) as shown:
-        await shown.wait(lambda: isinstance(shown.app.screen, RecoverScreen))
-        assert "was not saved" in shown.text()
-        await shown.pilot.press("s")
-        await shown.ready(0)
-        assert EpisodeStore(shown.store).get(pending[0].episode.id) == pending[0].episode
-    assert not pending[0].path.exists()
-
-
-async def test_an_offered_session_can_be_continued(tmp_path: Path) -> None:
-    async with screen(tmp_path) as shown:
-        await shown.ready(0)
-        await shown.pilot.press("space")
-        await shown.ready(1)
-    pending = pending_journals(tmp_path / "journals")
-    async with screen(tmp_path, pending=pending) as shown:
-        await shown.ready(0)
-        await shown.pilot.press("c")
-        await shown.ready(1)
-        assert shown.state.episode.parent == pending[0].episode.id
-
-
-async def test_a_continued_session_is_saved_with_its_branch_and_the_next_one_is_offered(
-    tmp_path: Path,
-) -> None:
-    for _ in range(2):
-        async with screen(tmp_path) as shown:
-            await shown.ready(0)
-            await shown.pilot.press("space")
-            await shown.ready(1)
-    pending = pending_journals(tmp_path / "journals")
-    assert len(pending) == 2
-    async with screen(tmp_path, pending=pending) as shown:
-        await shown.ready(0)
-        await shown.pilot.press("c")
-        await shown.ready(1)
-        await shown.wait(lambda: isinstance(shown.app.screen, RecoverScreen))
-        await shown.pilot.press("s")
-        await shown.wait(lambda: shown.app.screen is shown.live)
-        await shown.pilot.press("space")
-        await shown.ready(2)
-        await shown.pilot.press("s")
-        await shown.wait(lambda: shown.state.unsaved == 0)
-        saved = {episode.id for episode in EpisodeStore(shown.store)}
-        assert saved == {p.episode.id for p in pending} | {shown.state.episode.id}
-    assert list((tmp_path / "journals").iterdir()) == []
-
-
-@pytest.mark.parametrize("key", ["s", "d"])
-async def test_an_offer_that_another_screen_has_settled_is_done(tmp_path: Path, key: str) -> None:
-    async with screen(tmp_path) as shown:
-        await shown.ready(0)
-        await shown.pilot.press("space")
-        await shown.ready(1)
-    pending = pending_journals(tmp_path / "journals")
-    async with screen(tmp_path, pending=pending) as shown:
-        await shown.ready(0)
-        fold_journal(pending[0].path, EpisodeStore(shown.store))
-        await shown.pilot.press(key)
-        await shown.wait(lambda: shown.app.screen is shown.live)
-        assert len(EpisodeStore(shown.store)) == 1
-    assert shown.app.return_code in (None, 0)
-
-
-async def test_an_offer_shows_no_control_characters_of_a_journal(tmp_path: Path) -> None:
-    async with screen(tmp_path) as shown:
-        await shown.ready(0)
-        await shown.pilot.press("space")
-        await shown.ready(1)
-    (pending,) = pending_journals(tmp_path / "journals")
-    hostile = msgspec.structs.replace(pending.episode, created="\x1b]0;pwn\x07then")
-    offered = PendingJournal(path=pending.path, episode=hostile)
-    async with screen(tmp_path, pending=[offered]) as shown:
-        await shown.wait(lambda: "from then" in shown.text())
-        assert "pwn" not in shown.text()
 
 
 async def test_hostile_text_reaches_the_screen_without_escape_or_markup(tmp_path: Path) -> None:
