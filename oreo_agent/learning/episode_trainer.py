@@ -47,7 +47,7 @@ from oreo_agent.learning.resuming import (
     last_complete_checkpoint,
     weights_digest,
 )
-from oreo_agent.learning.rows import Episodes, rendered_episodes
+from oreo_agent.learning.rows import Episodes, padding_id, rendered_episodes
 from oreo_agent.models.checkpoints import load_role_weights, save_roles
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.roles import ValueModel
@@ -103,7 +103,7 @@ class EpisodeTrainer(Trainer, ABC):
         self.dropped = dict(train.dropped) if train is not None else {}
         """How many training episodes were left out, by reason."""
         if pad_token_id is None:
-            pad_token_id = _pad_token_id(processing_class, self.roles()[0])
+            pad_token_id = padding_id(processing_class, self.roles()[0])
         # A typed dict is a dict to the library, and no dict[str, Any] to the type checker.
         collator: Any = self._collator(
             EpisodeCollator(pad_token_id=pad_token_id, padding_side=args.padding_side)
@@ -376,15 +376,6 @@ class EpisodeTrainer(Trainer, ABC):
     def _load_best_model(self) -> None:
         assert self.state.best_model_checkpoint is not None
         self._load_from_checkpoint(self.state.best_model_checkpoint)
-
-
-def _pad_token_id(tokenizer: PreTrainedTokenizerBase | None, policy: PreTrainedModel) -> int:
-    for holder in (tokenizer, policy.config):
-        for name in ("pad_token_id", "eos_token_id"):
-            found = getattr(holder, name, None)
-            if isinstance(found, int):
-                return found
-    raise ConfigError("neither tokenizer nor model names a padding token.", "Give pad_token_id.")
 
 
 class _GoOnWithLogLine(TrainerCallback):

@@ -15,12 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from transformers import PreTrainedTokenizerBase
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from oreo_agent.errors import ConfigError
 from oreo_agent.models.rendered import RenderedEpisode
 
-__all__ = ["Episodes", "rendered_episodes"]
+__all__ = ["Episodes", "padding_id", "rendered_episodes"]
 
 Episodes = Iterable[RenderedEpisode | Mapping[str, object]]
 """What the trainers take: rendered episodes, or rows, for instance a ``datasets.Dataset``."""
@@ -45,6 +45,20 @@ def rendered_episodes(
         row if isinstance(row, RenderedEpisode) else _rendered(row, number, tokenizer)
         for number, row in enumerate(rows)
     ]
+
+
+def padding_id(tokenizer: PreTrainedTokenizerBase | None, policy: PreTrainedModel) -> int:
+    """Return an id to pad with; that of the end of a turn will do, since masks never ask for it.
+
+    Raises:
+        ConfigError: Neither tokenizer nor model names one.
+    """
+    for holder in (tokenizer, policy.config):
+        for name in ("pad_token_id", "eos_token_id"):
+            found = getattr(holder, name, None)
+            if isinstance(found, int):
+                return found
+    raise ConfigError("neither tokenizer nor model names a padding token.", "Give pad_token_id.")
 
 
 def _rendered(

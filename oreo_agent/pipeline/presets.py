@@ -31,7 +31,7 @@ MATH_PRESETS: dict[str, MathTrainConfig] = {
         problems=ProblemsConfig(levels="1,2", train=300, validation=20, test=40),
         sft=SFTSection(steps=200, batch=16),
         rollouts=RolloutsConfig(per_game=1, games="all", patience=0, wave=100),
-        oreo=OREOSection(steps=40, value_warmup=10),
+        oreo=OREOSection(steps=40, lr=3e-4, alpha=0.1, value_warmup=10),
     ),
 }
 """The same for ``oreo-agent train math``."""
