@@ -42,7 +42,7 @@ class Saboteur(RandomAgent):
 
 
 def _workers() -> list[int]:
-    found = psutil.Process().children()
+    found = [c for c in psutil.Process().children() if c.status() != psutil.STATUS_ZOMBIE]
     return [child.pid for child in found if "oreo_agent.envs.worker" in child.cmdline()]
 
 

@@ -75,7 +75,7 @@ def wrap_cells(text: str, width: int) -> Iterator[str]:
                 continue
             if line:
                 yield line
-            *full, line = chop_cells(word, width)
+            *full, line = chop_cells(word, width) or [word]  # none where no cell is taken
             yield from full
         if line:
             yield line

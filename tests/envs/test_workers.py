@@ -49,7 +49,8 @@ def text(answer: StepResult | EnvFault) -> str:
 def children() -> set[int]:
     """Return the worker processes; other tests may have left a grader of answers to itself."""
     found = psutil.Process().children(recursive=True)
-    return {child.pid for child in found if "oreo_agent.envs.worker" in child.cmdline()}
+    alive = [child for child in found if child.status() != psutil.STATUS_ZOMBIE]
+    return {child.pid for child in alive if "oreo_agent.envs.worker" in child.cmdline()}
 
 
 def _is_alive(pid: int) -> bool:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
@@ -61,6 +61,7 @@ def test_fit_gives_exactly_the_width(text: str, width: int) -> None:
 
 
 @given(ANY_TEXT.map(safe_text), st.integers(2, 40))
+@example(text="\U0001f3fb", width=2)
 def test_wrapped_lines_fit_and_lose_nothing_but_spaces(text: str, width: int) -> None:
     lines = list(wrap_cells(text, width))
     assert all(cell_len(line) <= width for line in lines)
