@@ -129,6 +129,7 @@ def test_an_agent_in_a_loop_has_lost_when_patience_ends(patience: int | None, tu
     job = Job(task="9", split="train", seed=0, patience=patience)
     [episode] = run_wave(CountingPool(), Stubborn(), [job]).episodes
     assert (episode.outcome, len(episode.turns), episode.ret) == (Outcome.HORIZON, turns, 0.0)
+    assert episode.note == (None if patience is None else f"in a loop: one action, {turns} times")
 
 
 def test_an_action_that_brings_something_new_each_time_is_no_loop() -> None:

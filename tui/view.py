@@ -12,7 +12,7 @@ __all__ = ["StateView", "outcome_words", "state_views"]
 
 _OUTCOMES = {
     Outcome.SUCCESS: "✓ won",
-    Outcome.HORIZON: "✗ out of turns",
+    Outcome.HORIZON: "✗ not won",  # out of turns, or given up in a loop: the record says which
     Outcome.INVALID: "✗ lost",
     Outcome.UNFINISHED: "… unfinished",
     Outcome.ERROR: "! error",

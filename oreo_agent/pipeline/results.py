@@ -38,7 +38,7 @@ class MethodResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """``sft``, ``rejection`` or ``oreo``; ``…@T=1`` where sampled."""
     games: list[GameResult]
     cost: Cost | None = None
-    """What the turns cost that were played now; stored ones, of a call that went on, are not in."""
+    """What the turns cost; None where it is not known: some were played by an earlier call."""
 
     def by_split(self) -> dict[str, dict[str, Proportion]]:
         """Return success per split and task type; the split ``all`` holds every game."""

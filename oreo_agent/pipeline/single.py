@@ -9,9 +9,11 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 
+import msgspec
 import torch
 
 from oreo_agent.agents.choice import AgentChoice, AgentKind
+from oreo_agent.agents.cost import Cost, CountsCost, cost_between
 from oreo_agent.agents.language_model import load_agent
 from oreo_agent.agents.loading import load_search_agent
 from oreo_agent.agents.protocol import Agent
@@ -158,6 +160,7 @@ def evaluate(
                 f"the results of {same_games_as.method} to compare with are of other games.",
                 "Compare with the same split, settings and --limit.",
             )
+        before = agent.cost if isinstance(agent, CountsCost) else Cost()
         result = evaluate_agent(
             pool,
             agent,
@@ -169,6 +172,10 @@ def evaluate(
             versions=library_versions(world),
             display=display,
         )
+        if isinstance(agent, CountsCost):
+            cost = cost_between(before, agent.cost)
+            if cost.turns == sum(game.turns for game in result.games):
+                result = msgspec.structs.replace(result, cost=cost)
         if out is not None:
             write_found(out / "results.json", result)
     return result

@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from oreo_agent.agents.cost import CountsCost, cost_between
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.envs.workers import WorkerPool
 from oreo_agent.episodes.record import Episode, Outcome
@@ -195,7 +194,6 @@ def evaluate_agent(
         for split in games
         for job in jobs_for(games[split], split=split, per_game=1, seed=(seed, "evaluation"))
     ]
-    before = agent.cost if isinstance(agent, CountsCost) else None
     episodes = play(
         pool,
         agent,
@@ -214,10 +212,7 @@ def evaluate_agent(
             f"evaluation of {method}: game {first.task} broke off: {first.error}",
             "Mend the cause and resume: its wave is played again.",
         )
-    cost = None
-    if before is not None and isinstance(agent, CountsCost):
-        cost = cost_between(before, agent.cost)
-    return MethodResult(method=method, games=game_results(episodes), cost=cost)
+    return MethodResult(method=method, games=game_results(episodes))
 
 
 def _forget_waves(folder: Path, failed: Sequence[int], wave: int) -> None:

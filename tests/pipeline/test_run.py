@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -102,6 +103,15 @@ def test_every_stage_that_plays_keeps_its_episodes(
     episodes = list(EpisodeStore(finished_run / "episodes" / stage))
     assert len(episodes) == count
     assert all(episode.outcome.is_scored for episode in episodes)
+
+
+def test_an_evaluation_that_is_gone_on_with_finds_what_an_unbroken_one_found(
+    config: TrainConfig, finished_run: Path, results: RunResults, tmp_path: Path
+) -> None:
+    copy = tmp_path / "run"
+    shutil.copytree(finished_run, copy)
+    (copy / "stages/evaluate-oreo.json").unlink()  # its episodes are there
+    assert train(config, copy, resume=True).methods == results.methods
 
 
 def test_rollouts_are_of_games_that_were_not_demonstrated(finished_run: Path) -> None:

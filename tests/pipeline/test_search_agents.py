@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from oreo_agent.config import resolve
 from oreo_agent.episodes import Actor, read_episodes
 from oreo_agent.errors import UsageError
 from oreo_agent.pipeline.config import TrainConfig
+from oreo_agent.pipeline.results import MethodResult
 from oreo_agent.pipeline.single import evaluate, make_agent
 
 
@@ -44,6 +46,18 @@ def test_a_plain_model_says_what_it_costs_too(config: TrainConfig, finished_run:
     assert result.cost is not None
     assert result.cost.env_steps == result.cost.value_tokens == 0
     assert result.cost.policy_tokens > result.cost.turns
+
+
+def test_turns_of_an_earlier_call_have_no_known_cost(
+    config: TrainConfig, finished_run: Path, tmp_path: Path
+) -> None:
+    def measured() -> MethodResult:
+        agent = make_agent("model", finished_run / "checkpoints" / "oreo")
+        return evaluate(config, agent, name="m", split="valid_seen", limit=2, out=tmp_path / "out")
+
+    first = measured()
+    assert first.cost is not None
+    assert measured() == msgspec.structs.replace(first, cost=None)
 
 
 def test_a_checkpoint_without_a_value_model_cannot_be_searched_by_value(

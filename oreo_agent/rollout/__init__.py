@@ -1,0 +1,16 @@
+"""Many environments and one agent in lock-step; episodes come out.
+
+The unit of work is a wave: a fixed list of (task, sample) jobs with seeds of their own. A wave is
+played to its end and stored whole, so that an interrupted collection goes on with the next wave and
+ends with the episodes of an unbroken one.
+
+An episode whose worker process is lost is kept as ``error``, with its cause, and played again in
+the same wave. What an environment itself refuses (a damaged game) would only be refused again: it
+ends its episode.
+"""
+
+from oreo_agent.rollout.collection import collect, wave_path
+from oreo_agent.rollout.playing import Job
+from oreo_agent.rollout.wave import EnvPool, Wave, run_wave
+
+__all__ = ["EnvPool", "Job", "Wave", "collect", "run_wave", "wave_path"]
