@@ -30,7 +30,14 @@ from oreo_agent.pipeline.rounds import (
     idle_notes,
     learn_method,
 )
-from oreo_agent.pipeline.selection import apart_from, fingerprint, need, successes, with_return
+from oreo_agent.pipeline.selection import (
+    apart_from,
+    fingerprint,
+    fingerprints,
+    need,
+    successes,
+    with_return,
+)
 from oreo_agent.pipeline.single import set_threads
 from oreo_agent.pipeline.stages import Games, choose_games, library_versions, open_pool
 from oreo_agent.pipeline.start import keep_start, stage_sft
@@ -86,7 +93,7 @@ def train(
     identity = {
         "config": asdict(config),
         "episodes": [fingerprint(path) for path in episode_files(episodes)],
-        "checkpoint": None if checkpoint is None else str(checkpoint),
+        "checkpoint": None if checkpoint is None else fingerprints(checkpoint),
         "versions": library_versions(world_of(config)),
     }
     folder = RunFolder(out)

@@ -15,6 +15,7 @@ __all__ = [
     "apart_from",
     "by_chance",
     "fingerprint",
+    "fingerprints",
     "hold_out",
     "need",
     "successes",
@@ -67,6 +68,11 @@ def fingerprint(path: Path) -> str:
     """Return a file's path and content hash, so that a resumed run is known to read the same."""
     with path.open("rb") as file:
         return f"{path} sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def fingerprints(folder: Path) -> list[str]:
+    """Return the `fingerprint` of every file of a checkpoint's folder."""
+    return [fingerprint(path) for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
 def texts(episodes: Sequence[Episode]) -> Iterator[str]:

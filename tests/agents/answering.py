@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from oreo_agent.agents.protocol import ActRequest, PastTurn
+
 
 @dataclass(frozen=True, kw_only=True)
 class Reply:
@@ -165,3 +167,23 @@ def answering(
         server.shutdown()
         thread.join()
         server.server_close()
+
+
+LOOK = says("I see nothing yet.\nAction: look")
+
+
+def request(episode: str = "a", *, turns: int = 0, seed: int = 0) -> ActRequest:
+    """A turn to act at, with as many turns before it as asked for."""
+    past = PastTurn(
+        observation="-= Welcome to TextWorld, ALFRED! =-\n\nA room.\n\nYour task is to: x.",
+        message="Think.\nAction: go to bed 1",
+        action="go to bed 1",
+    )
+    return ActRequest(
+        episode=episode,
+        goal="put a mug in desk",
+        history=(past,) * turns,
+        observation="You arrive at bed 1. On the bed 1, you see a mug 1.",
+        admissible=("look",),
+        seed=seed,
+    )

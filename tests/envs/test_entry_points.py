@@ -13,26 +13,7 @@ from oreo_agent.envs import EnvError, check_env, make, registered
 from oreo_agent.envs.workers import WorkerPool
 from oreo_agent.episodes import read_episodes
 from oreo_agent.errors import UsageError
-
-PROJECT = """
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
-
-[project]
-name = "Tiny-Hall"
-version = "1"
-
-[project.entry-points."oreo_agent.envs"]
-hall = "tiny_hall:Hall"
-hall-unfinished = "tiny_hall_unfinished:Hall"
-hall-elsewhere = "tiny_hall_elsewhere:Hall"
-hall-renamed = "tiny_hall:Halle"
-hall-constant = "tiny_hall:DOORS"
-
-[tool.setuptools]
-py-modules = ["tiny_hall", "tiny_hall_unfinished"]
-"""
+from tests.package_site import install
 
 MODULE = '''
 """Two doors, one of which leads out."""
@@ -81,16 +62,22 @@ class Hall:
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package installed: one environment that works and four that do not."""
-    root = tmp_path_factory.mktemp("package")
-    source, site = root / "source", root / "site"
-    source.mkdir()
-    (source / "pyproject.toml").write_text(PROJECT)
-    (source / "tiny_hall.py").write_text(MODULE)
-    (source / "tiny_hall_unfinished.py").write_text('raise RuntimeError("still to be written")\n')
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--target", str(site)]
-    command = [sys.executable, "-m", "pip", "install", *options, str(source)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    return site
+    return install(
+        tmp_path_factory.mktemp("package"),
+        "Tiny-Hall",
+        "1",
+        environments={
+            "hall": "tiny_hall:Hall",
+            "hall-unfinished": "tiny_hall_unfinished:Hall",
+            "hall-elsewhere": "tiny_hall_elsewhere:Hall",
+            "hall-renamed": "tiny_hall:Halle",
+            "hall-constant": "tiny_hall:DOORS",
+        },
+        modules={
+            "tiny_hall": MODULE,
+            "tiny_hall_unfinished": 'raise RuntimeError("still to be written")\n',
+        },
+    )
 
 
 @pytest.fixture

@@ -6,8 +6,6 @@ import contextlib
 import dataclasses
 import io
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,24 +14,7 @@ import pytest
 from oreo_agent.cli import main
 from oreo_agent.episodes import read_episodes
 from oreo_agent.episodes.record import Actor
-
-PROJECT = """
-[build-system]
-requires = ["setuptools"]
-build-backend = "setuptools.build_meta"
-
-[project]
-name = "Tiny-Doors"
-version = "1.2"
-
-[project.entry-points."oreo_agent.envs"]
-doors = "tiny_doors:Doors"
-doors-alone = "tiny_doors:Alone"
-doors-elsewhere = "tiny_doors:Elsewhere"
-
-[tool.setuptools]
-py-modules = ["tiny_doors"]
-"""
+from tests.package_site import install
 
 MODULE = '''
 """Doors, one of which leads out; the goal says which."""
@@ -105,15 +86,17 @@ TINY = [
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the package installed by pip."""
-    root = tmp_path_factory.mktemp("package")
-    source, site = root / "source", root / "site"
-    source.mkdir()
-    (source / "pyproject.toml").write_text(PROJECT)
-    (source / "tiny_doors.py").write_text(MODULE)
-    options = ["--no-deps", "--no-build-isolation", "--no-index", "--quiet", "--target", str(site)]
-    command = [sys.executable, "-m", "pip", "install", *options, str(source)]
-    subprocess.run(command, check=True, capture_output=True, text=True)
-    return site
+    return install(
+        tmp_path_factory.mktemp("package"),
+        "Tiny-Doors",
+        "1.2",
+        environments={
+            "doors": "tiny_doors:Doors",
+            "doors-alone": "tiny_doors:Alone",
+            "doors-elsewhere": "tiny_doors:Elsewhere",
+        },
+        modules={"tiny_doors": MODULE},
+    )
 
 
 @dataclasses.dataclass(frozen=True)

@@ -239,15 +239,24 @@ def test_a_warm_up_as_long_as_the_training_is_refused_before_any_work(
     assert not (tmp_path / "run").exists()
 
 
-def test_a_checkpoint_takes_the_place_of_sft(
+def test_a_checkpoint_takes_the_place_of_sft_and_belongs_to_the_run(
     config: TrainConfig, logged_run: Path, logged_episodes: tuple[Path, Path], tmp_path: Path
 ) -> None:
-    start = logged_run / "checkpoints/oreo"
+    start = shutil.copytree(logged_run / "checkpoints/oreo", tmp_path / "start")
     train(config, tmp_path / "run", episodes=[logged_episodes[1]], checkpoint=start)
     weights = "policy/model.safetensors"
     kept = tmp_path / "run/checkpoints/sft" / weights
     assert kept.read_bytes() == (start / weights).read_bytes()
     assert not (tmp_path / "run/metrics/sft.jsonl").exists()
+    shutil.copytree(logged_run / "checkpoints/sft", start, dirs_exist_ok=True)
+    with pytest.raises(ConfigError, match="checkpoint was"):
+        train(
+            config,
+            tmp_path / "run",
+            episodes=[logged_episodes[1]],
+            checkpoint=start,
+            resume=True,
+        )
 
 
 def test_lost_episodes_alone_need_a_checkpoint_and_leave_nothing_behind(

@@ -11,7 +11,6 @@ from textual.pilot import Pilot
 
 from oreo_agent.episodes import EpisodeFormatError, EpisodeStore, Outcome
 from oreo_agent.errors import MissingError
-from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp, run_replay
 from oreo_agent.tui.library import read_library
 from oreo_agent.tui.plain import run_plain_play, run_plain_replay
@@ -21,28 +20,13 @@ from oreo_agent.tui.view import state_views
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.status import StatusLine
+from tests.tui.replay_screen import record
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
-    """A won episode of seven turns, and an unfinished one with a turn by a person."""
-    folder = tmp_path / "episodes"
-    for is_human in (False, True):
-        session = Session(
-            env=ScriptedEnv(goal="heat a potato" if is_human else "clean a mug"),
-            agent=ScriptedAgent(),
-            task="kitchen/clean-mug",
-        )
-        session.start()
-        if is_human:
-            session.step()
-            session.take_over("look")
-            session.step()
-        while not is_human and not session.state.over:
-            session.step()
-        session.save(EpisodeStore(folder))
-    return folder
+    return record(tmp_path / "episodes")
 
 
 @asynccontextmanager
