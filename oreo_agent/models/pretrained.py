@@ -76,6 +76,7 @@ def load_pretrained(
         ) from error
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ConfigError(f"{name} has no tokenizer.json.", "Choose a model with a fast tokenizer.")
+    _keep_layout(policy)
     _check_text_only(policy, name)
     if not isinstance(policy.config.pad_token_id, int):
         ids = (tokenizer.pad_token_id, tokenizer.eos_token_id)
@@ -94,6 +95,18 @@ def _check_text_only(policy: PreTrainedModel, name: str) -> None:
             f"{name} ({policy.config.model_type}) reads more than text.",
             "Choose a model of text alone.",
         )
+
+
+def _keep_layout(policy: PreTrainedModel) -> None:
+    """Keep 4-bit weights in the layout that can be trained through.
+
+    At the first reading without gradients on some processors, bitsandbytes (0.50) repacks them for
+    a kernel that has no backward pass: adapters below would get no gradient, without an error.
+    """
+    for module in policy.modules():
+        if hasattr(module, "support_avx512bf16_for_cpu"):
+            layer: Any = module
+            layer.support_avx512bf16_for_cpu = False
 
 
 def _four_bit() -> dict[str, Any]:

@@ -101,7 +101,7 @@ _FAMILIES = {
 }
 
 
-def make_kind(name: str) -> Kind:
+def make_kind(name: str, **sizes: int) -> Kind:
     """Return a fresh model of a family, and its tokenizer, which is shared."""
     family, tokenizer = _FAMILIES[name], _tokenizer(name)
     torch.manual_seed(0)
@@ -118,14 +118,14 @@ def make_kind(name: str) -> Kind:
         "bos_token_id": tokenizer.bos_token_id,
         "eos_token_id": tokenizer.eos_token_id,
     }
-    policy = family.model(family.config(**{**options, **family.options}))
+    policy = family.model(family.config(**{**options, **family.options, **sizes}))
     policy.eval()
     return Kind(policy, tokenizer)
 
 
-def save_kind(name: str, folder: Path) -> Path:
+def save_kind(name: str, folder: Path, **sizes: int) -> Path:
     """Write a family's model as the Hub holds it."""
-    kind = make_kind(name)
+    kind = make_kind(name, **sizes)
     kind.policy.save_pretrained(folder)
     kind.tokenizer.save_pretrained(folder)
     return folder

@@ -140,15 +140,6 @@ def test_an_adapter_of_another_rank_is_refused(base: Path, tmp_path: Path) -> No
         load_role_weights(tmp_path / "r", policy=_roles(base).policy, value=None)
 
 
-def test_weights_of_four_bits_need_bitsandbytes(base: Path) -> None:
-    import importlib.util
-
-    if importlib.util.find_spec("bitsandbytes") is not None:
-        pytest.skip("bitsandbytes is installed")
-    with pytest.raises(MissingError, match="bitsandbytes"):
-        load_pretrained(str(base), precision="4bit")
-
-
 def test_a_model_that_is_not_there_is_said(tmp_path: Path) -> None:
     with pytest.raises(MissingError, match="could not load the model"):
         load_pretrained(str(tmp_path / "nothing"), local=True)

@@ -31,12 +31,15 @@ SETTINGS = (
         ("llama", ()),
         ("qwen3", ("model.lora_rank=4", "model.checkpointing=true", "model.thoughts=true")),
         ("gemma3", ("model.lora_rank=4", "evaluation.restricted=true")),
+        ("llama", ("model.lora_rank=4", "model.precision=4bit")),
     ],
 )
 def test_a_run_starts_from_a_pretrained_model(
     kind: str, options: tuple[str, ...], tmp_path: Path
 ) -> None:
-    model, out = save_kind(kind, tmp_path / "model"), tmp_path / "run"
+    # Weights of 4 bits come in blocks of 64.
+    model = save_kind(kind, tmp_path / "model", hidden_size=64, intermediate_size=128)
+    out = tmp_path / "run"
     given = [part for option in (*SETTINGS, *options) for part in ("-s", option)]
     command = ["train", "alfworld", "--preset", "smoke", "--model", str(model), "--out", str(out)]
     assert main([*command, *given, "--quiet"]) == ExitCode.OK
