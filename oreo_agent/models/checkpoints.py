@@ -33,6 +33,7 @@ from oreo_agent.models.adapter_roles import AdapterValue
 from oreo_agent.models.adapters import AdapterBackbone, AdapterPolicy, SharedBase, load_adapters
 from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.chat_rendering import make_renderer
+from oreo_agent.models.device import device_for
 from oreo_agent.models.pretrained import Precision, load_pretrained, no_progress_bars
 from oreo_agent.models.rendering import Renderer
 from oreo_agent.models.roles import ValueModel
@@ -230,13 +231,14 @@ def _load_roles(path: Path, base: BaseModelRecord | None) -> tuple[Any, ValueMod
     """Return policy and value model, on one base where they are adapters."""
     folder = path / "value"
     if base is None:
-        whole = AutoModelForCausalLM.from_pretrained(
+        whole: Any = AutoModelForCausalLM.from_pretrained(
             path / "policy",
             local_files_only=True,
             use_safetensors=True,
             trust_remote_code=False,
         )
-        return whole, _load_value(folder) if folder.is_dir() else None
+        device = device_for(whole.config)
+        return whole.to(device), _load_value(folder).to(device) if folder.is_dir() else None
     loaded = load_pretrained(base.name, precision=base.precision, local=True)
     shared = SharedBase(loaded.policy, name=base.name, precision=base.precision)
     policy, backbone = load_adapters(shared, path)

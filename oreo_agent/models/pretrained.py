@@ -15,6 +15,7 @@ from typing import Any, Literal
 import torch
 from safetensors import SafetensorError
 from transformers import (
+    AutoConfig,
     AutoModelForCausalLM,
     AutoTokenizer,
     BitsAndBytesConfig,
@@ -24,6 +25,7 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from oreo_agent.errors import ConfigError, MissingError
+from oreo_agent.models.device import device_for
 from oreo_agent.models.roles import check_output_head
 
 __all__ = ["Precision", "Pretrained", "load_pretrained", "no_progress_bars"]
@@ -59,14 +61,17 @@ def load_pretrained(
         "trust_remote_code": False,
     }
     weights: dict[str, Any] = {"dtype": torch.bfloat16 if precision != "float32" else torch.float32}
-    if precision == "4bit":
-        weights |= _four_bit()
     try:
         with no_progress_bars():
+            device = device_for(AutoConfig.from_pretrained(name, **options))
+            if precision == "4bit":
+                weights |= _four_bit(device)
             tokenizer = AutoTokenizer.from_pretrained(name, **options)
-            policy = AutoModelForCausalLM.from_pretrained(
+            policy: Any = AutoModelForCausalLM.from_pretrained(
                 name, use_safetensors=True, **options, **weights
             )
+            if precision != "4bit":
+                policy.to(device)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         reason = str(error).strip().splitlines()[0] if str(error).strip() else repr(error)
         raise MissingError(
@@ -109,8 +114,11 @@ def _keep_layout(policy: PreTrainedModel) -> None:
             layer.support_avx512bf16_for_cpu = False
 
 
-def _four_bit() -> dict[str, Any]:
-    """Return options that load weights in 4 bits, as QLoRA does (arXiv 2305.14314)."""
+def _four_bit(device: torch.device) -> dict[str, Any]:
+    """Return options that load weights in 4 bits, as QLoRA does (arXiv 2305.14314).
+
+    Weights are packed where they are to stay: they do not move afterwards.
+    """
     if importlib.util.find_spec("bitsandbytes") is None:
         raise MissingError(
             "4-bit weights need bitsandbytes, which is not installed.",
@@ -118,12 +126,13 @@ def _four_bit() -> dict[str, Any]:
         )
     make: Any = BitsAndBytesConfig  # it has no types
     return {
+        "device_map": {"": device},
         "quantization_config": make(
             load_in_4bit=True,
             bnb_4bit_quant_type="nf4",
             bnb_4bit_use_double_quant=True,
             bnb_4bit_compute_dtype=torch.bfloat16,
-        )
+        ),
     }
 
 

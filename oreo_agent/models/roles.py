@@ -123,7 +123,7 @@ class ValueModel(nn.Module):
     def __init__(self, backbone: PreTrainedModel) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = ValueHead(int(backbone.config.hidden_size))
+        self.head = ValueHead(int(backbone.config.hidden_size)).to(backbone.device)
 
     @classmethod
     def from_policy(cls, policy: PreTrainedModel) -> ValueModel:

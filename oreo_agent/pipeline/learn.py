@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState
 from transformers.utils import logging as transformers_logging
 
@@ -77,7 +78,7 @@ def fit_sft(
     Accuracy is that of the likeliest token, which is what greedy decoding plays. The held-out loss
     is lowest long before: from there on it grows with the confidence of the few wrong tokens.
     """
-    options = _options(fit)
+    options = _options(fit, policy.device)
     if validation:
         every = max(1, fit.steps // _EVALUATIONS)
         options |= {
@@ -135,7 +136,7 @@ def fit_oreo(
             start_value="rollouts" if method is Method.OREO_ASTAR else "learned",
             after_state_weight=section.after_state_weight,
             value_warmup_steps=section.value_warmup,
-            **_options(fit),
+            **_options(fit, policy.device),
         ),
         episodes,
         pad_token_id=int(policy.config.pad_token_id),
@@ -168,7 +169,7 @@ def fit_dpo(
             beta=section.beta,
             nll_weight=section.nll_weight,
             pairs_per_task=section.pairs_per_task,
-            **_options(fit, batch=max(1, fit.batch // 2)),
+            **_options(fit, policy.device, batch=max(1, fit.batch // 2)),
         ),
         episodes,
         pad_token_id=int(policy.config.pad_token_id),
@@ -195,7 +196,7 @@ def fit_kto(
             beta=section.beta,
             desirable_weight=section.desirable_weight,
             undesirable_weight=section.undesirable_weight,
-            **_options(fit),
+            **_options(fit, policy.device),
         ),
         episodes,
         pad_token_id=int(policy.config.pad_token_id),
@@ -215,7 +216,7 @@ def _level(method: Method, section: OREOSection) -> tuple[Level, float]:
     return "response", section.response_alpha
 
 
-def _options(fit: Fit, *, batch: int | None = None) -> dict[str, Any]:
+def _options(fit: Fit, device: torch.device, *, batch: int | None = None) -> dict[str, Any]:
     batch = batch or fit.batch
     # An update is sorted by length: small micro-batches save padding and change no gradient.
     micro = math.gcd(batch, _MICRO_BATCH)
@@ -228,7 +229,7 @@ def _options(fit: Fit, *, batch: int | None = None) -> dict[str, Any]:
         "logging_steps": fit.log_every,
         "save_steps": fit.save_every,
         "save_total_limit": 2,
-        "use_cpu": True,
+        "use_cpu": device.type == "cpu",
         "max_length": fit.max_length,
         "activation_checkpointing": fit.checkpointing,
     }
