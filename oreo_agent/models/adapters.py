@@ -11,17 +11,18 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
 import torch
-from peft import LoraConfig, inject_adapter_in_model
-from peft.tuners.lora import LoraLayer
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from oreo_agent.errors import ConfigError
 from oreo_agent.models.pretrained import Precision
+
+if TYPE_CHECKING:
+    from peft.tuners.lora import LoraLayer
 
 __all__ = [
     "ADAPTER_CONFIG",
@@ -86,6 +87,8 @@ class SharedBase:
             trained: Whether its parameters ask for gradients.
             weights: As ``weights`` returns them.
         """
+        from peft import LoraConfig, inject_adapter_in_model  # heavy: most models have no adapter
+
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=self._targets, bias="none")
         with warnings.catch_warnings():
             # Several adapters are meant.
@@ -107,6 +110,8 @@ class SharedBase:
 
     def layers(self) -> Iterator[tuple[str, LoraLayer]]:
         """Yield every layer that has adapters, by its path in the model."""
+        from peft.tuners.lora import LoraLayer
+
         for path, module in self.model.named_modules():
             if isinstance(module, LoraLayer):
                 yield path, module
@@ -226,6 +231,8 @@ class _View(nn.Module):
         Raises:
             ConfigError: The weights are sharded.
         """
+        from peft import LoraConfig
+
         if state_dict is not None:
             raise ConfigError("adapters cannot be sharded yet.", "Train them with DDP.")
         folder = Path(folder)
