@@ -17,6 +17,7 @@ from oreo_agent.envs.api import (
 )
 from oreo_agent.envs.math.grading import Verdict, grade
 from oreo_agent.envs.math.problems import SPLITS, Problem, check_split, open_source
+from oreo_agent.envs.math.reaching import reaches
 from oreo_agent.envs.math.steps import Delimiter, final_answer, split_steps
 from oreo_agent.errors import UsageError
 
@@ -121,7 +122,7 @@ class MathEnv:
         answer = final_answer(action)
         info: dict[str, object] = {"won": False}
         if answer is not None:
-            verdict = grade(answer, problem.answer)
+            verdict = _verdict(answer, problem)
             info = {"won": verdict is Verdict.RIGHT, "verdict": verdict.value}
         truncated = answer is None and self._steps >= self.spec.horizon
         self._over = answer is not None or truncated
@@ -155,3 +156,10 @@ class MathEnv:
         """Forget the episode. Calling it twice does no harm; the judge ends with the process."""
         self._problem = None
         self._over = True
+
+
+def _verdict(answer: str, problem: Problem) -> Verdict:
+    if not problem.numbers:
+        return grade(answer, problem.answer)
+    right = reaches(answer, problem.numbers, int(problem.answer))
+    return Verdict.RIGHT if right else Verdict.WRONG

@@ -115,8 +115,11 @@ class GeneratedProblems:
         number = 0
         while len(found) < count:
             problem = _problem(self._seed, level, number)
-            if problem.split == split and problem.question not in seen:
-                seen.add(problem.question)
+            # The order of numbers does not make another problem of what is made of them.
+            told = (sorted(problem.numbers), problem.answer)
+            key = str(told) if problem.numbers else problem.question
+            if problem.split == split and key not in seen:
+                seen.add(key)
                 found.append(problem.id)
             number += 1
             if number > _PATIENCE * count + 10_000:
@@ -137,6 +140,7 @@ def _problem(seed: int, level: str, number: int) -> Problem:
         question=draft.question,
         solution=draft.solution,
         answer=str(draft.answer),
+        numbers=draft.numbers,
     )
 
 

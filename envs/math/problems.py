@@ -30,6 +30,8 @@ class Problem:
     """Steps, the last of which holds the answer behind a marker."""
     answer: str
     """The right answer, without its marker."""
+    numbers: tuple[int, ...] = ()
+    """Where the answer is to be made of these, each once: whatever makes it is right."""
 
     @property
     def sha256(self) -> str:

@@ -1,7 +1,8 @@
-"""What generated problems say: five levels, from one sum to an equation in a story.
+"""What generated problems say: six levels, from one sum to a target that has to be reached.
 
-Every draft has one answer: a story's amounts follow from one another, and an equation is linear in
-one unknown with a coefficient that is not zero. Amounts are whole and not negative.
+Every draft of levels 1 to 5 has one answer: a story's amounts follow from one another, and an
+equation is linear in one unknown with a coefficient that is not zero. At level 6 every way to the
+target is right. Amounts are whole and not negative.
 """
 
 from __future__ import annotations
@@ -22,11 +23,15 @@ class Draft:
     answer: int
     held_apart: str
     """What no two splits share: the calculation without its story, e.g. ``7+5-3``."""
+    numbers: tuple[int, ...] = ()
+    """What the answer has to be made of; empty where it is a number."""
+    derivation: str = ""
+    """One way to make the answer of the numbers."""
 
     @property
     def solution(self) -> str:
         """The steps, one a line, and the answer behind its marker."""
-        return "\n".join([*self.steps, f"#### {self.answer}"])
+        return "\n".join([*self.steps, f"#### {self.derivation or self.answer}"])
 
 
 _NAMES = ["Ann", "Ben", "Cleo", "Dan", "Eva", "Finn", "Gina", "Hugo", "Ida", "Jon", "Kim", "Leo"]
@@ -185,12 +190,52 @@ def _solved(question: str, equation: str, k: int, n: int, t: int, x: int) -> Dra
     return Draft(question=question, steps=steps, answer=x, held_apart=equation.replace(" ", ""))
 
 
+_REACH_NUMBERS = (2, 20)
+_LARGEST_RESULT = 99
+
+
+def _reach(rng: random.Random) -> Draft:
+    numbers = [rng.randint(*_REACH_NUMBERS) for _ in range(3)]
+    a, b, c = rng.sample(numbers, 3)
+    first_sign, first = _combined(rng, a, b)
+    # Either order: what came out may be what is taken away.
+    swap = first < c
+    left, right = (c, first) if swap else (first, c)
+    sign, target = _combined(rng, left, right)
+    inner = f"{max(a, b)} {first_sign} {min(a, b)}"
+    if first_sign != "*" and (sign == "*" or (sign == "-" and swap)):
+        inner = f"({inner})"
+    whole = f"{c} {sign} {inner}" if swap else f"{inner} {sign} {c}"
+    listed = f"{numbers[0]}, {numbers[1]} and {numbers[2]}"
+    return Draft(
+        question=f"Use {listed} once each, with +, - and *, to make {target}. How?",
+        steps=(
+            f"{max(a, b)} {first_sign} {min(a, b)} = {first}",
+            f"{left} {sign} {right} = {target}",
+        ),
+        answer=target,
+        # Neither the order of the numbers nor the way to the target makes another problem.
+        held_apart=f"{sorted(numbers)}->{target}",
+        numbers=tuple(numbers),
+        derivation=whole,
+    )
+
+
+def _combined(rng: random.Random, a: int, b: int) -> tuple[str, int]:
+    """Return a sign and what it makes of two numbers, the smaller behind it."""
+    a, b = max(a, b), min(a, b)
+    results = {"+": a + b, "-": a - b, "*": a * b}
+    sign = rng.choice([s for s in results if s != "*" or a * b <= _LARGEST_RESULT])
+    return sign, results[sign]
+
+
 LEVELS: dict[str, Callable[[random.Random], Draft]] = {
     "1": _one_sum,
     "2": _two_sums,
     "3": _product_and_sums,
     "4": _equation,
     "5": _equation_in_a_story,
+    "6": _reach,
 }
 """Level to what draws one of its problems: 1 and 2, one and two sums; 3, a product and sums; 4, a
-linear equation in words; 5, one in a story."""
+linear equation in words; 5, one in a story; 6, a target to be made of three numbers."""
