@@ -91,7 +91,7 @@ class EpisodeTrainer(Trainer, ABC):
         self,
         model: nn.Module,
         args: EpisodeTrainingArguments,
-        train_dataset: Episodes | None = None,
+        train_dataset: Episodes | PairDataset | None = None,
         eval_dataset: Episodes | None = None,
         *,
         processing_class: PreTrainedTokenizerBase | None = None,
@@ -248,9 +248,9 @@ class EpisodeTrainer(Trainer, ABC):
 
     # Data
 
-    def _dataset(self, episodes: Episodes | None) -> Any:
-        if episodes is None:
-            return None
+    def _dataset(self, episodes: Episodes | PairDataset | None) -> Any:
+        if episodes is None or isinstance(episodes, PairDataset):
+            return episodes
         return self.make_dataset(rendered_episodes(episodes, self.tokenizer))
 
     def make_dataset(self, episodes: list[RenderedEpisode]) -> EpisodeDataset | PairDataset:

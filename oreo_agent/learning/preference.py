@@ -32,7 +32,7 @@ class _PreferenceTrainer(EpisodeTrainer):
         self,
         model: PolicyAndReference | PreTrainedModel,
         args: EpisodeTrainingArguments,
-        train_dataset: Episodes | None = None,
+        train_dataset: Episodes | PairDataset | None = None,
         eval_dataset: Episodes | None = None,
         *,
         processing_class: PreTrainedTokenizerBase | None = None,
@@ -79,7 +79,7 @@ class DPOTrainer(_PreferenceTrainer):
         model: Policy and reference; the policy is trained in place. A language model alone is the
             policy, and the reference a copy of it.
         args: Settings.
-        train_dataset: Scored episodes; they are paired within tasks.
+        train_dataset: Scored episodes; they are paired within tasks. Or the pairs.
         eval_dataset: Held-out scored episodes.
         processing_class: As for ``EpisodeTrainer``.
         pad_token_id: As for ``EpisodeTrainer``.

@@ -18,6 +18,7 @@ from oreo_agent.files import write_whole
 from oreo_agent.learning.config import DPOConfig, KTOConfig, OREOConfig, SFTConfig
 from oreo_agent.learning.episode_trainer import EpisodeTrainer
 from oreo_agent.learning.losses import Level
+from oreo_agent.learning.pairs import Pair, PairDataset
 from oreo_agent.learning.preference import DPOTrainer, KTOTrainer
 from oreo_agent.learning.sft import SFTTrainer
 from oreo_agent.learning.trainer import OREOTrainer
@@ -153,15 +154,24 @@ def fit_dpo(
     fit: Fit,
     section: DPOSection,
     *,
+    corrections: Sequence[Pair] = (),
     reference: PreTrainedModel | None = None,
 ) -> PreTrainedModel:
-    """Prefer successes to failures of the same task; arguments as for `fit_oreo`.
+    """Prefer successes to failures of the same task, and a person's actions to those proposed.
 
-    An update is half as many pairs as other methods' have episodes.
+    Arguments as for `fit_oreo`; ``corrections`` are the pairs of single turns. An update is half as
+    many pairs as other methods' have episodes.
 
     Raises:
-        ConfigError: No task has a success and a failure.
+        ConfigError: No task has a success and a failure, and nothing was corrected.
     """
+    pairs = PairDataset(
+        episodes,
+        max_length=fit.max_length,
+        per_task=section.pairs_per_task,
+        seed=fit.seed,
+        corrections=corrections,
+    )
     trainer = DPOTrainer(
         PolicyAndReference(policy, reference),
         DPOConfig(
@@ -171,7 +181,7 @@ def fit_dpo(
             pairs_per_task=section.pairs_per_task,
             **_options(fit, policy.device, batch=max(1, fit.batch // 2)),
         ),
-        episodes,
+        pairs,
         pad_token_id=int(policy.config.pad_token_id),
         callbacks=[_Reporter(fit)],
     )

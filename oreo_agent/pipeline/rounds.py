@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 
 from oreo_agent.agents.language_model import load_agent
 from oreo_agent.episodes.record import Episode
-from oreo_agent.learning.pairs import preference_pairs
+from oreo_agent.learning.pairs import correction_pairs, preference_pairs
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.pipeline.config import DPOSection
 from oreo_agent.pipeline.folder import Finished
@@ -84,9 +84,13 @@ def learn_method(work: Workspace, method: Method, round_: int, rollouts: Sequenc
             else:
                 section = _dpo_section(work, method)
                 per_task = section.pairs_per_task
-                counts["pairs"] = len(preference_pairs(rendered, per_task=per_task, seed=fit.seed))
+                corrections = correction_pairs(rollouts, renderer)
+                pairs = preference_pairs(rendered, per_task=per_task, seed=fit.seed)
+                counts["pairs"] = len(pairs) + len(corrections)
                 if counts["pairs"]:
-                    policy = fit_dpo(policy, rendered, fit, section, reference=reference)
+                    policy = fit_dpo(
+                        policy, rendered, fit, section, corrections=corrections, reference=reference
+                    )
         if note := _idle(method, round_, counts):
             work.display.note(note)
         work.save(name, policy, value, renderer)

@@ -1,0 +1,209 @@
+"""Does V know which action is the better? Games are forked, and every candidate tried for real.
+
+    python -m benchmarks.experiments.critic --checkpoint runs/demo/checkpoints/oreo --out forks.json
+
+The policy plays each held-out game at temperature 1 up to some turn. There it samples candidates;
+each is done, and the same policy finishes the episode several times. A candidate's worth is the
+share of these that were won. Reported over the pairs of candidates of one state: in how many the
+better one has the higher V behind it, and in how many the higher log-probability, a pair weighing
+as much as its candidates differ in worth; chance is one half. The p-value is a sign-flip test
+clustered by game. The last line is one JSON object.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+import json
+import math
+import random
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from oreo_agent.agents.protocol import Agent, AgentDecision
+from oreo_agent.config import resolve
+from oreo_agent.envs.api import ForkableEnv
+from oreo_agent.envs.registry import build
+from oreo_agent.episodes.record import Candidate, Outcome, Proposal
+from oreo_agent.evaluation import sign_flip_test
+from oreo_agent.files import write_whole
+from oreo_agent.pipeline.config import TrainConfig
+from oreo_agent.pipeline.display import SilentDisplay
+from oreo_agent.pipeline.single import make_agent, set_threads
+from oreo_agent.pipeline.stages import derive_seed
+from oreo_agent.pipeline.worlds import world_of
+from oreo_agent.rollout.playing import Job, Playing, advance, to_request
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Tried:
+    """A candidate, and what came of it."""
+
+    action: str
+    value: float
+    logprob: float
+    won: int
+    """Of ``finishes`` episodes that went on from it."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fork:
+    """A state in which several candidates were tried."""
+
+    task: str
+    turn: int
+    tried: list[Tried]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("--checkpoint", type=Path, required=True)
+    parser.add_argument("--split", default="valid_unseen")
+    parser.add_argument("--candidates", type=int, default=4, help="samples a state")
+    parser.add_argument("--finishes", type=int, default=8, help="episodes a candidate")
+    parser.add_argument("--latest", type=int, default=8, help="turn up to which games are forked")
+    parser.add_argument("--limit", type=int, default=160, help="games")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--out", type=Path, help="also keep every fork here, as JSON")
+    options = parser.parse_args()
+    config = resolve(TrainConfig, env={}, sets=[]).value
+    set_threads(1)
+    world = world_of(config)
+    given = world.prepare(SilentDisplay())
+    agents = (
+        make_agent(f"value:{options.candidates}", options.checkpoint, world=world),
+        make_agent("model", options.checkpoint, temperature=1.0, world=world),
+    )
+    rows = options.candidates * options.finishes
+    envs = [_forkable(world.env, given) for _ in range(rows)]
+    forks = []
+    for task in envs[0].tasks(options.split)[: options.limit]:
+        job = Job(task=task, split=options.split, seed=derive_seed(options.seed, task))
+        fork = _fork(envs, agents, job, latest=options.latest, finishes=options.finishes)
+        if fork is not None:
+            forks.append(fork)
+            print(f"\r{len(forks)} states", end="", file=sys.stderr, flush=True)
+    report = {
+        "states": len(forks),
+        "finishes": options.finishes,
+        "value": _agreement(forks, lambda tried: tried.value),
+        "logprob": _agreement(forks, lambda tried: tried.logprob),
+    }
+    if options.out is not None:
+        document = {**report, "forks": [asdict(fork) for fork in forks]}
+        write_whole(options.out, json.dumps(document, indent=1).encode() + b"\n")
+    print(file=sys.stderr)
+    print(json.dumps(report))
+    return 0
+
+
+def _forkable(name: str, options: dict[str, object]) -> ForkableEnv:
+    env = build(name, options)
+    assert isinstance(env, ForkableEnv)
+    return env
+
+
+def _fork(
+    envs: Sequence[ForkableEnv],
+    agents: tuple[Agent, Agent],
+    job: Job,
+    *,
+    latest: int,
+    finishes: int,
+) -> Fork | None:
+    """Play to a turn and try what may be done there; None where there is no choice."""
+    searcher, policy = agents
+    first = envs[0]
+    playing = Playing("trunk", job)
+    playing.observation = first.reset(job.task, seed=job.seed)
+    playing.goal = playing.observation.goal
+    turn = random.Random(job.seed).randint(1, latest)
+    while len(playing.turns) < turn - 1:
+        [decision] = policy.act([to_request(playing)])
+        if not _do(first, playing, policy, decision):
+            return None
+    [decision] = searcher.act([to_request(playing)])
+    candidates = decision.candidates
+    if len(candidates) < 2:
+        return None
+    state = first.fork()
+    tried = []
+    branches = [
+        (_branch(playing, f"{place}/{number}", number), candidate)
+        for place, candidate in enumerate(candidates)
+        for number in range(finishes)
+    ]
+    going = []
+    for env, (branch, candidate) in zip(envs, branches, strict=False):
+        env.restore(state)
+        if _do(env, branch, policy, _as_decision(candidate)):
+            going.append((env, branch))
+    while going:
+        decisions = policy.act([to_request(branch) for _, branch in going])
+        going = [
+            (env, branch)
+            for (env, branch), made in zip(going, decisions, strict=True)
+            if _do(env, branch, policy, made)
+        ]
+    for candidate in candidates:
+        ends = [branch.outcome for branch, each in branches if each is candidate]
+        assert candidate.value is not None
+        tried.append(
+            Tried(
+                action=candidate.action,
+                value=candidate.value,
+                logprob=math.log(max(candidate.probability or 0.0, 1e-30)),
+                won=ends.count(Outcome.SUCCESS),
+            )
+        )
+    return Fork(task=job.task, turn=turn, tried=tried)
+
+
+def _branch(trunk: Playing, name: str, number: int) -> Playing:
+    """Return an episode that has gone the same way so far; its randomness is its own."""
+    job = Job(task=trunk.job.task, split=trunk.job.split, seed=derive_seed(trunk.job.seed, number))
+    return Playing(
+        f"{trunk.job.task}/{name}",
+        job,
+        goal=trunk.goal,
+        observation=trunk.observation,
+        history=list(trunk.history),
+        turns=list(trunk.turns),
+    )
+
+
+def _as_decision(candidate: Candidate) -> AgentDecision:
+    return AgentDecision(proposal=Proposal(message=candidate.action, action=candidate.action))
+
+
+def _do(env: ForkableEnv, branch: Playing, agent: Agent, decision: AgentDecision) -> bool:
+    """Take a turn; return whether the episode goes on."""
+    action = decision.proposal.action
+    advance(branch, decision, agent, env.step(action) if action else None, keep_admissible=False)
+    return branch.outcome is None
+
+
+def _agreement(forks: Sequence[Fork], score: Callable[[Tried], float]) -> dict[str, float]:
+    """Return in how many pairs the better candidate has the higher score, by weight."""
+    excess: dict[str, float] = {}
+    pairs = weight = 0
+    for fork in forks:
+        for a, b in itertools.combinations(fork.tried, 2):
+            better, worse = (a, b) if a.won > b.won else (b, a)
+            difference = better.won - worse.won
+            ours, theirs = score(better), score(worse)
+            sign = (ours > theirs) - (ours < theirs)
+            excess[fork.task] = excess.get(fork.task, 0.0) + difference * sign
+            pairs += difference > 0
+            weight += difference
+    return {
+        "pairs": pairs,
+        "agreement": 0.5 + 0.5 * sum(excess.values()) / max(1, weight),
+        "p_value": sign_flip_test(excess),
+    }
+
+
+if __name__ == "__main__":
+    sys.exit(main())
