@@ -12,14 +12,14 @@ from typing import BinaryIO
 __all__ = ["sync_folder", "whole_file", "write_whole"]
 
 
-def write_whole(path: Path, data: bytes) -> None:
+def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that it is on the disk whole or not at all; see `whole_file`."""
-    with whole_file(path) as file:
+    with whole_file(path, durable=durable) as file:
         file.write(data)
 
 
 @contextlib.contextmanager
-def whole_file(path: Path) -> Iterator[BinaryIO]:
+def whole_file(path: Path, *, durable: bool = True) -> Iterator[BinaryIO]:
     """Open a file to write that is on the disk whole or not at all, also after a crash.
 
     It is there when the ``with`` block ends, and not if that raises. Several processes may write
@@ -28,6 +28,8 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
 
     Args:
         path: The file; its folder is made if it is not there.
+        durable: False does without waiting for the disk: other processes still see the file whole
+            or not at all, but after a power cut it may be empty.
 
     Raises:
         OSError: The disk is full or the folder cannot be written; nothing is left behind. Its
@@ -39,9 +41,11 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         with draft.open("xb") as file:
             yield file
             file.flush()
-            os.fsync(file.fileno())
+            if durable:
+                os.fsync(file.fileno())
         draft.replace(path)
-        sync_folder(path.parent)
+        if durable:
+            sync_folder(path.parent)
     except OSError as error:
         error.filename = str(path)  # a failed write does not say where
         raise

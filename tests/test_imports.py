@@ -53,7 +53,7 @@ def test_ground_rooms_load_neither_tensors_nor_screens(module: str, tmp_path: Pa
 
 
 def test_the_replay_screen_loads_no_tensors(tmp_path: Path) -> None:
-    loaded = _loaded_after("import oreo_agent.tui.app", tmp_path)
+    loaded = _loaded_after("import oreo_agent.tui.running", tmp_path)
     assert loaded.isdisjoint({"torch", "transformers", "peft", "accelerate"})
 
 

@@ -2,35 +2,39 @@
 
 from __future__ import annotations
 
-import os
-import sys
-import time
+import asyncio
+import contextlib
+import signal
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
-from textual.binding import Binding, BindingType
+from textual.binding import ActiveBinding, Binding, BindingType
+from textual.driver import Driver
 from textual.screen import Screen
+from textual.theme import Theme
 
-from oreo_agent.episodes.journal import PendingJournal, default_journal_folder, pending_journals
+from oreo_agent.episodes.journal import PendingJournal, default_journal_folder
 from oreo_agent.episodes.record import Episode
-from oreo_agent.errors import ExitCode, RunFailedError
 from oreo_agent.session import SessionDriver, SessionFactory
-from oreo_agent.tui.library import Entry, check_library, read_library
+from oreo_agent.tui.comparison import ComparisonWanted, Contest, Side
+from oreo_agent.tui.library import Entry
+from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.screens.episode import CorrectionWanted
 from oreo_agent.tui.screens.help import HelpScreen, key_rows
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.recover import RecoverScreen, Recovery
 from oreo_agent.tui.screens.replay import ReplayScreen
-from oreo_agent.tui.terminal import guarded_terminal
 from oreo_agent.tui.text import safe_line
-from oreo_agent.tui.themes import OREO_DARK, OREO_LIGHT
+from oreo_agent.tui.themes import FEW_COLOURS, OREO_DARK, remember_theme, remembered_theme, themes
 from oreo_agent.tui.workbench import Workbench
 
-__all__ = ["OreoApp", "run_play", "run_replay"]
+if TYPE_CHECKING:
+    from oreo_agent.tui.screens.train import TrainScreen
 
-_LEAVE_SECONDS = 1.0
+__all__ = ["OreoApp"]
 
 
 class OreoApp(App[None]):
@@ -41,6 +45,8 @@ class OreoApp(App[None]):
         read_entries: Lists recorded episodes for the replay.
         where: What to call the place of the recorded episodes.
         make_session: Makes the session to be played; without it there is no live mode.
+        compared: What to compare; without it there is no mode for that.
+        train_screen: Shows a run; without it there is no mode for that.
         pending: Sessions that were left without saving, offered one by one.
         notices: Said once at the start.
     """
@@ -53,6 +59,8 @@ class OreoApp(App[None]):
         Binding("f1,question_mark", "help", "Help", id="app.help"),
         Binding("f2", "mode('live')", "Live", show=False, id="app.live"),
         Binding("f3", "mode('replay')", "Replay", show=False, id="app.replay"),
+        Binding("f4", "mode('compare')", "Compare", show=False, id="app.compare"),
+        Binding("f5", "mode('train')", "Train", show=False, id="app.train"),
         Binding("f12", "picture", "Save the screen as SVG", show=False, id="app.picture"),
         Binding("q", "quit", "Quit", id="app.quit"),
     ]
@@ -64,16 +72,26 @@ class OreoApp(App[None]):
         read_entries: Callable[[], Iterable[Entry]],
         where: str,
         make_session: SessionFactory | None = None,
+        compared: tuple[Side, Side] | Contest | None = None,
+        train_screen: TrainScreen | None = None,
         pending: Sequence[PendingJournal] = (),
         notices: Sequence[str] = (),
     ) -> None:
-        super().__init__()
-        self.register_theme(OREO_DARK)
-        self.register_theme(OREO_LIGHT)
-        self.theme = OREO_DARK.name
+        look = bench.look
+        super().__init__(ansi_color=True if look.has_few_colours else None)
+        for theme in themes():
+            self.register_theme(theme)
+        usual = FEW_COLOURS if look.has_few_colours else OREO_DARK.name
+        self._theme_file = (bench.journals or default_journal_folder()).with_name("theme")
+        self.theme = self._kept_theme = look.theme or remembered_theme(self._theme_file) or usual
+        self.set_keymap(look.keys)
         self.drivers: list[SessionDriver] = []
         """Of every session that was opened, the one to be played first."""
+        self.ended_by: signal.Signals | None = None
+        """The signal that has ended it, if one has."""
         self.live_screen: LiveScreen | None = None
+        self.compare_screen: CompareScreen | None = None
+        self.train_screen = train_screen
         self._bench = bench
         self._pending = list(pending)
         self._notices = tuple(notices)
@@ -81,20 +99,47 @@ class OreoApp(App[None]):
             screen = self.live_screen = LiveScreen(make_session, bench)
             self.drivers.append(screen.driver)
             self.add_mode("live", lambda: screen)
+        if compared is not None:
+            comparison = self.compare_screen = CompareScreen(compared, bench)
+            self.add_mode("compare", lambda: comparison)
+        if train_screen is not None:
+            self.add_mode("train", lambda: train_screen)
         self.add_mode("replay", lambda: ReplayScreen(read_entries, where, bench))
+
+    def get_driver_class(self) -> type[Driver]:
+        """Return what draws on the terminal and reads its keys."""
+        driver = super().get_driver_class()
+        if driver.__name__ != "LinuxDriver":
+            return driver
+        from oreo_agent.tui.driver import QuickDriver  # here: there is no termios on Windows
+
+        return QuickDriver
 
     def on_mount(self) -> None:
         """Show the first screen."""
-        self.switch_mode("live" if self.live_screen is not None else "replay")
+        if not self.is_headless and not self.is_web:
+            self._heed_signals()
+        self._kept_theme = self.theme
+        self.theme_changed_signal.subscribe(self, self._keep_theme)
+        modes = {
+            "live": self.live_screen,
+            "compare": self.compare_screen,
+            "train": self.train_screen,
+        }
+        self.switch_mode(next((mode for mode, screen in modes.items() if screen), "replay"))
         for notice in self._notices:
             self.notify(safe_line(notice), severity="warning", timeout=10, markup=False)
         # Behind the mode's own screen, which is not there yet.
         self.call_after_refresh(self._offer_next)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Hide the live mode where there is none."""
+        """Hide a mode where there is none."""
         if action == "mode" and parameters == ("live",):
             return self.live_screen is not None
+        if action == "mode" and parameters == ("compare",):
+            return self.compare_screen is not None
+        if action == "mode" and parameters == ("train",):
+            return self.train_screen is not None
         return True
 
     def action_mode(self, mode: str) -> None:
@@ -125,6 +170,10 @@ class OreoApp(App[None]):
         """Open the session in which a record is corrected."""
         self.correct(message.episode, message.turn)
 
+    def on_comparison_wanted(self, message: ComparisonWanted) -> None:
+        """Show two episodes side by side, above the present screen."""
+        self.push_screen(CompareScreen(message.sides, self._bench, is_guest=True))
+
     def action_help(self) -> None:
         """Show all keys and how to read the figures."""
         if isinstance(self.screen, HelpScreen):
@@ -135,7 +184,8 @@ class OreoApp(App[None]):
             # Bindings of our own have an id; those of Textual's widgets go without saying.
             if active.binding.id
         ]
-        about = getattr(self.focused, "HELP", None) or getattr(self.screen, "HELP", "") or ""
+        nodes = self.focused.ancestors_with_self if self.focused is not None else [self.screen]
+        about = next((text for node in nodes if (text := getattr(node, "HELP", None))), "")
         self.push_screen(HelpScreen(key_rows(pairs), about))
 
     def action_picture(self) -> None:
@@ -145,17 +195,44 @@ class OreoApp(App[None]):
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every key's action in the palette too, from the one list of bindings."""
         yield from super().get_system_commands(screen)
+        actions: dict[str, ActiveBinding] = {}
         for active in screen.active_bindings.values():
+            if active.binding.id and active.enabled:
+                actions.setdefault(active.binding.action.removeprefix("screen."), active)
+        actions.pop("quit", None)  # Textual offers it itself
+        titles = Counter(active.binding.description for active in actions.values())
+        for active in actions.values():
             binding, node = active.binding, active.node
-            if node not in (screen, self) or not active.enabled or binding.system:
-                continue
-            if binding.action in ("quit", "command_palette"):
-                continue
+            key, title = self.get_key_display(binding), binding.description
 
             def act(action: str = binding.action, node: object = node) -> None:
                 self.call_later(self.run_action, action, node)
 
-            yield SystemCommand(binding.description, f"Key: {binding.key}", act)
+            yield SystemCommand(
+                title if titles[title] == 1 else f"{title} {key}", f"Key: {key}", act
+            )
+
+    def _heed_signals(self) -> None:
+        """Leave in order when the process is told to end: the terminal must be given back."""
+
+        def end(number: signal.Signals) -> None:
+            self.ended_by = number
+            self.exit()
+
+        loop = asyncio.get_running_loop()
+        # None of it on Windows, nor outside the main thread.
+        with contextlib.suppress(AttributeError, NotImplementedError, RuntimeError, ValueError):
+            for number in (signal.SIGTERM, signal.SIGHUP):
+                loop.add_signal_handler(number, end, number)
+
+    def _keep_theme(self, theme: Theme) -> None:
+        if theme.name == self._kept_theme:
+            return
+        self._kept_theme = theme.name
+        try:
+            remember_theme(self._theme_file, theme.name)
+        except OSError as error:
+            self.notify(safe_line(f"not kept for the next start: {error}"), markup=False)
 
     def _offer_next(self) -> None:
         if not self._pending:
@@ -176,106 +253,3 @@ class OreoApp(App[None]):
             self.correct(episode, len(episode.turns), journal=journal.path)
         else:
             live.driver.resume(episode, journal.path)
-
-
-def run_play(
-    make_session: SessionFactory,
-    bench: Workbench,
-    *,
-    log: Path | None = None,
-    mouse: bool = True,
-) -> ExitCode:
-    """Play with the screen until the person quits.
-
-    Args:
-        make_session: Loads what is needed and returns the session, not started. It runs in a
-            thread of its own, is given a function that shows a line of progress, and should hand
-            the workbench's journals to the session.
-        bench: Where episodes go, and how agents and games are opened.
-        log: Takes what libraries print meanwhile.
-        mouse: False leaves the mouse to the terminal, for its own selection of text.
-
-    Raises:
-        RunFailedError: The screen crashed; the message names the log with the traceback.
-        OreoAgentError: There was no session to show: the model, the data or the game is missing.
-    """
-    store = bench.store
-    app = _app(
-        bench,
-        read_entries=lambda: read_library([store]) if store.exists() else iter(()),
-        where=str(store),
-        make_session=make_session,
-    )
-    _run(app, bench, log, mouse=mouse)
-    broken = app.drivers[0].broken
-    if broken is not None:
-        raise broken
-    return ExitCode.OK
-
-
-def run_replay(
-    paths: Sequence[Path], bench: Workbench, *, log: Path | None = None, mouse: bool = True
-) -> ExitCode:
-    """Browse recorded episodes with the screen until the person quits.
-
-    Raises:
-        MissingError: A path does not exist.
-        EpisodeFormatError: There is nothing to list, or the first line is not an episode.
-        RunFailedError: The screen crashed; the message names the log with the traceback.
-    """
-    check_library(paths)  # what cannot be shown at all is said before the screen is there
-    app = _app(
-        bench,
-        read_entries=lambda: read_library(paths),
-        where=", ".join(str(path) for path in paths),
-    )
-    _run(app, bench, log, mouse=mouse)
-    return ExitCode.OK
-
-
-def _app(
-    bench: Workbench,
-    *,
-    read_entries: Callable[[], Iterable[Entry]],
-    where: str,
-    make_session: SessionFactory | None = None,
-) -> OreoApp:
-    notices: list[str] = []
-    folder = bench.journals or default_journal_folder()
-    pending = pending_journals(folder, on_notice=notices.append)
-    return OreoApp(
-        bench,
-        read_entries=read_entries,
-        where=where,
-        make_session=make_session,
-        pending=pending,
-        notices=notices,
-    )
-
-
-def _run(app: OreoApp, bench: Workbench, log: Path | None, *, mouse: bool) -> None:
-    folder = bench.journals or default_journal_folder()
-    try:
-        _show(app, log or folder.parent / "screen.log", mouse=mouse)
-    finally:
-        end = time.monotonic() + _LEAVE_SECONDS
-        ended = [d.close(timeout=max(end - time.monotonic(), 0.0)) for d in app.drivers]
-    if not all(ended):
-        # A thread is inside a long call that cannot be broken off. What was shown is in the
-        # journal; waiting would make "quit" hang, and a normal end of the interpreter would tear
-        # down the libraries under that call.
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(ExitCode.OK)
-
-
-def _show(app: OreoApp, log: Path, *, mouse: bool) -> None:
-    with guarded_terminal(log):
-        app.run(mouse=mouse)
-    # Textual prints the traceback itself, to what is the log meanwhile, and returns as if all were
-    # well.
-    if app.return_code:
-        raise RunFailedError(
-            f"The screen crashed; {log} has the traceback.",
-            "Start again: what was played is kept. --plain does without the screen.",
-        )

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import contextlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from oreo_agent.episodes.index import EpisodeSummary, index_shard, read_index, scan_summaries
 from oreo_agent.episodes.record import Episode, EpisodeFormatError, Outcome
 from oreo_agent.episodes.store import episode_files, read_record
+from oreo_agent.errors import MissingError, OreoAgentError
 
-__all__ = ["Entry", "check_library", "read_library"]
+__all__ = ["Entry", "check_library", "read_library", "relative"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +26,8 @@ class Entry:
 
     def __post_init__(self) -> None:
         """Join what the filter knows, once."""
-        object.__setattr__(self, "words", _words(self.summary))
+        place = f"in:{self.path.parent.name.lower()}"
+        object.__setattr__(self, "words", f"{_words(self.summary)}\n{place}")
 
     def load(self) -> Episode:
         """Read the record.
@@ -42,7 +45,7 @@ def check_library(paths: Sequence[Path]) -> None:
         MissingError: A path does not exist.
         EpisodeFormatError: There is nothing to list, or the first line is not an episode.
     """
-    if all(next(scan_summaries(file), None) is None for file in episode_files(paths)):
+    if all(next(scan_summaries(file), None) is None for file in _files(paths)):
         raise _nothing(paths)
 
 
@@ -56,7 +59,7 @@ def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
         EpisodeFormatError: There is nothing to list, or a line is not an episode.
     """
     found = False
-    for file in episode_files(paths):
+    for file in _files(paths):
         known = read_index(file.with_name("index.json")).shards.get(file.name)
         covered = index_shard(file, known) if known is not None else None
         for summary in covered.episodes if covered is not None else scan_summaries(file):
@@ -64,6 +67,49 @@ def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
             yield Entry(file, summary)
     if not found:
         raise _nothing(paths)
+
+
+def relative(episode: Episode, entries: Sequence[Entry], store: Path) -> Episode:
+    """Return an episode's parent; of one without, the last episode that was corrected from it.
+
+    Args:
+        episode: The episode.
+        entries: Where to look first.
+        store: Where corrections are saved; looked through too.
+
+    Raises:
+        MissingError: It is not there.
+    """
+    found = _related(episode, entries)
+    if not found and store.exists():
+        # A store without a whole episode, or with a damaged one, has no relative either.
+        with contextlib.suppress(OreoAgentError):
+            found = _related(episode, read_library([store]))
+    if found:
+        return max(found, key=lambda entry: entry.summary.created or "").load()
+    if episode.parent is not None:
+        raise MissingError(
+            f"its parent {episode.parent} is not listed here.", "Name its store too: replay A B."
+        )
+    raise MissingError("nothing was corrected in it yet.", "c corrects it.")
+
+
+def _related(episode: Episode, entries: Iterable[Entry]) -> list[Entry]:
+    if episode.parent is not None:
+        return [entry for entry in entries if entry.summary.id == episode.parent]
+    return [entry for entry in entries if entry.summary.parent == episode.id]
+
+
+def _files(paths: Sequence[Path]) -> Iterator[Path]:
+    """Yield the files of episodes; a run's folder, or its ``episodes``, stands for its stages'."""
+    for path in paths:
+        for place in (path, path / "episodes"):
+            inner = sorted(p for p in place.glob("*/*.jsonl") if p.parent.name != "metrics")
+            if inner and not any(place.glob("*.jsonl")):
+                yield from inner
+                break
+        else:
+            yield from episode_files([path])
 
 
 def _nothing(paths: Sequence[Path]) -> EpisodeFormatError:

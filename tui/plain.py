@@ -15,7 +15,7 @@ from oreo_agent.session.driver import SessionFactory
 from oreo_agent.tui.text import safe_line
 from oreo_agent.tui.view import StateView, outcome_words, state_views
 
-__all__ = ["run_plain_play", "run_plain_replay"]
+__all__ = ["run_plain_play", "run_plain_replay", "write_line"]
 
 
 def run_plain_play(
@@ -42,16 +42,16 @@ def run_plain_play(
     out = out or sys.stdout
 
     def say(text: str) -> None:
-        _write(progress or sys.stderr, f"{safe_line(text)} ...")
+        write_line(progress or sys.stderr, f"{safe_line(text)} ...")
 
     session = make_session(say)
     try:
         state = session.start()
-        _write(out, f"goal: {safe_line(state.episode.goal)}")
+        write_line(out, f"goal: {safe_line(state.episode.goal)}")
         _write_state(out, _views(state)[0])
         while not state.over and (max_turns is None or len(state.episode.turns) < max_turns):
             state = _step(session, out)
-        _write(out, _summary(state.episode))
+        write_line(out, _summary(state.episode))
         if store is not None:
             session.save(EpisodeStore(store, fsync=True))
         if state.failure is not None:
@@ -70,10 +70,12 @@ def run_plain_replay(paths: Sequence[Path], *, out: TextIO | None = None) -> Exi
     """
     out = out or sys.stdout
     for episode in read_episodes(paths):
-        _write(out, f"episode {safe_line(episode.id)}  goal: {safe_line(episode.goal)}")
+        write_line(out, f"episode {safe_line(episode.id)}  goal: {safe_line(episode.goal)}")
         for view in state_views(episode):
             _write_state(out, view)
-        _write(out, _summary(episode))
+        write_line(out, _summary(episode))
+        if episode.note:
+            write_line(out, f"note: {safe_line(episode.note)}")
     return ExitCode.OK
 
 
@@ -95,10 +97,10 @@ def _views(state: SessionState) -> tuple[StateView, ...]:
 
 
 def _write_state(out: TextIO, view: StateView) -> None:
-    head = view.action or "start"
     who = f"{view.actor}: " if view.actor else ""
-    parts = [f"{view.index:>3}  {who}{head}", view.figures, " ".join(view.observation.split())]
-    _write(out, "  |  ".join(part for part in parts if part))
+    head = f"{view.index:>3}  {who}{view.headline}"
+    parts = [head, view.figures, " ".join(view.observation.split())]
+    write_line(out, "  |  ".join(part for part in parts if part))
 
 
 def _summary(episode: Episode) -> str:
@@ -106,7 +108,8 @@ def _summary(episode: Episode) -> str:
     return f"{outcome_words(episode)}{error} after {len(episode.turns)} turns"
 
 
-def _write(out: TextIO, line: str) -> None:
+def write_line(out: TextIO, line: str) -> None:
+    """Write a line, with a mark for each character that the encoding does not have."""
     encoding = out.encoding or "utf-8"
     out.write(line.encode(encoding, "replace").decode(encoding) + "\n")
     out.flush()

@@ -6,13 +6,16 @@ Textual does not capture: it would draw over the screen.
 
 from __future__ import annotations
 
+import gc
 import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["guarded_terminal"]
+__all__ = ["guarded_terminal", "rare_collection"]
+
+_THRESHOLDS = (20_000, 20, 100)
 
 
 @contextmanager
@@ -44,3 +47,19 @@ def guarded_terminal(log: Path) -> Iterator[None]:
         terminal.close()
         for fd in (sink, saved_out, saved_err):
             os.close(fd)
+
+
+@contextmanager
+def rare_collection() -> Iterator[None]:
+    """Collect garbage seldom while the screen is up, and not at all afterwards.
+
+    A full pass over ten thousand listed episodes takes 30 to 80 ms, in the midst of a key; the
+    passes of the interpreter's end take 0.3 s, with a model loaded seconds.
+    """
+    before = gc.get_threshold()
+    gc.set_threshold(*_THRESHOLDS)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.freeze()

@@ -29,8 +29,10 @@ DEAD_ZONE = 0.02
 
 _SEQUENCE = re.compile(
     "\x1b\\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
-    "|\x1b[\\]PX^_][^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)"  # OSC, DCS and their like
+    "|(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])"  # OSC, DCS and their like
+    "[^\x07\x1b\x9c]*(?:\x07|\x1b\\\\|\x9c)"
     "|\x9b[0-?]*[ -/]*[@-~]"
+    "|\x1b[ -/]*[0-OQ-WYZ\\\\`-~]"  # two characters: a reset, a character set
 )
 _LINE_ENDS = re.compile("\r\n|[\r\x0b\x0c\x85\u2028\u2029]")
 _UNSEEN = re.compile(

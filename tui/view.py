@@ -42,6 +42,11 @@ class StateView:
     raw: str = ""
     """What was written for the action that led here, as a literal, and its tokens."""
 
+    @property
+    def headline(self) -> str:
+        """The action; in words where there is none."""
+        return self.action or ("start" if self.index == 0 else "(no action)")
+
     def contains(self, needle: str) -> bool:
         """Whether a text, in lower case, is in the action, the answer or the proposal."""
         return any(

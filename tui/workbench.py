@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes.record import Episode
 from oreo_agent.session import Session
 
-__all__ = ["AgentWish", "Say", "Workbench"]
+__all__ = ["AgentWish", "Look", "Say", "Workbench"]
 
 Say = Callable[[str], None]
 """Shows a line of progress."""
@@ -29,6 +29,20 @@ class AgentWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Look:
+    """How a person wants the screen."""
+
+    theme: str = ""
+    """Empty is the one that was chosen last, else the dark one."""
+    keys: Mapping[str, str] = field(default_factory=dict)
+    """Keys in place of the usual ones, by the name of what they do."""
+    mouse: bool = True
+    """False leaves the mouse to the terminal, for its own selection of text."""
+    has_few_colours: bool = False
+    """Whether the terminal has 16 colours at most, or none are wanted."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Workbench:
     """Where episodes go, and how agents and games are opened. Its functions may take long."""
 
@@ -42,3 +56,5 @@ class Workbench:
     """Makes a session, not started, in which the game of a record can be played again."""
     checkpoints: Callable[[], Sequence[Path]] = tuple
     """Trained models to be offered by name."""
+    look: Look = Look()
+    """How the screen is wanted."""

@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 
 from oreo_agent import __version__
-from oreo_agent.cli import data, inspect, learn, run
+from oreo_agent.cli import compare, data, inspect, learn, run, screenshot, serve, watch
 from oreo_agent.cli.output import Output, say
 from oreo_agent.errors import ExitCode, OreoAgentError
 
@@ -29,9 +29,13 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 run.register(app)
+compare.register(app)
+watch.register(app)
+serve.register(app)
 learn.register(app)
 data.register(app)
 inspect.register(app)
+screenshot.register(app)
 
 
 @app.callback(invoke_without_command=True)

@@ -9,6 +9,7 @@ from oreo_agent.errors import MissingError, UsageError
 
 __all__ = [
     "check_environment",
+    "is_checkpoint",
     "settle_checkpoint",
     "shipped_checkpoint",
 ]
@@ -24,6 +25,11 @@ def check_environment(env: str) -> None:
 
     if env not in registered() and ":" not in env:
         raise UsageError(f"no environment is called {env!r}.", f"Known: {', '.join(registered())}.")
+
+
+def is_checkpoint(folder: Path) -> bool:
+    """Whether a folder holds a trained model of ours."""
+    return (folder / "oreo_agent.json").is_file()
 
 
 def shipped_checkpoint(env: str) -> Path | None:

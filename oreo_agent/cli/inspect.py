@@ -25,6 +25,7 @@ __all__ = ["register"]
 
 PANEL = "Inspect"
 MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
+_KEYS = 'Several keys of one action are separated by commas: "step.next" = "l,right"'
 
 
 def register(app: typer.Typer) -> None:
@@ -126,20 +127,26 @@ def show(
     as_json: JsonFlag = False,
 ) -> None:
     """Print every setting, its value and where the value comes from."""
+    from oreo_agent.cli.look import check_screen, resolve_screen
     from oreo_agent.config.loader import leaves
     from oreo_agent.config.values import format_value
+    from oreo_agent.tui.keymap import default_keys
 
     resolved = resolve_train_config("alfworld", config=config, sets=sets, preset=preset)
+    screen = resolve_screen(config)
+    wanted = check_screen(screen)
     values = {leaf.key: leaf.default for leaf in leaves(resolved.value)}
+    sources = dict(resolved.sources)
+    for leaf in leaves(screen.value.screen, "screen."):
+        values[leaf.key] = leaf.default
+        sources[leaf.key] = screen.sources.get(leaf.key, "default")
+    for name, key in default_keys().items():
+        values[f"keys.{name}"] = wanted.get(name, key)
+        sources[f"keys.{name}"] = screen.sources["keys"] if name in wanted else "default"
     output = Output(as_json=as_json)
-    rows = [(key, format_value(value), resolved.sources[key]) for key, value in values.items()]
+    rows = [(key, format_value(value), sources[key]) for key, value in values.items()]
     output.result(
-        {
-            "settings": {
-                key: {"value": value, "source": resolved.sources[key]}
-                for key, value in values.items()
-            }
-        },
+        {"settings": {key: {"value": v, "source": sources[key]} for key, v in values.items()}},
         output.table(["key", "value", "source"], rows),
     )
 
@@ -153,13 +160,19 @@ def init(
 ) -> None:
     """Write a settings file with every key, its default and what it means."""
     from oreo_agent.config import to_toml
+    from oreo_agent.config.screen import ScreenSection
+    from oreo_agent.config.values import format_value
     from oreo_agent.pipeline.config import TrainConfig
     from oreo_agent.pipeline.presets import PRESETS
+    from oreo_agent.tui.keymap import default_keys
 
     if path.exists() and not force:
         raise UsageError(f"{path} is there already.", "Name another file, or add --force.")
     settings = PRESETS[preset.value] if preset else TrainConfig()
     text = to_toml(settings, docs=True)
+    text += f"\n[screen]\n{to_toml(ScreenSection(), docs=True)}\n[keys]\n"
+    text += f"# {_KEYS}\n"
+    text += "".join(f'"{name}" = {format_value(key)}\n' for name, key in default_keys().items())
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(text, encoding="utf-8")
     Output().result({"written": str(path)}, lambda console: console.print(str(path), markup=False))
@@ -170,17 +183,20 @@ def validate(
     as_json: JsonFlag = False,
 ) -> None:
     """Check a settings file: its keys, the types and ranges of its values."""
+    from oreo_agent.cli.look import check_screen
     from oreo_agent.config import config_files, resolve
+    from oreo_agent.config.screen import ScreenConfig
     from oreo_agent.pipeline.config import EnvTrainConfig, MathTrainConfig, RunConfig, TrainConfig
 
     explicit = config_files(path)[:1]
-    every: tuple[RunConfig, ...] = (TrainConfig(), MathTrainConfig(), EnvTrainConfig())
-    found = [resolve(type(one), env={}, files=explicit, others=every) for one in every]
-    changed = list(
-        dict.fromkeys(
-            key for one in found for key, source in one.sources.items() if source != "default"
-        )
-    )
+    runs: tuple[RunConfig, ...] = (TrainConfig(), MathTrainConfig(), EnvTrainConfig())
+    every: tuple[RunConfig | ScreenConfig, ...] = (*runs, ScreenConfig())
+    found = [resolve(type(one), env={}, files=explicit, others=every).sources for one in runs]
+    screen = resolve(ScreenConfig, env={}, files=explicit, others=every)
+    wanted = check_screen(screen)
+    named = [key for one in (*found, screen.sources) for key in one if one[key] != "default"]
+    changed = [key for key in dict.fromkeys(named) if key != "keys"]
+    changed += [f"keys.{name}" for name in wanted]
     Output(as_json=as_json).result(
         {"file": str(path), "valid": True, "keys": changed},
         lambda console: console.print(f"{path}: valid, {len(changed)} keys set", markup=False),

@@ -42,6 +42,8 @@ from oreo_agent.cli.options import (
 )
 from oreo_agent.cli.output import Output
 from oreo_agent.cli.progress import interruptible, progress_display
+from oreo_agent.cli.run import is_plain
+from oreo_agent.errors import UsageError
 from oreo_agent.pipeline.methods import Method
 
 if TYPE_CHECKING:
@@ -98,6 +100,7 @@ def resolve_train_config(
         ConfigError: A setting is not accepted.
     """
     from oreo_agent.config import config_files, resolve
+    from oreo_agent.config.screen import ScreenConfig
     from oreo_agent.pipeline.config import EnvTrainConfig, MathTrainConfig, TrainConfig
     from oreo_agent.pipeline.presets import ENV_PRESETS, MATH_PRESETS, PRESETS
 
@@ -131,7 +134,7 @@ def resolve_train_config(
         files=config_files(config),
         base=presets[preset.value] if preset else None,
         base_source=f"--preset {preset.value}" if preset else "default",
-        others=(TrainConfig(), MathTrainConfig(), EnvTrainConfig()),
+        others=(TrainConfig(), MathTrainConfig(), EnvTrainConfig(), ScreenConfig()),
     )
 
 
@@ -202,6 +205,14 @@ def train(
     ] = None,
     seed: SeedOption = None,
     threads: ThreadsOption = None,
+    watch: Annotated[
+        bool,
+        typer.Option(
+            "--watch",
+            help="Show the run on the screen, as oreo-agent watch does; q leaves it running.",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
     quiet: QuietFlag = False,
     as_json: JsonLinesFlag = False,
 ) -> None:
@@ -232,6 +243,15 @@ def train(
         from oreo_agent.pipeline.plan import plan
 
         output.result(plan(settings.value, logged=bool(episodes), start=checkpoint is not None))
+        return
+    if watch and as_json:
+        raise UsageError("--watch shows a screen, --json prints lines.", "Give one of them.")
+    if watch and not is_plain(False):
+        from oreo_agent.cli.watch import train_and_watch
+        from oreo_agent.cli.workbench import Bench
+
+        arguments = [argument for argument in sys.argv[1:] if argument != "--watch"]
+        train_and_watch(arguments, out, Bench(games=games, data=data), output)
         return
     from oreo_agent.cli.results import show_results
     from oreo_agent.pipeline.run import train as run

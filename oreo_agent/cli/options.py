@@ -29,6 +29,7 @@ __all__ = [
     "GamesOption",
     "JsonFlag",
     "JsonLinesFlag",
+    "MouseFlag",
     "PlainFlag",
     "Preset",
     "PresetOption",
@@ -181,6 +182,14 @@ QuietFlag = Annotated[
 ]
 PlainFlag = Annotated[
     bool, typer.Option("--plain", help="Lines of text, no screen.", rich_help_panel=OUTPUT)
+]
+MouseFlag = Annotated[
+    bool,
+    typer.Option(
+        "--mouse/--no-mouse",
+        help="Whether the screen takes the mouse; without, the terminal selects text as usual.",
+        rich_help_panel=OUTPUT,
+    ),
 ]
 ForceFlag = Annotated[
     bool, typer.Option("--force", help="Overwrite what is there.", rich_help_panel=OUTPUT)

@@ -18,7 +18,7 @@ from oreo_agent.cli.workbench import Bench, library_versions
 if TYPE_CHECKING:
     from oreo_agent.session import Session
 
-__all__ = ["PlayOptions", "play", "replay"]
+__all__ = ["PlayOptions", "open_session", "play", "replay"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,7 +43,7 @@ class PlayOptions:
         return env_options(self.env, self.games, self.data, self.dialect)
 
 
-def play(options: PlayOptions, *, out: Path | None, plain: bool) -> None:
+def play(options: PlayOptions, *, out: Path | None, mouse: bool, plain: bool) -> None:
     """Play one game until the person leaves.
 
     Raises:
@@ -58,19 +58,20 @@ def play(options: PlayOptions, *, out: Path | None, plain: bool) -> None:
     journals = default_journal_folder()
 
     def make_session(progress: Callable[[str], None]) -> Session:
-        return _open_session(options, checkpoint, journals, progress)
+        return open_session(options, checkpoint, journals, progress)
 
     if plain:
         from oreo_agent.tui.plain import run_plain_play
 
         raise typer.Exit(run_plain_play(make_session, store=out))
-    from oreo_agent.tui.app import run_play
+    from oreo_agent.tui.running import run_play
 
     bench = Bench(
         checkpoint=options.checkpoint,
         games=options.games,
         data=options.data,
         threads=options.threads,
+        mouse=mouse,
     )
     raise typer.Exit(run_play(make_session, bench.workbench(out, journals)))
 
@@ -92,14 +93,28 @@ def replay(paths: Sequence[Path], bench: Bench, *, out: Path | None, plain: bool
 
         raise typer.Exit(run_plain_replay(paths))
     from oreo_agent.episodes import default_journal_folder
-    from oreo_agent.tui.app import run_replay
+    from oreo_agent.tui.running import run_replay
 
     raise typer.Exit(run_replay(paths, bench.workbench(out, default_journal_folder())))
 
 
-def _open_session(
-    options: PlayOptions, checkpoint: Path | None, journals: Path, progress: Callable[[str], None]
+def open_session(
+    options: PlayOptions,
+    checkpoint: Path | None,
+    journals: Path | None,
+    progress: Callable[[str], None],
 ) -> Session:
+    """Return the session of a game, not started.
+
+    Args:
+        options: Who plays what.
+        checkpoint: Of a model, settled.
+        journals: Folder of the journals; None keeps none.
+        progress: Shows a line.
+
+    Raises:
+        OreoAgentError: The game or the model is not there.
+    """
     from oreo_agent.envs import make
     from oreo_agent.session import Session
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 from typing import Annotated
@@ -23,6 +24,7 @@ from oreo_agent.cli.options import (
     GameLimit,
     GamesOption,
     JsonFlag,
+    MouseFlag,
     PlainFlag,
     QuietFlag,
     SeedOption,
@@ -36,7 +38,7 @@ from oreo_agent.cli.options import (
 from oreo_agent.cli.output import Output, say
 from oreo_agent.errors import UsageError
 
-__all__ = ["register"]
+__all__ = ["is_plain", "register"]
 
 PANEL = "Run"
 
@@ -88,6 +90,7 @@ def play(
         ),
     ] = None,
     threads: ThreadsOption = None,
+    mouse: MouseFlag = True,
     plain: PlainFlag = False,
 ) -> None:
     """Watch an agent play, step by step; take over with your own commands."""
@@ -108,7 +111,7 @@ def play(
         threads=threads,
         dialect=dialect,
     )
-    play_session.play(options, out=out, plain=_is_plain(plain))
+    play_session.play(options, out=out, mouse=mouse, plain=is_plain(plain))
 
 
 def replay(
@@ -125,14 +128,15 @@ def replay(
         ),
     ] = None,
     threads: ThreadsOption = None,
+    mouse: MouseFlag = True,
     plain: PlainFlag = False,
 ) -> None:
     """Look through recorded episodes; score them with a model, correct them from any turn."""
     from oreo_agent.cli import play_session
     from oreo_agent.cli.workbench import Bench
 
-    bench = Bench(checkpoint=checkpoint, games=games, data=data, threads=threads)
-    play_session.replay(paths, bench, out=out, plain=_is_plain(plain))
+    bench = Bench(checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse)
+    play_session.replay(paths, bench, out=out, plain=is_plain(plain))
 
 
 def evaluate(
@@ -203,10 +207,13 @@ def evaluate(
     )
 
 
-def _is_plain(wanted: bool) -> bool:
+def is_plain(wanted: bool) -> bool:
+    """Whether to do without the screen: it is wanted, or there is no terminal."""
     if wanted:
         return True
-    if sys.stdin.isatty() and sys.stdout.isatty():
+    # Whoever started us has chosen where the screen is drawn: `serve`, in a browser.
+    is_served = "TEXTUAL_DRIVER" in os.environ
+    if is_served or (sys.stdin.isatty() and sys.stdout.isatty()):
         return False
     say("note: this is not a terminal; showing the plain form (as with --plain).")
     return True

@@ -37,9 +37,16 @@ class Bench:
     games: Games | None = None
     data: Path | None = None
     threads: int | None = None
+    mouse: bool = True
+    """Whether the screen takes the mouse."""
 
     def workbench(self, store: Path | None, journals: Path) -> Workbench:
-        """Return it as the screens take it."""
+        """Return it as the screens take it.
+
+        Raises:
+            ConfigError: A setting of the screen is not accepted.
+        """
+        from oreo_agent.cli.look import load_look
         from oreo_agent.tui.workbench import Workbench
 
         return Workbench(
@@ -48,6 +55,7 @@ class Bench:
             load_agent=self.load,
             open_record=lambda episode, say: self.open_record(episode, journals, say),
             checkpoints=lambda: sorted(Path().glob(_CHECKPOINTS)),
+            look=load_look(mouse=self.mouse),
         )
 
     def load(self, wish: AgentWish, say: Callable[[str], None]) -> Agent:

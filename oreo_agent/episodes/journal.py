@@ -1,7 +1,8 @@
 """The journal of a live session: on the disk before it is on the screen.
 
-A journal lies outside the store: a header line, one line a turn, and an end line. It is folded into
-the store when the person saves; leaving without saving keeps it, and the next start offers it.
+A journal lies outside the store: a header line, one line a turn, an end line, and lines of notes.
+It is folded into the store when the person saves; leaving without saving keeps it, and the next
+start offers it.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ _SUFFIX = ".journal"
 
 
 class _Line(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Base of the three kinds of line."""
+    """Base of all kinds of line."""
 
 
 class _HeaderLine(_Line, frozen=True, kw_only=True, tag="header", tag_field="line"):
@@ -64,9 +65,12 @@ class _EndLine(_Line, frozen=True, kw_only=True, tag="end", tag_field="line"):
     error: str | None = None
 
 
-_DECODER: msgspec.json.Decoder[_HeaderLine | _TurnLine | _EndLine] = msgspec.json.Decoder(
-    _HeaderLine | _TurnLine | _EndLine
-)
+class _NoteLine(_Line, frozen=True, kw_only=True, tag="note", tag_field="line"):
+    note: str | None
+
+
+_AnyLine = _HeaderLine | _TurnLine | _EndLine | _NoteLine
+_DECODER: msgspec.json.Decoder[_AnyLine] = msgspec.json.Decoder(_AnyLine)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -128,6 +132,17 @@ class Journal:
         if self._defect is None and (self._has_turns or outcome.is_scored):
             self._backlog += _encode(_EndLine(outcome=outcome, error=error))
             self._flush()
+
+    def note(self, note: str | None) -> None:
+        """Put what a person noted on the disk, with the next turn where there is none yet.
+
+        Raises:
+            RunFailedError: The disk is full.
+        """
+        if self._defect is None:
+            self._backlog += _encode(_NoteLine(note=note))
+            if self._file is not None:
+                self._flush()
 
     def close(self) -> None:
         """Release the file and leave it where it is. Calling it twice does no harm."""
@@ -233,6 +248,7 @@ def recover_journal(path: Path) -> Episode:
     turns: list[Turn] = []
     answer: str | None = None
     outcome, error = Outcome.UNFINISHED, None
+    note: str | None = None
     with path.open("rb") as file:
         for number, data in enumerate(file, 1):
             if not data.endswith(b"\n"):
@@ -241,9 +257,12 @@ def recover_journal(path: Path) -> Episode:
             if isinstance(line, _HeaderLine):
                 header = line.episode
                 turns, answer = list(header.turns), header.final_observation
+                note = header.note
             elif isinstance(line, _TurnLine):
                 turns.append(line.turn)
                 answer = line.answer
+            elif isinstance(line, _NoteLine):
+                note = line.note
             else:
                 outcome, error = line.outcome, line.error
     if header is None:
@@ -251,7 +270,12 @@ def recover_journal(path: Path) -> Episode:
             f"{path}: the journal has no header line.", "Nothing was played: delete the file."
         )
     return msgspec.structs.replace(
-        header, turns=tuple(turns), outcome=outcome, error=error, final_observation=answer
+        header,
+        turns=tuple(turns),
+        outcome=outcome,
+        error=error,
+        final_observation=answer,
+        note=note,
     )
 
 
@@ -325,14 +349,14 @@ def _unusable(path: Path, error: OSError) -> RunFailedError:
     )
 
 
-def _encode(line: _HeaderLine | _TurnLine | _EndLine) -> bytes:
+def _encode(line: _AnyLine) -> bytes:
     try:
         return msgspec.json.encode(line) + b"\n"
     except UnicodeEncodeError as error:
         raise unwritable_text("the journal", error) from error
 
 
-def _decode(data: bytes, *, where: str) -> _HeaderLine | _TurnLine | _EndLine:
+def _decode(data: bytes, *, where: str) -> _AnyLine:
     try:
         return _DECODER.decode(data)
     except msgspec.DecodeError as error:

@@ -9,22 +9,33 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import IO, Any, TypeVar
 
 import msgspec
 
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.files import write_whole
 
-__all__ = ["SCHEMA_VERSION", "Finished", "RunFolder", "read_found", "write_found", "write_json"]
+__all__ = [
+    "PROGRESS",
+    "SCHEMA_VERSION",
+    "Finished",
+    "RunFolder",
+    "read_found",
+    "write_found",
+    "write_json",
+]
 
 SCHEMA_VERSION = 1
-"""Of ``stages/*.json`` and ``results.json``."""
+"""Of ``stages/*.json``, ``results.json`` and ``progress.json``."""
+PROGRESS = "progress.json"
 
 T = TypeVar("T")
 _CONFIG = "config.json"
 _LOCK = ".lock"
 _SECONDS = "seconds.json"
+_TRIES, _PAUSE = 5, 0.05
+"""Taking the lock: somebody who asks whether it is taken holds it for a moment."""
 
 
 def write_json(path: Path, value: object) -> None:
@@ -83,6 +94,8 @@ class RunFolder:
         checkpoints/NAME/      finished models
         metrics/NAME.jsonl     one line each logging step
         plots/*.png, results.json, report.md
+        seconds.json           wall-clock time per stage
+        progress.json          where the run is, for who watches it; nothing rests on it
 
     Rounds after the first append ``-roundN`` to NAME.
     """
@@ -123,12 +136,10 @@ class RunFolder:
             )
         self.path.mkdir(parents=True, exist_ok=True)
         with (self.path / _LOCK).open("w") as lock:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
+            if not _take(lock):
                 raise RunFailedError(
                     f"another process is at work in {self.path}.", "Wait for it or end it."
-                ) from error
+                )
             if force:
                 self._clear()
             resumed = config.exists()
@@ -142,6 +153,17 @@ class RunFolder:
             except BaseException:
                 self._withdraw()
                 raise
+
+    def is_at_work(self) -> bool:
+        """Return whether a process holds the folder for its run."""
+        try:
+            with (self.path / _LOCK).open("rb") as lock:
+                fcntl.flock(lock, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:
+            return False
+        return False
 
     def done(self, stage: str, kind: type[T]) -> T | None:
         """Return what a finished stage found, or None where it has not finished.
@@ -215,11 +237,23 @@ class RunFolder:
 
     def _withdraw(self) -> None:
         """Leave nothing behind where a run failed before it had done anything."""
-        if [path.name for path in self._contents()] == [_CONFIG]:
-            for name in (_CONFIG, _LOCK):
+        if {path.name for path in self._contents()} <= {_CONFIG, PROGRESS}:
+            for name in (PROGRESS, _CONFIG, _LOCK):
                 (self.path / name).unlink(missing_ok=True)
             with contextlib.suppress(OSError):
                 self.path.rmdir()
+
+
+def _take(lock: IO[str]) -> bool:
+    for attempt in range(_TRIES):
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if attempt + 1 < _TRIES:
+                time.sleep(_PAUSE)
+        else:
+            return True
+    return False
 
 
 def _is_run(config: Path) -> bool:

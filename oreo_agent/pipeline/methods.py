@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from enum import StrEnum
 
-__all__ = ["Method", "MethodName", "method_name", "round_name"]
+__all__ = ["Method", "MethodName", "method_name", "round_name", "stage_names"]
 
 _ROUND = "-round"
 
@@ -77,3 +78,34 @@ def method_name(name: str) -> str:
     if parts.method not in _TITLES:
         return name
     return parts.title if parts.round == 1 else f"{parts.title}, round {parts.round}"
+
+
+def stage_names(
+    methods: Collection[str], *, rounds: int, logged: bool, start: bool, sampled: bool
+) -> tuple[str, ...]:
+    """Return the stages of a run in their order, as ``stages/NAME.json`` calls them.
+
+    The last, ``report``, has no such file.
+
+    Args:
+        methods: That are trained.
+        rounds: How many.
+        logged: Whether logged episodes take the place of the first ones to be collected.
+        start: Whether a checkpoint takes the place of SFT.
+        sampled: Whether every policy also plays at temperature 1.
+    """
+    learners = [m for m in Method if m in methods and m is not Method.SFT]
+    modes = ("", "@T=1") if sampled else ("",)
+    names = ["games"]
+    if not (logged or start):
+        names += ["demonstrations", "validation"]
+    names.append("sft")
+    for number in range(1, rounds + 1):
+        if number > 1 or not logged:
+            names.append(round_name("rollouts", number))
+        names += [round_name(method, number) for method in learners]
+        measured = [Method.SFT, *learners] if number == 1 else learners
+        names += [
+            f"evaluate-{round_name(method, number)}{mode}" for method in measured for mode in modes
+        ]
+    return (*map(str, names), "report")

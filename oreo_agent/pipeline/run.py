@@ -22,6 +22,7 @@ from oreo_agent.pipeline.display import Display, SilentDisplay
 from oreo_agent.pipeline.folder import RunFolder, write_found
 from oreo_agent.pipeline.loggers import check_loggers
 from oreo_agent.pipeline.methods import Method
+from oreo_agent.pipeline.progress import telling
 from oreo_agent.pipeline.report import markdown, write_plots
 from oreo_agent.pipeline.results import MethodResult, RunResults
 from oreo_agent.pipeline.rounds import (
@@ -97,8 +98,8 @@ def train(
         "versions": library_versions(world_of(config)),
     }
     folder = RunFolder(out)
-    with folder.claim(identity, resume=resume, force=force):
-        return Run(config, folder, display).everything(given, start, command)
+    with folder.claim(identity, resume=resume, force=force), telling(out, display) as told:
+        return Run(config, folder, told).everything(given, start, command)
 
 
 class Run:

@@ -20,7 +20,7 @@ from oreo_agent.pipeline.config import RunConfig
 from oreo_agent.pipeline.display import Display
 from oreo_agent.pipeline.folder import RunFolder
 from oreo_agent.pipeline.learn import Fit
-from oreo_agent.pipeline.selection import by_chance
+from oreo_agent.pipeline.selection import by_chance, successes
 from oreo_agent.pipeline.stages import Games, derive_seed, play
 from oreo_agent.pipeline.worlds import World
 from oreo_agent.rollout import Job
@@ -42,8 +42,9 @@ class Workspace:
 
     def play(self, agent: Agent, jobs: list[Job], name: str) -> list[Episode]:
         """Let an agent play into ``episodes/NAME``; timed, resumable."""
-        with self.folder.timed(name):
-            return play(
+        counts: dict[str, int] = {}
+        with self.folder.timed(name, counts=counts):
+            episodes = play(
                 self.pool,
                 agent,
                 jobs,
@@ -53,6 +54,8 @@ class Workspace:
                 versions=self.versions,
                 display=self.display,
             )
+            counts |= {"episodes": len(episodes), "successful": len(successes(episodes))}
+        return episodes
 
     def render(
         self, renderer: Renderer, episodes: Sequence[Episode], *, imitate: bool = False

@@ -93,6 +93,10 @@ class CurrentEpisode:
         )
         return turn, answer
 
+    def annotate(self, note: str | None) -> None:
+        """Record what the person noted."""
+        self.episode = msgspec.structs.replace(self.episode, note=note)
+
     def end(self, outcome: Outcome, error: str | None) -> None:
         """Record how it ended."""
         self.episode = msgspec.structs.replace(self.episode, outcome=outcome, error=error)

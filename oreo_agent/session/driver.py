@@ -111,9 +111,15 @@ class SessionDriver:
         self._closed = threading.Event()
         self._running = threading.Event()
         self._speed = SPEEDS.index(1.0)
+        self._sent = self._done = 0
         self._thread: threading.Thread | None = None
         self.broken: OreoAgentError | None = None
         """Why there is no session, if there is none."""
+
+    @property
+    def is_idle(self) -> bool:
+        """Whether every command is done and reported, and it does not run on its own."""
+        return self._sent == self._done and not self._running.is_set()
 
     def start(self) -> None:
         """Start the thread, anew where there was no session.
@@ -130,7 +136,7 @@ class SessionDriver:
     def step(self) -> None:
         """Do what the agent wants to do, once; a run pauses."""
         self._running.clear()
-        self._commands.put(Session.step)
+        self._send(Session.step)
 
     def toggle_run(self) -> None:
         """Run, or pause after the step in hand."""
@@ -143,27 +149,27 @@ class SessionDriver:
     def choose(self, action: str, turn: int) -> None:
         """Do one of the options that were shown after so many turns."""
         self._running.clear()
-        self._commands.put(lambda session: session.choose(action, turn=turn))
+        self._send(lambda session: session.choose(action, turn=turn))
 
     def take_over(self, action: str) -> None:
         """Do what the person typed."""
         self._running.clear()
-        self._commands.put(lambda session: session.take_over(action))
+        self._send(lambda session: session.take_over(action))
 
     def edit(self, message: str) -> None:
         """Do the agent's proposal as the person changed it."""
         self._running.clear()
-        self._commands.put(lambda session: session.edit(message))
+        self._send(lambda session: session.edit(message))
 
     def reject(self) -> None:
         """Have the agent propose something else."""
         self._running.clear()
-        self._commands.put(Session.reject)
+        self._send(Session.reject)
 
     def undo_to(self, turn: int) -> None:
         """Go back, on a branch."""
         self._running.clear()
-        self._commands.put(lambda session: session.undo_to(turn))
+        self._send(lambda session: session.undo_to(turn))
 
     def retry(self) -> None:
         """Try again what failed, on a branch; without a session, try to make it again."""
@@ -172,31 +178,35 @@ class SessionDriver:
             self._closed.clear()
             self.start()
         else:
-            self._commands.put(lambda session: session.undo_to(len(session.state.episode.turns)))
+            self._send(lambda session: session.undo_to(len(session.state.episode.turns)))
 
     def use_agent(self, load: AgentFactory) -> None:
         """Load another agent, and let it propose from there on."""
         self._running.clear()
-        self._commands.put(lambda session: session.use_agent(load(self._progress)))
+        self._send(lambda session: session.use_agent(load(self._progress)))
 
     def new_game(self) -> None:
         """Begin another task."""
         self._running.clear()
-        self._commands.put(Session.new_game)
+        self._send(Session.new_game)
 
     def resume(self, episode: Episode, journal: Path) -> None:
         """Go on from an episode that was left without saving."""
         self._running.clear()
-        self._commands.put(lambda session: session.resume(episode, journal=journal))
+        self._send(lambda session: session.resume(episode, journal=journal))
+
+    def note(self, text: str) -> None:
+        """Keep a note with the episode."""
+        self._send(lambda session: session.note(text))
 
     def save(self, store: Path) -> None:
         """Save what no store has."""
-        self._commands.put(lambda session: session.save(EpisodeStore(store, fsync=True)))
+        self._send(lambda session: session.save(EpisodeStore(store, fsync=True)))
 
     def discard(self) -> None:
         """Delete what was not saved."""
         self._running.clear()
-        self._commands.put(Session.discard)
+        self._send(Session.discard)
 
     def change_speed(self, by: int) -> None:
         """Go so many places up or down in `SPEEDS`."""
@@ -219,6 +229,10 @@ class SessionDriver:
         self._thread.join(timeout)
         return not self._thread.is_alive()
 
+    def _send(self, command: Callable[[Session], object]) -> None:
+        self._sent += 1
+        self._commands.put(command)
+
     def _work(self) -> None:
         try:
             session = self._make_session(self._progress)
@@ -239,16 +253,19 @@ class SessionDriver:
     def _serve(self, session: Session) -> None:
         due = 0.0
         while not self._closed.is_set():
+            was_sent = True
             try:
                 command = self._commands.get(timeout=_POLL)
             except queue.Empty:
                 if not self._running.is_set() or time.monotonic() < due:
                     continue
+                was_sent = False
                 command = Session.step
                 due = time.monotonic() + 1 / SPEEDS[self._speed]
             self._attempt(session, command)
             if not self._closed.is_set():
                 self._attempt(session, Session.propose)
+            self._done += was_sent
 
     def _attempt(self, session: Session, command: Callable[[Session], object]) -> None:
         self._report_pace(busy=True)

@@ -62,6 +62,10 @@ class Ledger:
         """Put the end of the episode on the disk."""
         self._write(lambda journal: journal.end(outcome, error))
 
+    def note(self, note: str | None) -> None:
+        """Put what the person noted on the disk."""
+        self._write(lambda journal: journal.note(note))
+
     def shelve(self, episode: Episode) -> None:
         """Set the current episode aside; it is saved with the others, and its journal kept."""
         if episode.turns and not self.is_saved:

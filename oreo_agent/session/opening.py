@@ -65,6 +65,7 @@ def branch_of(
         fork_turn=keep,
         tokenizer_sha256=tokenizer,
         error=None,
+        note=None,  # of the parent; it says nothing of what is played from here on
         created=utc_now(),
         model=agent.name,
         sampling=agent.sampling,

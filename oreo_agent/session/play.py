@@ -243,6 +243,19 @@ class Session(Stage):
             return self._fail("environment", error)
         return self._branched(f"back after turn {turn}, on a branch of {old.id}")
 
+    def note(self, text: str) -> SessionState:
+        """Keep a note with the episode, in place of an earlier one; an empty text takes it away.
+
+        Raises:
+            UsageError: The episode is saved already: what is in a store is not edited.
+        """
+        if self._ledger.is_saved:
+            raise UsageError("The episode is saved already.", "Note it before saving.")
+        note = _one_line(text) or None
+        self._playing().annotate(note)
+        self._ledger.note(note)
+        return self._emit(EventKind.NOTED)
+
     def save(self, store: EpisodeStore, *, shard: str = "live") -> int:
         """Put every unsaved episode of this session into a store, then delete its journals.
 
@@ -285,7 +298,12 @@ def _typed(text: str) -> str:
     Raises:
         UsageError: It is empty.
     """
-    text = " ".join(text.split())
+    text = _one_line(text)
     if not text:
         raise UsageError("The action is empty.", "Type one, such as: look")
     return text
+
+
+def _one_line(text: str) -> str:
+    """Return a text as one line that UTF-8 can hold."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())

@@ -24,6 +24,7 @@ class EventKind(StrEnum):
     FAILED = "failed"
     SAVED = "saved"
     DISCARDED = "discarded"
+    NOTED = "noted"
     NOTICE = "notice"
 
 

@@ -78,3 +78,31 @@ def test_validate_names_line_and_key_of_a_wrong_value(capsys: pytest.CaptureFixt
 
 def test_validate_of_a_missing_file_exits_3() -> None:
     assert main(["config", "validate", "none.toml"]) == ExitCode.CONFIG
+
+
+def test_validate_checks_the_keys_and_the_theme_of_the_screen(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("x.toml").write_text('[screen]\ntheme = "oreo-light"\n[keys]\n"live.step" = "F"\n')
+    assert main(["config", "validate", "x.toml", "--json"]) == ExitCode.OK
+    assert json.loads(capsys.readouterr().out)["keys"] == ["screen.theme", "keys.live.step"]
+    Path("x.toml").write_text('[keys]\n"live.stp" = "F"\n')
+    assert main(["config", "validate", "x.toml"]) == ExitCode.CONFIG
+    assert capsys.readouterr().err == (
+        "error: x.toml: [keys] there is no action 'live.stp'.\nfix: Did you mean 'live.step'?\n"
+    )
+    Path("x.toml").write_text('[screen]\ntheme = "oreo-drak"\n')
+    assert main(["config", "validate", "x.toml"]) == ExitCode.CONFIG
+    assert "Did you mean 'oreo-dark'?" in capsys.readouterr().err
+
+
+def test_a_run_passes_over_the_settings_of_the_screen_and_show_names_their_source(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    Path("oreo-agent.toml").write_text('[keys]\n"live.step" = "F"\n[screen]\nmouse = false\n')
+    assert main(["config", "show", "--json"]) == ExitCode.OK
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    source = str(Path.cwd() / "oreo-agent.toml")
+    assert settings["keys.live.step"] == {"value": "F", "source": source}
+    assert settings["screen.mouse"] == {"value": False, "source": source}
+    assert settings["keys.live.run"] == {"value": "r", "source": "default"}

@@ -224,3 +224,18 @@ def test_a_branch_that_is_over_as_it_begins_is_in_its_journal(tmp_path: Path) ->
     journal.end(Outcome.SUCCESS)
     journal.close()
     assert recover_journal(journal.path).outcome is Outcome.SUCCESS
+
+
+def test_the_last_note_is_in_the_journal_and_one_without_turns_leaves_no_file(
+    tmp_path: Path,
+) -> None:
+    journal = Journal(tmp_path, msgspec.structs.replace(header(), note="as it began"))
+    journal.note("before the first turn")
+    assert list(tmp_path.iterdir()) == []
+    journal.append(turn(0), "room 1")
+    assert recover_journal(journal.path).note == "before the first turn"
+    journal.note("it looks \x1b[31m in vain")
+    assert recover_journal(journal.path).note == "it looks \x1b[31m in vain"
+    journal.note(None)
+    journal.close()
+    assert recover_journal(journal.path).note is None

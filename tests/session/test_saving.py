@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.episodes import EpisodeStore, Outcome, pending_journals
-from oreo_agent.errors import RunFailedError
+from oreo_agent.errors import RunFailedError, UsageError
 from oreo_agent.session import DivergedError, EventKind, Session, SessionEvent
 from tests.session.playing import begin
 from tests.tui.scripted_world import ROUTE, ScriptedAgent, ScriptedEnv
@@ -205,3 +205,36 @@ def test_a_journal_of_the_session_reads_back_as_its_episode(tmp_path: Path) -> N
     played.session.close()
     (pending,) = pending_journals(tmp_path)
     assert pending.episode == played.session.state.episode
+
+
+def test_a_note_is_saved_with_the_episode_and_survives_a_crash_before(tmp_path: Path) -> None:
+    played = begin(tmp_path / "journals")
+    played.session.note("  strays\n at the\tdrawer \udcff ")
+    played.session.step()
+    played.session.close()
+    (pending,) = pending_journals(tmp_path / "journals")
+    assert pending.episode.note == "strays at the drawer ?"
+    assert EventKind.NOTED in played.kinds
+
+
+def test_a_note_is_of_its_episode_and_not_of_the_branch(tmp_path: Path) -> None:
+    session = begin(tmp_path / "journals").session
+    session.step()
+    session.note("strays")
+    session.undo_to(0)
+    assert session.state.episode.note is None
+    session.step()
+    session.note("better")
+    session.note("")
+    assert session.state.episode.note is None
+    store = EpisodeStore(tmp_path / "store")
+    session.save(store)
+    assert [episode.note for episode in store] == ["strays", None]
+
+
+def test_what_is_saved_gets_no_note_any_more(tmp_path: Path) -> None:
+    session = begin(tmp_path / "journals").session
+    session.step()
+    session.save(EpisodeStore(tmp_path / "store"))
+    with pytest.raises(UsageError, match="saved already"):
+        session.note("too late")

@@ -6,6 +6,7 @@ from textual.widgets import Input, OptionList
 
 from oreo_agent.episodes import Decision, EpisodeStore
 from oreo_agent.tui.screens.agents import PLAYERS, AgentScreen
+from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.screens.help import HelpScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.screens.review import ReviewScreen
@@ -85,6 +86,25 @@ async def _(shown: Screen, key: str) -> None:
     await shown.pilot.press("s", key)
     await shown.wait(lambda: shown.state.unsaved == 0)
     assert shown.state.episode.id in EpisodeStore(shown.store)
+
+
+@live("review.note")
+async def _(shown: Screen, key: str) -> None:
+    await shown.pilot.press("s", key, *"it strays", "escape", key, *"look first", "enter")
+    await shown.wait(lambda: shown.state.episode.note == "look first")
+    await shown.pilot.press("s")
+    await shown.wait(lambda: shown.state.unsaved == 0)
+    assert EpisodeStore(shown.store).get(shown.state.episode.id).note == "look first"
+
+
+@live("live.beside")
+async def _(shown: Screen, key: str) -> None:
+    await shown.pilot.press("h", "u")
+    await shown.ready(2)
+    await shown.pilot.press(key)
+    await shown.wait(lambda: isinstance(shown.app.screen, CompareScreen))
+    await shown.pilot.press("escape")
+    await shown.wait(lambda: shown.app.screen is shown.live)
 
 
 @live("review.discard")
@@ -167,13 +187,13 @@ async def _(shown: Screen, key: str) -> None:
     await shown.wait(lambda: cursor(shown) == 2)
 
 
-@live("step.first")
+@live("step.first", "transcript.first")
 async def _(shown: Screen, key: str) -> None:
     await shown.pilot.press(key)
     await shown.wait(lambda: cursor(shown) == 0)
 
 
-@live("step.last")
+@live("step.last", "transcript.last")
 async def _(shown: Screen, key: str) -> None:
     shown.live.pane.seek(1)
     await shown.pilot.press(key)

@@ -187,7 +187,7 @@ def workbench(folder: Path, *, env: ScriptedEnv | None = None) -> Workbench:
 
 def main() -> None:
     """Play, or with ``replay`` as the second argument look at what was played."""
-    from oreo_agent.tui.app import run_play, run_replay
+    from oreo_agent.tui.running import run_play, run_replay
 
     folder = Path(sys.argv[1])
     bench = workbench(folder)

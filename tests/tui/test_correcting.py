@@ -192,3 +192,27 @@ async def test_an_agent_that_cannot_be_loaded_leaves_the_old_one_at_play(tmp_pat
         assert shown.state.agent == "scripted-1"
         await shown.pilot.press("space")
         await shown.ready(1)
+
+
+async def test_a_note_is_shown_in_the_review_kept_when_it_is_left_and_read_in_the_replay(
+    tmp_path: Path,
+) -> None:
+    async with screen(tmp_path) as shown:
+        await shown.ready(0)
+        await shown.pilot.press("space")
+        await shown.ready(1)
+        await shown.pilot.press("s", "e", *"it [b]strays[/b]", "enter")
+        await shown.wait(lambda: "it [b]strays[/b]" in shown.text())
+        await shown.pilot.press("escape")
+        await shown.wait(lambda: shown.app.screen is shown.live)
+        (journal,) = (tmp_path / "journals").iterdir()
+        assert b"it [b]strays[/b]" in journal.read_bytes()
+        await shown.pilot.press("s", "e", *" away", "enter", "s")
+        await shown.wait(lambda: shown.state.unsaved == 0)
+        await shown.pilot.press("f3")
+        await shown.wait(lambda: "1 of 1 episodes" in shown.text())
+        await shown.pilot.press("enter")
+        await shown.wait(lambda: isinstance(shown.app.screen, EpisodeScreen))
+        await shown.wait(lambda: "note: it [b]strays[/b] away" in shown.text())
+    (episode,) = EpisodeStore(shown.store)
+    assert episode.note == "it [b]strays[/b] away"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Protocol
@@ -15,17 +15,19 @@ from textual.app import App
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from oreo_agent.episodes import EpisodeStore
+from oreo_agent.episodes import EpisodeStore, PendingJournal
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.library import read_library
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.help import HelpScreen
 from oreo_agent.tui.screens.live import LiveScreen
+from oreo_agent.tui.screens.recover import RecoverScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.screens.review import ReviewScreen
 from oreo_agent.tui.widgets.goal import GoalLine
 from oreo_agent.tui.widgets.status import StatusLine
+from oreo_agent.tui.workbench import Look
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
 
 pytestmark = pytest.mark.skipif(
@@ -33,6 +35,17 @@ pytestmark = pytest.mark.skipif(
 )
 
 TINY, SMALL, LARGE = (60, 20), (80, 24), (120, 36)
+SIZES = [
+    pytest.param(
+        size,
+        theme,
+        id=f"{size[0]}x{size[1]}-{theme}",
+        marks=[pytest.mark.slow] if theme == "light" and size != LARGE else [],
+    )
+    for size in (TINY, SMALL, LARGE)
+    for theme in ("dark", "light")
+]
+every_size = pytest.mark.parametrize(("size", "theme"), SIZES)
 
 
 class Compare(Protocol):
@@ -54,17 +67,31 @@ def stilled(app: OreoApp) -> OreoApp:
     return app
 
 
-def live_app(folder: Path, *, breaks_at: int | None = None) -> OreoApp:
+def live_app(
+    folder: Path,
+    theme: str = "dark",
+    *,
+    breaks_at: int | None = None,
+    pending: Sequence[PendingJournal] = (),
+) -> OreoApp:
     agent = ScriptedAgent()
     agent.breaks_at = breaks_at
-    bench = dataclasses.replace(workbench(folder), store=Path("episodes"))
+    bench = dataclasses.replace(
+        workbench(folder), store=Path("episodes"), look=Look(theme=f"oreo-{theme}")
+    )
     factory = session_factory(ScriptedEnv(), agent, folder)
-    app = OreoApp(bench, make_session=factory, read_entries=lambda: iter(()), where="episodes")
+    app = OreoApp(
+        bench,
+        make_session=factory,
+        read_entries=lambda: iter(()),
+        where="episodes",
+        pending=pending,
+    )
     return stilled(app)
 
 
-def replay_app(store: Path) -> OreoApp:
-    bench = workbench(store.parent)
+def replay_app(store: Path, theme: str = "dark") -> OreoApp:
+    bench = dataclasses.replace(workbench(store.parent), look=Look(theme=f"oreo-{theme}"))
     return stilled(OreoApp(bench, read_entries=lambda: read_library([store]), where="episodes"))
 
 
@@ -109,16 +136,18 @@ async def played(pilot: Pilot[None], turns: int) -> None:
         await until(pilot, partial(is_ready, pilot, live, wanted))
 
 
-@pytest.mark.parametrize("size", [TINY, SMALL, LARGE], ids=["60x20", "80x24", "120x36"])
-def test_live(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
+@every_size
+def test_live(snap_compare: Compare, tmp_path: Path, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 4)
 
-    assert snap_compare(live_app(tmp_path), terminal_size=size, run_before=before)
+    assert snap_compare(live_app(tmp_path, theme), terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x36"])
-def test_take_over(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
+@every_size
+def test_take_over(
+    snap_compare: Compare, tmp_path: Path, size: tuple[int, int], theme: str
+) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 2)
         await pilot.press("t", *"go to")
@@ -126,11 +155,14 @@ def test_take_over(snap_compare: Compare, tmp_path: Path, size: tuple[int, int])
             pilot, lambda: pilot.app.screen.query_one("#takeover-input", Input).value == "go to"
         )
 
-    assert snap_compare(live_app(tmp_path), terminal_size=size, run_before=before)
+    assert snap_compare(live_app(tmp_path, theme), terminal_size=size, run_before=before)
 
 
-def test_error_card(snap_compare: Compare, tmp_path: Path) -> None:
-    app = live_app(tmp_path, breaks_at=1)
+@every_size
+def test_error_card(
+    snap_compare: Compare, tmp_path: Path, size: tuple[int, int], theme: str
+) -> None:
+    app = live_app(tmp_path, theme, breaks_at=1)
 
     async def failing(pilot: Pilot[None]) -> None:
         await played(pilot, 0)
@@ -139,11 +171,11 @@ def test_error_card(snap_compare: Compare, tmp_path: Path) -> None:
         assert live is not None
         await until(pilot, lambda: live.state and live.state.failure and not thinks(pilot))
 
-    assert snap_compare(app, terminal_size=SMALL, run_before=failing)
+    assert snap_compare(app, terminal_size=size, run_before=failing)
 
 
-@pytest.mark.parametrize("size", [TINY, LARGE], ids=["60x20", "120x36"])
-def test_review(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
+@every_size
+def test_review(snap_compare: Compare, tmp_path: Path, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 2)
         await pilot.press("2")
@@ -151,36 +183,67 @@ def test_review(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) ->
         await pilot.press("s")
         await until(pilot, lambda: isinstance(pilot.app.screen, ReviewScreen))
 
-    assert snap_compare(live_app(tmp_path), terminal_size=size, run_before=before)
+    assert snap_compare(live_app(tmp_path, theme), terminal_size=size, run_before=before)
 
 
-def test_choice_of_the_agent(snap_compare: Compare, tmp_path: Path) -> None:
+@every_size
+def test_choice_of_the_agent(
+    snap_compare: Compare, tmp_path: Path, size: tuple[int, int], theme: str
+) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 0)
         await pilot.press("a")
         await until(pilot, lambda: isinstance(pilot.app.screen, AgentScreen))
 
-    assert snap_compare(live_app(tmp_path), terminal_size=SMALL, run_before=before)
+    assert snap_compare(live_app(tmp_path, theme), terminal_size=size, run_before=before)
 
 
-def test_live_in_the_light_theme(snap_compare: Compare, tmp_path: Path) -> None:
-    app = live_app(tmp_path)
+@every_size
+def test_offer_of_a_session_that_was_left(
+    snap_compare: Compare, tmp_path: Path, recorded: Path, size: tuple[int, int], theme: str
+) -> None:
+    _, left = EpisodeStore(recorded)
+    journal = PendingJournal(path=tmp_path / "left.jsonl", episode=left)
 
     async def before(pilot: Pilot[None]) -> None:
-        app.theme = "oreo-light"
+        await until(pilot, lambda: isinstance(pilot.app.screen, RecoverScreen))
+        app = pilot.app
+        assert isinstance(app, OreoApp)
+        live = app.live_screen
+        assert live is not None
+        await until(pilot, lambda: live.state and live.state.decision)
+
+    app = live_app(tmp_path, theme, pending=[journal])
+    assert snap_compare(app, terminal_size=size, run_before=before)
+
+
+def test_live_in_few_colours(snap_compare: Compare, tmp_path: Path) -> None:
+    bench = dataclasses.replace(workbench(tmp_path), look=Look(has_few_colours=True))
+    factory = session_factory(ScriptedEnv(), ScriptedAgent(), tmp_path)
+    app = OreoApp(bench, make_session=factory, read_entries=lambda: iter(()), where="episodes")
+
+    async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 4)
 
-    assert snap_compare(app, terminal_size=LARGE, run_before=before)
+    assert snap_compare(stilled(app), terminal_size=SMALL, run_before=before)
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x36"])
-def test_help(snap_compare: Compare, tmp_path: Path, size: tuple[int, int]) -> None:
+def test_live_in_high_contrast(snap_compare: Compare, tmp_path: Path) -> None:
+    async def before(pilot: Pilot[None]) -> None:
+        await played(pilot, 4)
+
+    app = live_app(tmp_path, "contrast")
+    assert snap_compare(app, terminal_size=SMALL, run_before=before)
+
+
+@every_size
+def test_help(snap_compare: Compare, tmp_path: Path, size: tuple[int, int], theme: str) -> None:
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 0)
         await pilot.press("f1")
         await until(pilot, lambda: isinstance(pilot.app.screen, HelpScreen))
 
-    assert snap_compare(live_app(tmp_path), terminal_size=size, run_before=before)
+    assert snap_compare(live_app(tmp_path, theme), terminal_size=size, run_before=before)
 
 
 def lists(pilot: Pilot[None], episodes: int) -> bool:
@@ -203,9 +266,11 @@ def recorded(tmp_path: Path) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("size", [SMALL, LARGE], ids=["80x24", "120x36"])
-def test_replay_list(snap_compare: Compare, recorded: Path, size: tuple[int, int]) -> None:
-    app = replay_app(recorded)
+@every_size
+def test_replay_list(
+    snap_compare: Compare, recorded: Path, size: tuple[int, int], theme: str
+) -> None:
+    app = replay_app(recorded, theme)
 
     async def before(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: lists(pilot, 2))
@@ -213,11 +278,11 @@ def test_replay_list(snap_compare: Compare, recorded: Path, size: tuple[int, int
     assert snap_compare(app, terminal_size=size, run_before=before)
 
 
-@pytest.mark.parametrize("size", [TINY, SMALL, LARGE], ids=["60x20", "80x24", "120x36"])
+@every_size
 def test_replay_at_the_largest_drop(
-    snap_compare: Compare, recorded: Path, size: tuple[int, int]
+    snap_compare: Compare, recorded: Path, size: tuple[int, int], theme: str
 ) -> None:
-    app = replay_app(recorded)
+    app = replay_app(recorded, theme)
 
     async def before(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: lists(pilot, 2))

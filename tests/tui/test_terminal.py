@@ -1,65 +1,16 @@
 from __future__ import annotations
 
-import os
 import re
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
 from pathlib import Path
 
-import pexpect
-import pyte
 import pytest
 
 from oreo_agent.episodes import EpisodeStore, pending_journals
-
-PROGRAM = Path(__file__).with_name("scripted_world.py")
-ROOT = Path(__file__).resolve().parents[2]
-
-
-class Terminal:
-    """A real pseudo-terminal with a screen that can be read."""
-
-    def __init__(self, command: list[str], *, columns: int, lines: int) -> None:
-        env = {k: v for k, v in os.environ.items() if k not in ("COLUMNS", "LINES", "NO_COLOR")}
-        self.raw = b""
-        self.screen = pyte.Screen(columns, lines)
-        self._stream = pyte.ByteStream(self.screen)
-        self.child = pexpect.spawn(
-            command[0],
-            command[1:],
-            dimensions=(lines, columns),
-            env={**env, "TERM": "xterm-256color", "COLORTERM": "truecolor"},
-            cwd=str(ROOT),
-            timeout=30,
-        )
-
-    def read(self) -> str:
-        try:
-            data = self.child.read_nonblocking(65536, timeout=0.05)
-        except (pexpect.TIMEOUT, pexpect.EOF):
-            data = b""
-        self.raw += data
-        self._stream.feed(data)
-        return "\n".join(self.screen.display)
-
-    def wait(self, condition: Callable[[str], object], seconds: float = 40) -> str:
-        end = time.monotonic() + seconds
-        while True:
-            text = self.read()
-            if condition(text):
-                return text
-            assert time.monotonic() < end, f"never came true; the screen shows:\n{text}"
-
-    def leave(self) -> int:
-        """Read to the end and return the exit code."""
-        self.wait(lambda _: not self.child.isalive())
-        self.read()
-        self.child.close()
-        assert self.child.signalstatus is None
-        return int(self.child.exitstatus)
+from tests.tui.pseudo_terminal import PROGRAM, Terminal
 
 
 @pytest.mark.parametrize(("columns", "lines"), [(80, 24), (120, 36)])
@@ -122,7 +73,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
-from oreo_agent.tui.app import run_play
+from oreo_agent.tui.running import run_play
 
 text = "\x1b[31mRED \x1b]0;TITLE\x07 \x9b2J \u202eLTR [bold]x[/bold] "
 text += "\U0001f469\u200d\U0001f680 \u05d0\u05d1 a\u0301\u0301\u0301"
@@ -180,7 +131,7 @@ import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
-from oreo_agent.tui.app import run_play
+from oreo_agent.tui.running import run_play
 
 class NoisyAgent(ScriptedAgent):
     def act(self, requests):
@@ -240,14 +191,14 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
 from oreo_agent.errors import RunFailedError
-from oreo_agent.tui import app
+from oreo_agent.tui.running import run_play
 from oreo_agent.tui.screens.live import LiveScreen
 
 LiveScreen.action_step = lambda self: 1 / 0
 folder = Path(sys.argv[1])
 make = session_factory(ScriptedEnv(), ScriptedAgent(), folder / "journals")
 try:
-    app.run_play(make, workbench(folder), log=folder / "screen.log")
+    run_play(make, workbench(folder), log=folder / "screen.log")
 except RunFailedError as error:
     sys.exit(f"CAUGHT {error.what.replace(str(folder), '.')}")
 """

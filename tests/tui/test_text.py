@@ -28,6 +28,8 @@ ANY_TEXT = st.text(st.characters(exclude_categories=()), max_size=60)
         ("a\x1b]8;;http://x\x1b\\link\x1b]8;;\x1b\\b", "alinkb"),
         ("a\x1bPq#0\x1b\\b", "ab"),
         ("a\x9b31mb", "ab"),
+        ("a\x9d0;title\x9cb", "ab"),
+        ("a\x1bcb\x1b(0c", "abc"),
         ("a\x1b[", "a["),
         ("bell\x07 back\x08 del\x7f nul\x00", "bell back del nul"),
         ("user\u202egnp.exe", "usergnp.exe"),

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-import contextvars
-import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
 from textual import on
@@ -17,8 +15,11 @@ from textual.widgets import Footer
 
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import OreoAgentError
-from oreo_agent.session import SPEEDS, Rescored, rescore
-from oreo_agent.tui.library import Entry
+from oreo_agent.session import SPEEDS, Rescored
+from oreo_agent.tui.comparison import ComparisonWanted, Side, recorded
+from oreo_agent.tui.jobs import Job
+from oreo_agent.tui.library import Entry, relative
+from oreo_agent.tui.scoring import SCORERS, score_in_thread
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.stepping import SteppingScreen
 from oreo_agent.tui.text import safe_line
@@ -31,8 +32,6 @@ from oreo_agent.tui.workbench import AgentWish, Workbench
 
 __all__ = ["EpisodeScreen"]
 
-_SCORERS = (("score", "V and candidates of every state, by the model below", "model", 0.0),)
-
 
 class EpisodeScreen(SteppingScreen):
     """Steps through one recorded episode. The record is never changed.
@@ -41,6 +40,7 @@ class EpisodeScreen(SteppingScreen):
         entries: The list that the episode was opened from.
         place: Its place in the list.
         bench: How models and games are opened.
+        every: All episodes that are listed, for those that belong to this one; by default the list.
     """
 
     HELP = (
@@ -51,6 +51,13 @@ class EpisodeScreen(SteppingScreen):
         Binding("space", "play", "Play", id="episode.play"),
         Binding("c", "correct", "Correct", id="episode.correct", tooltip="From the selected turn"),
         Binding("m", "rescore", "Score", id="episode.rescore", tooltip="With another model"),
+        Binding(
+            "b",
+            "beside",
+            "Beside",
+            id="episode.beside",
+            tooltip="Its parent, or what was corrected in it",
+        ),
         Binding("H", "other(-1)", "Previous episode", show=False, id="episode.before"),
         Binding("L", "other(1)", "Next episode", show=False, id="episode.after"),
         Binding("plus,equals_sign", "speed(1)", "Faster", show=False, id="episode.faster"),
@@ -69,16 +76,24 @@ class EpisodeScreen(SteppingScreen):
             self.found = found
             self.note = note
 
-    def __init__(self, entries: Sequence[Entry], place: int, bench: Workbench) -> None:
+    def __init__(
+        self,
+        entries: Sequence[Entry],
+        place: int,
+        bench: Workbench,
+        *,
+        every: Callable[[], Sequence[Entry]] | None = None,
+    ) -> None:
         super().__init__()
         self._entries = entries
+        self._every = every or (lambda: entries)
         self._place = place
         self._bench = bench
         self._episode: Episode | None = None
         self._scorer = ""
         self._speed = SPEEDS.index(2.0)
         self._timer: Timer | None = None
-        self._gone = threading.Event()
+        self._job: Job | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the episode over the status and the keys."""
@@ -94,7 +109,8 @@ class EpisodeScreen(SteppingScreen):
 
     def on_unmount(self) -> None:
         """Let a model that is at work stop."""
-        self._gone.set()
+        if self._job is not None:
+            self._job.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what the program around cannot do."""
@@ -142,6 +158,20 @@ class EpisodeScreen(SteppingScreen):
             return
         self.app.post_message(CorrectionWanted(episode, turn))
 
+    def action_beside(self) -> None:
+        """Compare it with its parent; where it has none, with what was corrected in it last."""
+        episode = self._episode
+        if episode is None:
+            return
+        self.hold()
+        try:
+            other = relative(episode, self._every(), self._bench.store)
+        except (OSError, OreoAgentError) as error:
+            self.say(str(error))
+            return
+        pair = [recorded(other), Side(seen=self._seen)]
+        self.app.post_message(ComparisonWanted(*(pair if episode.parent else reversed(pair))))
+
     def action_rescore(self) -> None:
         """Choose a model, and show the episode as that one sees it."""
         if self._episode is None or self._bench.load_agent is None:
@@ -150,7 +180,7 @@ class EpisodeScreen(SteppingScreen):
         screen = AgentScreen(
             "Score with which model?",
             self._episode.env,
-            offers=_SCORERS,
+            offers=SCORERS,
             checkpoints=self._bench.checkpoints(),
         )
         self.app.push_screen(screen, self._wished)
@@ -181,7 +211,17 @@ class EpisodeScreen(SteppingScreen):
         self.draw_status()
 
     @property
-    def _last(self) -> int:
+    def is_settled(self) -> bool:
+        """Whether the record is shown, and nothing moves on its own."""
+        return (
+            self._episode is not None
+            and self._timer is None
+            and not (self._job is not None and self._job.is_running)
+        )
+
+    @property
+    def turns(self) -> int:
+        """How many turns the episode has."""
         return len(self._episode.turns) if self._episode else 0
 
     def _load(self) -> None:
@@ -197,6 +237,7 @@ class EpisodeScreen(SteppingScreen):
         self._show(Rescored(episode=episode, last=None, agent=""), cursor=0)
 
     def _show(self, seen: Rescored, *, cursor: int) -> None:
+        self._seen = seen
         last, episode = seen.last, seen.episode
         self.pane.show(
             episode.goal,
@@ -217,36 +258,14 @@ class EpisodeScreen(SteppingScreen):
         if wish is None or episode is None:
             return
         self.say("loading the model …")
-        context = contextvars.copy_context()
-        threading.Thread(
-            target=context.run, args=(self._score, wish, episode), name="score", daemon=True
-        ).start()
-
-    def _score(self, wish: AgentWish, episode: Episode) -> None:
         load = self._bench.load_agent
         assert load is not None
+        self._job = score_in_thread(load, wish, [episode], self._tell)
 
-        def say(text: str) -> None:
-            self._tell(self.Scored(episode.id, note=f"{text} …"))
-
-        def progress(done: int) -> bool:
-            say(f"scoring {done}/{len(episode.turns)}")
-            return not self._gone.is_set()
-
-        try:
-            found = rescore(episode, load(wish, say), progress)
-        except Exception as error:
-            kind = "" if isinstance(error, OreoAgentError) else f"{type(error).__name__}: "
-            self._tell(self.Scored(episode.id, note=f"not scored: {kind}{error}"))
-        else:
-            note = f"values of {found.agent}; the record keeps its own"
-            self._tell(self.Scored(episode.id, found=found, note=note))
-
-    def _tell(self, message: Message) -> None:
-        if not self._gone.is_set():
-            # The loop may close between two messages of a thread that is still in a long call.
-            with contextlib.suppress(RuntimeError):
-                self.post_message(message)
+    def _tell(self, of: str, found: Rescored | None, note: str) -> None:
+        # The loop may close between two messages of a thread that is still in a long call.
+        with contextlib.suppress(RuntimeError):
+            self.post_message(self.Scored(of, found=found, note=note))
 
     def _tick(self) -> None:
         if self.pane.is_at_end:
@@ -263,7 +282,9 @@ class EpisodeScreen(SteppingScreen):
         view = self.pane.view
         self.query_one(StatusLine).show(
             self.note,
-            f"turn {view.index if view else 0}/{self._last}",
+            # Read once, at the start; the room is needed for the turns.
+            f"note: {episode.note}" if episode.note and not self.pane.cursor else "",
+            f"turn {view.index if view else 0}/{self.turns}",
             f"playing x{SPEEDS[self._speed]:g}" if self._timer else "",
             view.figures if view else "",
             outcome_words(episode),

@@ -24,6 +24,7 @@ from oreo_agent.session.driver import (
     SessionDriver,
     SessionFactory,
 )
+from oreo_agent.tui.comparison import ComparisonWanted, now, recorded
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.review import Review, ReviewScreen
 from oreo_agent.tui.screens.stepping import SteppingScreen
@@ -63,6 +64,7 @@ class LiveScreen(SteppingScreen):
         Binding("s", "review", "Save", id="live.save", tooltip="Review, then save or discard"),
         Binding("e", "edit", "Edit the proposal", show=False, id="live.edit"),
         Binding("x", "reject", "Reject: propose again", show=False, id="live.reject"),
+        Binding("b", "beside", "Beside its parent", show=False, id="live.beside"),
         Binding("a", "agent", "Choose the agent", show=False, id="live.agent"),
         Binding("g", "new_game", "Another game", show=False, id="live.new-game"),
         Binding("R", "retry", "Try again", show=False, id="live.retry"),
@@ -101,6 +103,14 @@ class LiveScreen(SteppingScreen):
         self._able: tuple[bool, bool] | None = None
 
     @property
+    def is_settled(self) -> bool:
+        """Whether nothing happens until the person wants it: the agent has made up its mind."""
+        state = self.state
+        if state is None or not self.driver.is_idle or self._pace.busy:
+            return False
+        return state.over or state.decision is not None
+
+    @property
     def speed(self) -> float:
         """Steps per second while running."""
         return self._pace.speed
@@ -132,6 +142,8 @@ class LiveScreen(SteppingScreen):
             return True if state is not None and not state.over else None
         if action in ("undo", "review", "new_game"):
             return True if state is not None else None
+        if action == "beside":
+            return True if state is not None and state.parent is not None else None
         if action == "agent":
             return True if state is not None and self._bench.load_agent is not None else None
         if action == "retry":
@@ -195,7 +207,16 @@ class LiveScreen(SteppingScreen):
         if not self.state.pending:
             self.say("everything is saved" if self.state.episode.turns else "nothing to save yet")
             return
-        self.app.push_screen(ReviewScreen(self.state, self._bench.store), self._reviewed)
+        screen = ReviewScreen(self.state, self._bench.store, self.driver.note)
+        self.app.push_screen(screen, self._reviewed)
+
+    def action_beside(self) -> None:
+        """Compare the episode as it is with the one that it branched from."""
+        state = self.state
+        if state is not None and state.parent is not None:
+            self.driver.pause()
+            sides = recorded(state.parent, "parent"), now(state, "now")
+            self.app.post_message(ComparisonWanted(*sides))
 
     def action_new_game(self) -> None:
         """Leave this game as it is, in the journal, and begin another."""
@@ -335,9 +356,7 @@ class LiveScreen(SteppingScreen):
             empty=_empty_words(state),
         )
         self.query_one(TakeOverCard).offer(state.admissible, state.action_help)
-        self.query_one(ErrorCard).show(
-            state.failure, "R try again · u back to the selected turn · s save · q quit"
-        )
+        self.query_one(ErrorCard).show(state.failure, "R try again · u go back · s save · q quit")
         if event.kind is EventKind.NOTICE:
             self._warn(event.message)
         elif event.kind in (EventKind.BRANCHED, EventKind.SAVED):

@@ -17,6 +17,7 @@ from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
 from oreo_agent.errors import OreoAgentError
+from oreo_agent.tui.comparison import ComparisonWanted, recorded
 from oreo_agent.tui.library import Entry
 from oreo_agent.tui.query import FILTER_HELP, Order, Query
 from oreo_agent.tui.screens.episode import EpisodeScreen
@@ -47,6 +48,7 @@ class ReplayScreen(Screen[None]):
         Binding("enter", "open", "Open", id="replay.open"),
         Binding("slash", "filter", "Filter", id="replay.filter"),
         Binding("o", "order", "Order", id="replay.order"),
+        Binding("m", "mark", "Mark, compare", id="replay.mark", tooltip="The second m compares"),
         Binding("escape", "clear", "Clear filter", show=False, id="replay.clear"),
         Binding("j", "move(1)", "Next episode", show=False, id="replay.down"),
         Binding("k", "move(-1)", "Previous episode", show=False, id="replay.up"),
@@ -82,6 +84,11 @@ class ReplayScreen(Screen[None]):
             yield Static("", id="facts", markup=False)
         yield StatusLine(id="status")
         yield Footer()
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the whole list is read."""
+        return self._is_whole
 
     def on_mount(self) -> None:
         """Begin in the list."""
@@ -125,7 +132,34 @@ class ReplayScreen(Screen[None]):
         """Open the selected episode."""
         if self._shown:
             place = self.query_one(EpisodeList).cursor
-            self.app.push_screen(EpisodeScreen(self._shown, place, self._bench))
+            self.app.push_screen(
+                EpisodeScreen(self._shown, place, self._bench, every=lambda: self._entries)
+            )
+
+    def open(self, id: str) -> None:
+        """Open the episode of an id; it is in the list."""
+        place = next(n for n, entry in enumerate(self._shown) if entry.summary.id == id)
+        self.query_one(EpisodeList).seek(place)
+        self.action_open()
+
+    def action_mark(self) -> None:
+        """Mark the selected episode; where another one is marked, compare the two."""
+        rows = self.query_one(EpisodeList)
+        entry, marked = rows.selected, rows.marked
+        if entry is None:
+            return
+        if marked is None or marked == entry:
+            rows.mark(entry if marked is None else None)
+            self._draw_status()
+            return
+        try:
+            pair = recorded(marked.load()), recorded(entry.load())
+        except (OSError, OreoAgentError) as error:
+            self.notify(safe_line(str(error)), severity="error", markup=False)
+            return
+        rows.mark(None)
+        self._draw_status()
+        self.app.post_message(ComparisonWanted(*pair))
 
     def on_replay_screen_listed(self, message: Listed) -> None:
         """Show what was read; a list that is there already is replaced when all of it is read."""
@@ -189,7 +223,13 @@ class ReplayScreen(Screen[None]):
             empty = _NOTHING if self._is_whole else "Reading …"
         rows.show(self._shown, cursor=cursor, empty=empty)
         self._draw_facts()
+        self._draw_status()
+
+    def _draw_status(self) -> None:
+        text = self.query_one("#filter", Input).value
+        marked = self.query_one(EpisodeList).marked
         self.query_one(StatusLine).show(
+            f"{marked.summary.id} is marked: m on another compares them" if marked else "",
             f"{len(self._shown)} of {len(self._entries)} episodes",
             "" if self._is_whole else "reading …",
             f"filter: {text}" if text else "",

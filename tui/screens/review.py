@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.screen import ModalScreen
-from textual.widgets import Footer, Static
+from textual.widgets import Footer, Input, Static
 
 from oreo_agent.episodes.record import Episode
 from oreo_agent.session import SessionState
@@ -23,6 +24,8 @@ __all__ = ["Review", "ReviewScreen", "review_rows"]
 
 _LISTED = 5
 """Other episodes that are named one by one."""
+_LONGEST = 1000
+"""Characters of a note."""
 
 
 class Review(StrEnum):
@@ -39,31 +42,69 @@ class ReviewScreen(ModalScreen[Review]):
     Args:
         state: The session.
         store: Where saving puts it.
+        keep_note: Is handed what the person notes of the episode; kept before anything is decided.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s,enter", "decide('save')", "Save", id="review.save"),
+        Binding("e", "note", "Note", id="review.note", tooltip="Kept with the episode"),
         Binding("d", "decide('discard')", "Discard", id="review.discard"),
         Binding("escape", "decide('later')", "Back", id="review.back"),
         Binding("q", "app.quit", "Quit, the journal stays", id="review.quit"),
     ]
 
-    def __init__(self, state: SessionState, store: Path) -> None:
+    def __init__(
+        self, state: SessionState, store: Path, keep_note: Callable[[str], object]
+    ) -> None:
         super().__init__()
         self._state = state
         self._store = store
+        self._keep_note = keep_note
+        self._note = safe_line(state.episode.note or "")
 
     def compose(self) -> ComposeResult:
         """Lay out the facts."""
         with Vertical(id="review-card") as card:
             card.border_title = "Review before saving"
             with VerticalScroll():
-                yield Static(Content.assemble(*self._lines()), markup=False)
+                yield Static(Content.assemble(*self._lines()), id="review-facts", markup=False)
+            field = Input(
+                self._note,
+                placeholder="what the next reader should know; enter keeps it",
+                max_length=_LONGEST,
+                select_on_focus=False,
+                id="review-note",
+            )
+            field.display = False
+            yield field
         yield Footer(show_command_palette=False)
 
     def action_decide(self, decision: str) -> None:
-        """Close with a decision."""
-        self.dismiss(Review(decision))
+        """Close with a decision; out of the note, escape leads back here first."""
+        if self.query_one(Input).display:
+            self._close_note()
+        else:
+            self.dismiss(Review(decision))
+
+    def action_note(self) -> None:
+        """Type a note that is kept with the episode."""
+        field = self.query_one(Input)
+        field.value = self._note
+        field.cursor_position = len(self._note)
+        field.display = True
+        field.focus()
+
+    @on(Input.Submitted)
+    def _noted(self, event: Input.Submitted) -> None:
+        event.stop()
+        self._note = safe_line(event.value)
+        self._keep_note(self._note)
+        self.query_one("#review-facts", Static).update(Content.assemble(*self._lines()))
+        self._close_note()
+
+    def _close_note(self) -> None:
+        self.query_one(Input).display = False
+        self.query_one(VerticalScroll).focus()
 
     def _lines(self) -> Iterator[Content | str | tuple[str, str]]:
         state = self._state
@@ -71,6 +112,9 @@ class ReviewScreen(ModalScreen[Review]):
         for name, words in review_rows(state):
             yield (f"{name:>12}  ", "$foreground 60%")
             yield f"{words}\n"
+        if self._note:
+            yield (f"{'note':>12}  ", "$foreground 60%")
+            yield f"{self._note}\n"
         yield (f"{'to':>12}  ", "$foreground 60%")
         yield f"{safe_line(str(self._store))}\n"
         others = [e for e in state.pending if e.id != state.episode.id]

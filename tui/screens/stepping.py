@@ -24,8 +24,8 @@ class SteppingScreen(Screen[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("h,k", "move(-1)", "Previous turn", show=False, id="step.previous"),
         Binding("l,j", "move(1)", "Next turn", show=False, id="step.next"),
-        Binding("0,home", "seek(0)", "First turn", show=False, id="step.first"),
-        Binding("dollar_sign,end", "seek(-1)", "Last turn", show=False, id="step.last"),
+        Binding("0", "seek(0)", "First turn", show=False, id="step.first"),
+        Binding("dollar_sign", "seek(-1)", "Last turn", show=False, id="step.last"),
         Binding("right_square_bracket", "human(1)", "Next human turn", show=False, id="step.]"),
         Binding("left_square_bracket", "human(-1)", "Human turn before", show=False, id="step.["),
         Binding("d", "drop(1)", "Largest drop of value", show=False, id="step.drop"),

@@ -79,6 +79,17 @@ class EpisodeList(ScrollView, can_focus=True):
         self._entries: Sequence[Entry] = ()
         self._empty = ""
         self._cursor = 0
+        self._marked: Entry | None = None
+
+    @property
+    def marked(self) -> Entry | None:
+        """The episode that was marked, shown with a dot."""
+        return self._marked
+
+    def mark(self, entry: Entry | None) -> None:
+        """Mark an episode, or none."""
+        self._marked = entry
+        self.refresh()
 
     @property
     def cursor(self) -> int:
@@ -171,10 +182,15 @@ class EpisodeList(ScrollView, can_focus=True):
         tail = f" {summary.turns:>3}  "
         room = max(width - 4 - len(tail) - _SPARK - 5, 10)
         colour = self.get_component_rich_style
+        person = _ink(colour("episode-list--human"))
         return Strip(
             [
-                Segment(f" {mark}", style + _ink(colour(f"episode-list--{kind}"))),
-                Segment(f"{who or ' '} ", style + _ink(colour("episode-list--human"))),
+                Segment(
+                    "●" if entry == self._marked else " ",
+                    style + _ink(colour("episode-list--human")),
+                ),
+                Segment(mark, style + _ink(colour(f"episode-list--{kind}"))),
+                Segment(f"{who or ' '} ", style + person),
                 Segment(fit(safe_line(summary.goal), room), style),
                 Segment(tail, style),
                 Segment(

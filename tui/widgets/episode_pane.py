@@ -35,6 +35,7 @@ class EpisodePane(Vertical):
         self._options: tuple[Candidate, ...] = ()
         self._picked: str | None = None
         self._empty = ""
+        self._drawn: object = None
 
     def compose(self) -> ComposeResult:
         """Lay out the parts; the style sheet puts them side by side or on top of each other."""
@@ -96,6 +97,8 @@ class EpisodePane(Vertical):
     def seek(self, index: int) -> None:
         """Select a state."""
         self.query_one(Transcript).seek(index)
+        # At once, not when the transcript tells: all parts then change in one and the same frame.
+        self._draw()
 
     def cycle_detail(self) -> None:
         """Show actions alone, with the answers, or with what was written too."""
@@ -109,9 +112,15 @@ class EpisodePane(Vertical):
     @on(Transcript.Moved)
     def _moved(self, event: Transcript.Moved) -> None:
         event.stop()
+        self._draw()
+
+    def _draw(self) -> None:
+        """Draw what stands beside the transcript, if it is another state or has changed."""
         transcript, view = self.query_one(Transcript), self.view
-        if view is None:
+        drawn = (transcript.views, view, self._options, self._picked, self._empty)
+        if view is None or drawn == self._drawn:
             return
+        self._drawn = drawn
         strip = self.query_one(ValueStrip)
         strip.show(transcript.views, view.index)
         strip.border_title = "V(s)" if view.value is None else f"V(s)  {number(view.value)}"

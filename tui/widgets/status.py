@@ -37,6 +37,8 @@ class ErrorCard(Static):
         if self.display != (cause is not None):
             self.display = cause is not None
         if cause is not None:
-            self.update(
-                Content.assemble(("! ", "bold $error"), safe_text(cause), "\n", (keys, "dim"))
-            )
+            # In the frame, where there is one, a long cause does not push the keys out.
+            is_framed = bool(self.styles.border_bottom[0])
+            self.border_subtitle = Content(keys) if is_framed else ""
+            below = "" if is_framed else f"\n{keys}"
+            self.update(Content.assemble(("! ", "bold $error"), safe_text(cause), (below, "dim")))

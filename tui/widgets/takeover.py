@@ -95,6 +95,11 @@ class TakeOverCard(Vertical):
         if self.display:
             self._hint()
 
+    def on_resize(self) -> None:
+        """Cut the hints to the new width; before the card is laid out it has none."""
+        if self.display:
+            self._hint()
+
     def close(self) -> None:
         """Hide the card."""
         self.display = False

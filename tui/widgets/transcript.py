@@ -3,32 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from enum import IntEnum
+from itertools import accumulate
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual.binding import Binding, BindingType
 from textual.content import Content
+from textual.geometry import Region
 from textual.message import Message
+from textual.reactive import reactive
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from oreo_agent.episodes.record import Actor
-from oreo_agent.tui.text import DEAD_ZONE, fit, wrap_cells
 from oreo_agent.tui.view import StateView
+from oreo_agent.tui.widgets.entry import Detail, entry_lines
 
 __all__ = ["Transcript"]
-
-_RAIL = "▌"
-
-
-class Detail(IntEnum):
-    """How much of each turn is shown."""
-
-    ACTIONS = 0
-    ANSWERS = 1
-    WRITTEN = 2
-    """What was written for the action besides, with its tokens."""
 
 
 class Transcript(OptionList):
@@ -37,10 +26,17 @@ class Transcript(OptionList):
     HELP = "The episode. Up, down, h and l move the cursor; u goes back to it on a branch."
 
     BINDINGS: ClassVar[list[BindingType]] = [
-        # A list scrolls sideways with these; here every line fits.
-        Binding("left", "screen.move(-1)", "Previous turn", show=False, id="transcript.previous"),
-        Binding("right", "screen.move(1)", "Next turn", show=False, id="transcript.next"),
+        # A list scrolls sideways with left and right; here every line fits.
+        Binding(
+            "left,up", "screen.move(-1)", "Previous turn", show=False, id="transcript.previous"
+        ),
+        Binding("right,down", "screen.move(1)", "Next turn", show=False, id="transcript.next"),
+        Binding("home", "screen.seek(0)", "First turn", show=False, id="transcript.first"),
+        Binding("end", "screen.seek(-1)", "Last turn", show=False, id="transcript.last"),
     ]
+
+    highlighted: reactive[int | None] = reactive(None, repaint=False)
+    """The cursor. Only the two states that differ are painted anew: all of them take 10 ms."""
 
     class Moved(Message):
         """The cursor is on another state."""
@@ -54,6 +50,9 @@ class Transcript(OptionList):
         self.views: tuple[StateView, ...] = ()
         self._detail = Detail.ANSWERS
         self._drawn_width = 0
+        self._tops = [0]
+        """First line of each state, and of what would follow the last one."""
+        self._lit: int | None = None
 
     @property
     def cursor(self) -> int:
@@ -83,8 +82,7 @@ class Transcript(OptionList):
 
     def cycle_detail(self) -> None:
         """Show actions alone, with what the environment answered, or with what was written too."""
-        levels = list(Detail)
-        self._detail = levels[(self._detail + 1) % len(levels)]
+        self._detail = self._detail.following
         self._draw(self.cursor)
 
     def show_following(self) -> None:
@@ -97,6 +95,16 @@ class Transcript(OptionList):
             self._draw(self.cursor)
         else:
             self.call_after_refresh(self.scroll_to_highlight)
+
+    def watch_highlighted(self, highlighted: int | None) -> None:
+        """Paint the states that the cursor has left and reached."""
+        super().watch_highlighted(highlighted)
+        width, top = self.size.width, self.scroll_offset.y
+        for place in (self._lit, highlighted):
+            if place is not None and place + 1 < len(self._tops):
+                first, end = self._tops[place : place + 2]
+                self.refresh(Region(0, first - top, width, end - first))
+        self._lit = highlighted
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Tell the screen where the cursor is."""
@@ -131,47 +139,12 @@ class Transcript(OptionList):
         self._drawn()
 
     def _drawn(self) -> None:
+        heights = (str(option.prompt).count("\n") + 1 for option in self.options)
+        self._tops = list(accumulate(heights, initial=0))
         # The width of the scrollbar is known only after the layout.
         self.call_after_refresh(self.scroll_to_highlight)
         if self.views:
             self.post_message(self.Moved(self.cursor))
 
     def _entry(self, view: StateView) -> Content:
-        style = _rail_style(view)
-        width = self._drawn_width
-        by = view.actor.value if view.actor and view.actor is not Actor.POLICY else ""
-        right = "  ".join(filter(None, (by, view.figures)))
-        head = f"{view.index:>2}  {view.action or 'start'}"
-        lines = []
-        room = width - 2 - (cell_len(right) + 1 if right else 0)
-        if cell_len(head) <= room or room >= 24:
-            lines.append(_line(style, fit(head, room) + (f" {right}" if right else ""), "bold"))
-        else:
-            lines.append(_line(style, fit(head, width - 2).rstrip(), "bold"))
-            lines.append(_line(style, f"    {right}", ""))
-        if view.instead_of:
-            lines += [
-                _line(style, f"    {text}", "dim italic")
-                for text in wrap_cells(f"the agent wanted: {view.instead_of}", width - 6)
-            ]
-        if self._detail >= Detail.WRITTEN and view.raw:
-            lines += [
-                _line(style, f"    {text}", "dim") for text in wrap_cells(view.raw, width - 6)
-            ]
-        if self._detail >= Detail.ANSWERS:
-            lines += [
-                _line(style, f"    {text}", "") for text in wrap_cells(view.observation, width - 6)
-            ]
-        return Content("\n").join(lines)
-
-
-def _line(rail_style: str, text: str, style: str) -> Content:
-    return Content.assemble((_RAIL, rail_style), " ", (text, style))
-
-
-def _rail_style(view: StateView) -> str:
-    if view.actor is Actor.HUMAN:
-        return "$warning"
-    if view.advantage is None or abs(view.advantage) < DEAD_ZONE:
-        return "$foreground 40%"
-    return "$success" if view.advantage > 0 else "$error"
+        return Content("\n").join(entry_lines(view, self._drawn_width, self._detail))

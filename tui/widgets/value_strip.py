@@ -47,8 +47,9 @@ class ValueStrip(Widget):
     class Seek(Message):
         """The person clicked on a state's column."""
 
-        def __init__(self, index: int) -> None:
+        def __init__(self, strip: ValueStrip, index: int) -> None:
             super().__init__()
+            self.strip = strip
             self.index = index
 
     def __init__(self, *, id: str | None = None) -> None:
@@ -107,7 +108,7 @@ class ValueStrip(Widget):
         first, count = self._window()
         column = offset.x - (_AXIS if self.size.height > 1 else 0)
         if 0 <= column < min(count, len(self._views) - first):
-            self.post_message(self.Seek(first + column))
+            self.post_message(self.Seek(self, first + column))
 
     def _window(self) -> tuple[int, int]:
         """First state shown and number of columns; the cursor is always inside."""

@@ -1,0 +1,124 @@
+"""Two episodes side by side in the scripted world."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+from textual.pilot import Pilot
+
+from oreo_agent.episodes import Episode
+from oreo_agent.session import Session
+from oreo_agent.tui.app import OreoApp
+from oreo_agent.tui.comparison import Contest, Side, recorded
+from oreo_agent.tui.library import read_library
+from oreo_agent.tui.screens.compare import CompareScreen
+from oreo_agent.tui.widgets.status import StatusLine
+from oreo_agent.tui.workbench import Workbench
+from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, workbench
+
+
+def finish(session: Session) -> None:
+    while not session.state.over:
+        session.step()
+
+
+def episodes(*, hostile: str = "") -> tuple[Episode, Episode]:
+    """One that strays at turn 3, and its correction by a person, who also looks around later."""
+    env = ScriptedEnv(hostile=hostile, goal=f"put a clean mug in coffeemachine{hostile}")
+    session = Session(env=env, agent=ScriptedAgent(), task="kitchen/clean-mug", seed=1)
+    session.start()
+    finish(session)
+    before = msgspec.structs.replace(session.state.episode, id="a" * 16, created=None)
+    session.undo_to(2)
+    session.propose()
+    session.take_over("go to sinkbasin 1")
+    session.step()
+    session.take_over("look")
+    finish(session)
+    after = msgspec.structs.replace(
+        session.state.episode, id="b" * 16, parent=before.id, created=None
+    )
+    return before, after
+
+
+Make = Callable[[Callable[[str], None]], Session]
+
+
+def player(agent: ScriptedAgent, env: ScriptedEnv | None = None) -> Make:
+    def make(say: Callable[[str], None]) -> Session:
+        say("loading")
+        return Session(env=env or ScriptedEnv(), agent=agent, task="kitchen/clean-mug", seed=1)
+
+    return make
+
+
+def contest(folder: Path | None = None, *, env: ScriptedEnv | None = None) -> Contest:
+    strays = ScriptedAgent()
+    other = ScriptedAgent()
+    other.bias = 0.1
+    return Contest(
+        names=("runs/a", "runs/b"),
+        sessions=(player(strays), player(other, env)),
+        keep=folder,
+    )
+
+
+@dataclass
+class Shown:
+    app: OreoApp
+    pilot: Pilot[None]
+
+    @property
+    def screen(self) -> CompareScreen:
+        assert isinstance(self.app.screen, CompareScreen)
+        return self.app.screen
+
+    @property
+    def bench(self) -> Workbench:
+        return self.app._bench
+
+    @property
+    def status(self) -> str:
+        # A screen that was just pushed has no parts yet.
+        return "".join(str(line.render()) for line in self.app.screen.query(StatusLine))
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+
+    async def wait(self, condition: Callable[[], object]) -> None:
+        for _ in range(4000):
+            if condition():
+                await self.pilot.pause()
+                return
+            await asyncio.sleep(0.005)
+        raise AssertionError(f"the condition never came true; status: {self.status}")
+
+
+def compare_app(folder: Path, sides: tuple[Side, Side] | Contest | None = None) -> OreoApp:
+    left, right = episodes()
+    bench = workbench(folder)
+    return OreoApp(
+        bench,
+        read_entries=lambda: read_library([bench.store]) if bench.store.exists() else iter(()),
+        where="episodes",
+        compared=sides or (recorded(left), recorded(right)),
+    )
+
+
+@asynccontextmanager
+async def compared(
+    folder: Path,
+    sides: tuple[Side, Side] | Contest | None = None,
+    *,
+    size: tuple[int, int] = (80, 24),
+) -> AsyncIterator[Shown]:
+    app = compare_app(folder, sides)
+    async with app.run_test(size=size) as pilot:
+        shown = Shown(app, pilot)
+        await shown.wait(lambda: isinstance(app.screen, CompareScreen) and shown.status)
+        yield shown

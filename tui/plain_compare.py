@@ -1,0 +1,86 @@
+"""Two episodes compared without a screen: a diff of what was done, with the values of both."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from typing import TextIO
+
+from oreo_agent.errors import ExitCode
+from oreo_agent.tui.alignment import RowKind, align
+from oreo_agent.tui.comparison import MARKS, Contest, Side
+from oreo_agent.tui.plain import write_line
+from oreo_agent.tui.text import safe_line
+from oreo_agent.tui.view import StateView
+
+__all__ = ["run_plain_compare"]
+
+
+def run_plain_compare(
+    compared: tuple[Side, Side] | Contest,
+    *,
+    out: TextIO | None = None,
+    progress: TextIO | None = None,
+) -> ExitCode:
+    """Write two episodes as one list: ``-`` is the first, ``+`` the second, a space both.
+
+    Args:
+        compared: Two records; or who is to play, and the game.
+        out: Where the lines go; standard output by default.
+        progress: Where it is said what is being loaded; standard error by default.
+
+    Raises:
+        OreoAgentError: The game cannot be played, or not to its end.
+    """
+    out = out or sys.stdout
+    if isinstance(compared, Contest):
+        compared = _played(compared, progress or sys.stderr)
+    for line in _lines(*compared):
+        write_line(out, line)
+    return ExitCode.OK
+
+
+def _played(contest: Contest, progress: TextIO) -> tuple[Side, Side]:
+    last: dict[int, Side] = {}
+
+    def tell(place: int, side: Side) -> bool:
+        last[place] = side
+        return True
+
+    contest.play(lambda text: write_line(progress, f"{safe_line(text)} ..."), tell)
+    return last[0], last[1]
+
+
+def _lines(left: Side, right: Side) -> Iterator[str]:
+    sides, views = (left, right), (left.views, right.views)
+    goals = list(dict.fromkeys(safe_line(side.episode.goal) for side in sides))
+    yield from (f"goal: {goal}" for goal in goals)
+    for mark, side, other in zip(MARKS, sides, reversed(sides), strict=True):
+        yield f"{mark} {side.title(other.episode)}: {side.result}"
+    alignment = align(left.episode, right.episode)
+    for place, row in enumerate(alignment.rows):
+        if place == alignment.fork:
+            yield f"the first difference, at turn {row.left or row.right}:"
+        present = [
+            (mark, states[state])
+            for mark, states, state in zip(MARKS, views, row.states, strict=True)
+            if state is not None
+        ]
+        if row.kind is RowKind.DIFFERENT:
+            for mark, view in present:
+                yield _line(mark, view, view.figures, view.observation)
+            continue
+        figures = [view.figures for _, view in present]
+        joined = "  ".join(f"{mark} {view.figures or 'no value'}" for mark, view in present)
+        answers = list(dict.fromkeys(view.observation for _, view in present))
+        first = present[0][1]
+        yield _line(" ", first, figures[0] if len(set(figures)) == 1 else joined, *answers)
+    count = len(alignment.differences)
+    places = "1 place" if count == 1 else f"{count} places"
+    yield f"the actions differ in {places}" if count else "the actions are the same"
+
+
+def _line(mark: str, view: StateView, figures: str, *answers: str) -> str:
+    who = f"{view.actor}: " if view.actor else ""
+    parts = [f"{mark} {view.index:>3}  {who}{view.headline}", figures]
+    return "  |  ".join(filter(None, (*parts, *(" ".join(text.split()) for text in answers))))

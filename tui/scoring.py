@@ -1,0 +1,51 @@
+"""Recorded episodes as a model sees them, looked at in a thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from oreo_agent.agents.protocol import Agent
+from oreo_agent.episodes.record import Episode
+from oreo_agent.errors import OreoAgentError
+from oreo_agent.session import Rescored, rescore
+from oreo_agent.tui.jobs import Job
+from oreo_agent.tui.workbench import AgentWish, Say
+
+__all__ = ["SCORERS", "score_in_thread"]
+
+SCORERS = (("score", "V and candidates of every state, by the model below", "model", 0.0),)
+"""What the choice of an agent offers, to score with."""
+
+Tell = Callable[[str, Rescored | None, str], None]
+"""Is told, in the thread: the id of the episode, what was found if it is done, a note."""
+
+
+def score_in_thread(
+    load: Callable[[AgentWish, Say], Agent],
+    wish: AgentWish,
+    episodes: Sequence[Episode],
+    tell: Tell,
+) -> Job:
+    """Load a model and ask it at every state of some episodes.
+
+    Whatever goes wrong is a note; the episodes are shown as they were.
+    """
+
+    def work(job: Job) -> None:
+        try:
+            agent = load(wish, lambda text: tell(episodes[0].id, None, f"{text} …"))
+            for episode in episodes:
+
+                def progress(done: int, episode: Episode = episode) -> bool:
+                    tell(episode.id, None, f"scoring {done}/{len(episode.turns)} …")
+                    return job.is_wanted
+
+                found = rescore(episode, agent, progress)
+                if not job.is_wanted:
+                    return
+                tell(episode.id, found, f"values of {found.agent}; the record keeps its own")
+        except Exception as error:
+            kind = "" if isinstance(error, OreoAgentError) else f"{type(error).__name__}: "
+            tell(episodes[0].id, None, f"not scored: {kind}{error}")
+
+    return Job(work, name="score")

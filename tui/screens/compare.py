@@ -1,0 +1,240 @@
+"""Two episodes side by side: what they share, where they part, and what came of it."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import ClassVar
+
+from textual.binding import Binding, BindingType
+from textual.message import Message
+
+from oreo_agent.errors import OreoAgentError, RunFailedError
+from oreo_agent.session import Rescored
+from oreo_agent.tui.comparison import Contest, Side
+from oreo_agent.tui.jobs import Job
+from oreo_agent.tui.scoring import SCORERS, score_in_thread
+from oreo_agent.tui.screens.agents import AgentScreen
+from oreo_agent.tui.screens.comparing import ComparingScreen
+from oreo_agent.tui.widgets.comparison import ComparisonList
+from oreo_agent.tui.widgets.comparison_facts import BothAnswers
+from oreo_agent.tui.widgets.status import ErrorCard
+from oreo_agent.tui.workbench import AgentWish, Workbench
+
+__all__ = ["CompareScreen"]
+
+
+class CompareScreen(ComparingScreen):
+    """Compares two records, or two agents that play one game while it is shown.
+
+    Args:
+        sides: The two records; or who is to play, and the game.
+        bench: How models are loaded.
+        is_guest: Whether escape leads back to a screen below.
+    """
+
+    HELP = ComparisonList.HELP
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("n", "difference(1)", "Next difference", id="compare.next-difference"),
+        Binding("N", "difference(-1)", "Difference before", id="compare.difference-before"),
+        Binding("h,k", "move(-1)", "Previous turn", show=False, id="compare.previous"),
+        Binding("l,j", "move(1)", "Next turn", show=False, id="compare.next"),
+        Binding("0", "seek(0)", "First turn", show=False, id="compare.first"),
+        Binding("dollar_sign", "seek(-1)", "Last turn", show=False, id="compare.last"),
+        Binding("right_square_bracket", "human(1)", "Next human turn", show=False, id="compare.]"),
+        Binding(
+            "left_square_bracket", "human(-1)", "Human turn before", show=False, id="compare.["
+        ),
+        Binding("m", "rescore", "Score", id="compare.rescore", tooltip="Both, with one model"),
+        Binding("x", "swap", "Swap sides", show=False, id="compare.swap"),
+        Binding("y", "copy", "Copy both turns", show=False, id="compare.copy"),
+        Binding(
+            "v",
+            "detail",
+            "Show: actions, answers, what was written",
+            show=False,
+            id="compare.detail",
+        ),
+        Binding("R", "again", "Try again", show=False, id="compare.retry"),
+        Binding("escape", "back", "Back", id="compare.back"),
+    ]
+
+    class Scored(Message):
+        """A model has looked at one of the episodes, or at so much of it, or could not."""
+
+        def __init__(self, of: str, found: Rescored | None, note: str) -> None:
+            super().__init__()
+            self.of = of
+            self.found = found
+            self.note = note
+
+    class Played(Message):
+        """One of two players is at another state."""
+
+        def __init__(self, place: int, side: Side) -> None:
+            super().__init__()
+            self.place = place
+            self.side = side
+
+    class Progress(Message):
+        """How far the players are; None where both are done."""
+
+        def __init__(self, text: str | None) -> None:
+            super().__init__()
+            self.text = text
+
+    class Failed(Message):
+        """The game cannot be played, or not on."""
+
+        def __init__(self, error: OreoAgentError) -> None:
+            super().__init__()
+            self.error = error
+
+    def __init__(
+        self, sides: tuple[Side, Side] | Contest, bench: Workbench, *, is_guest: bool = False
+    ) -> None:
+        contest = sides if isinstance(sides, Contest) else None
+        super().__init__(
+            (None, None) if isinstance(sides, Contest) else sides,
+            contest.names if contest is not None else ("", ""),
+        )
+        self.broken: OreoAgentError | None = None
+        """Why there is nothing to compare, or not all of it."""
+        self._contest = contest
+        self._bench = bench
+        self._is_guest = is_guest
+        self._progress = "Starting" if contest is not None else ""
+        self._job: Job | None = None
+        self._scoring: Job | None = None
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether nobody plays or scores any more."""
+        return not self._progress and not (self._scoring is not None and self._scoring.is_running)
+
+    def on_mount(self) -> None:
+        """Show the records, or begin to play."""
+        self.query_one(ComparisonList).border_title = "Both episodes"
+        self.query_one(BothAnswers).border_title = "Answers"
+        self.query_one(ComparisonList).focus()
+        if self._contest is not None:
+            self._play()
+        self._draw()
+
+    def on_unmount(self) -> None:
+        """Let the thread go."""
+        for job in (self._job, self._scoring):
+            if job is not None:
+                job.close()
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Hide or grey out what does not apply."""
+        if action == "back":
+            return self._is_guest
+        if action == "again":
+            return True if self.broken is not None else None
+        is_whole = None not in self._sides and self.is_settled
+        if action == "rescore":
+            return True if is_whole and self._bench.load_agent is not None else None
+        if action == "swap":
+            return True if is_whole else None
+        return True
+
+    def action_rescore(self) -> None:
+        """Choose a model, and show both episodes as that one sees them."""
+        left = self._sides[0]
+        if left is None or self._bench.load_agent is None:
+            return
+        screen = AgentScreen(
+            "Score both with which model?",
+            left.episode.env,
+            offers=SCORERS,
+            checkpoints=self._bench.checkpoints(),
+        )
+        self.app.push_screen(screen, self._wished)
+
+    def action_again(self) -> None:
+        """Play the game anew after a failure."""
+        if self._contest is not None and self.broken is not None:
+            self.broken = None
+            self.query_one(ErrorCard).show(None, "")
+            self._sides = [None, None]
+            self._alignment = None
+            self._play()
+            self._draw()
+
+    def action_back(self) -> None:
+        """Go back to the screen below."""
+        self.dismiss()
+
+    def on_compare_screen_played(self, message: Played) -> None:
+        """Show another state."""
+        self._sides[message.place] = message.side
+        turns = len(message.side.episode.turns)
+        self._progress = f"{message.side.name} plays, turn {turns} …"
+        self._draw()
+
+    def on_compare_screen_progress(self, message: Progress) -> None:
+        """Say what goes on."""
+        self._progress = message.text or ""
+        if message.text is None:
+            self.refresh_bindings()
+            self._draw()
+        self._draw_status()
+
+    def on_compare_screen_failed(self, message: Failed) -> None:
+        """Say why there is nothing more to come."""
+        self._progress = ""
+        self.broken = message.error
+        self._draw()
+        back = " · esc back" if self._is_guest else ""
+        self.query_one(ErrorCard).show(str(message.error), f"R try again{back} · q quit")
+        self.refresh_bindings()
+        self._draw_status()
+
+    def on_compare_screen_scored(self, message: Scored) -> None:
+        """Show what the model thinks."""
+        found = message.found
+        for place, side in enumerate(self._sides):
+            if found is not None and side is not None and side.episode.id == message.of:
+                self._sides[place] = Side(seen=found, name=side.name)
+        self._note = message.note
+        self._draw(cursor=self.cursor)
+
+    def _play(self) -> None:
+        contest = self._contest
+        assert contest is not None
+
+        def work(job: Job) -> None:
+            def tell(place: int, side: Side) -> bool:
+                self._post(self.Played(place, side))
+                return job.is_wanted
+
+            try:
+                contest.play(lambda text: self._post(self.Progress(f"{text} …")), tell)
+            except OreoAgentError as error:
+                self._post(self.Failed(error))
+            except Exception as error:
+                what = f"The game cannot be played: {type(error).__name__}: {error}."
+                self._post(self.Failed(RunFailedError(what, "Try: oreo-agent doctor")))
+            else:
+                self._post(self.Progress(None))
+
+        self._progress = "Starting"
+        self._job = Job(work, name="contest")
+
+    def _wished(self, wish: AgentWish | None) -> None:
+        load, sides = self._bench.load_agent, [side for side in self._sides if side is not None]
+        if wish is None or load is None:
+            return
+        self._say("loading the model …")
+        self._scoring = score_in_thread(
+            load,
+            wish,
+            [side.episode for side in sides],
+            lambda of, found, note: self._post(self.Scored(of, found, note)),
+        )
+
+    def _post(self, message: Message) -> None:
+        # The loop may close between two messages of a thread that is still in a long call.
+        with contextlib.suppress(RuntimeError):
+            self.post_message(message)
