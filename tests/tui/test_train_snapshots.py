@@ -50,7 +50,13 @@ async def seen(pilot: Pilot[None]) -> None:
         await pilot.pause(0.005)
         if app.train_screen is not None and app.train_screen.view is not None:
             break
-    await pilot.pause()
+    before = ""
+    for _ in range(100):  # scroll bars take another layout
+        await pilot.pause(0.05)
+        now = app.export_screenshot()
+        if now == before:
+            return
+        before = now
 
 
 @pytest.mark.parametrize("theme", ["oreo-dark", "oreo-light"])
