@@ -25,6 +25,7 @@ from oreo_agent.cli.options import (
     PlainFlag,
     SeedOption,
     SplitOption,
+    TaskOption,
     TemperatureOption,
     ThreadsOption,
     examples,
@@ -126,10 +127,7 @@ def compare(
             "--env", metavar="ENV", help="What agents play: alfworld.", rich_help_panel=DATA
         ),
     ] = None,
-    task: Annotated[
-        str | None,
-        typer.Option("--task", metavar="ID", help="One given game.", rich_help_panel=DATA),
-    ] = None,
+    task: TaskOption = None,
     split: SplitOption = None,
     seed: SeedOption = None,
     games: GamesOption = None,

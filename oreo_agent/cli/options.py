@@ -19,6 +19,7 @@ __all__ = [
     "AgentOption",
     "CheckpointOption",
     "ConfigOption",
+    "CorrectedOption",
     "DataOption",
     "Dialect",
     "DialectOption",
@@ -37,6 +38,7 @@ __all__ = [
     "SeedOption",
     "SetOption",
     "SplitOption",
+    "TaskOption",
     "TemperatureOption",
     "ThreadsOption",
     "check_dialect_known",
@@ -255,6 +257,16 @@ DialectOption = Annotated[
         "--dialect",
         help="Of alfworld: each game's own words, put … in/on, or move … to.",
         rich_help_panel=DATA,
+    ),
+]
+TaskOption = Annotated[
+    str | None,
+    typer.Option("--task", metavar="ID", help="One given game.", rich_help_panel=DATA),
+]
+CorrectedOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Where corrected episodes go.", rich_help_panel=OUTPUT
     ),
 ]
 SplitOption = Annotated[

@@ -12,11 +12,11 @@ import typer
 from oreo_agent.agents.choice import AgentChoice
 from oreo_agent.cli.checkpoints import settle_checkpoint
 from oreo_agent.cli.options import (
-    DATA,
     OUTPUT,
     AgentOption,
     CheckpointOption,
     ConfigOption,
+    CorrectedOption,
     DataOption,
     DialectOption,
     EnvArgument,
@@ -30,6 +30,7 @@ from oreo_agent.cli.options import (
     SeedOption,
     SetOption,
     SplitOption,
+    TaskOption,
     TemperatureOption,
     ThreadsOption,
     evaluation_split,
@@ -73,10 +74,7 @@ def play(
     env: EnvArgument,
     checkpoint: CheckpointOption = None,
     agent: AgentOption = "model",
-    task: Annotated[
-        str | None,
-        typer.Option("--task", metavar="ID", help="One given game.", rich_help_panel=DATA),
-    ] = None,
+    task: TaskOption = None,
     split: SplitOption = None,
     seed: SeedOption = None,
     games: GamesOption = None,
@@ -121,12 +119,7 @@ def replay(
     checkpoint: CheckpointOption = None,
     games: GamesOption = None,
     data: DataOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="Where corrected episodes go.", rich_help_panel=OUTPUT
-        ),
-    ] = None,
+    out: CorrectedOption = None,
     threads: ThreadsOption = None,
     mouse: MouseFlag = True,
     plain: PlainFlag = False,

@@ -23,6 +23,7 @@ from oreo_agent.cli.options import (
     QuietFlag,
     SeedOption,
     SplitOption,
+    TaskOption,
     TemperatureOption,
     ThreadsOption,
     examples,
@@ -85,9 +86,7 @@ def screenshot(
     ] = "",
     checkpoint: CheckpointOption = None,
     agent: AgentOption = "model",
-    task: Annotated[
-        str | None, typer.Option("--task", metavar="ID", help="One given game.")
-    ] = None,
+    task: TaskOption = None,
     split: SplitOption = None,
     seed: SeedOption = None,
     games: GamesOption = None,

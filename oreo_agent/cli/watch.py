@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oreo_agent.cli.options import (
-    OUTPUT,
     CheckpointOption,
+    CorrectedOption,
     DataOption,
     GamesOption,
     MouseFlag,
@@ -38,12 +38,7 @@ def watch(
     checkpoint: CheckpointOption = None,
     games: GamesOption = None,
     data: DataOption = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="Where corrected episodes go.", rich_help_panel=OUTPUT
-        ),
-    ] = None,
+    out: CorrectedOption = None,
     mouse: MouseFlag = True,
     plain: PlainFlag = False,
 ) -> None:

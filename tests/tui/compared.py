@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import msgspec
-from textual.pilot import Pilot
 
 from oreo_agent.episodes import Episode
 from oreo_agent.session import Session
@@ -17,8 +15,8 @@ from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.comparison import Contest, Side, recorded
 from oreo_agent.tui.library import read_library
 from oreo_agent.tui.screens.compare import CompareScreen
-from oreo_agent.tui.widgets.status import StatusLine
 from oreo_agent.tui.workbench import Workbench
+from tests.tui.driven import Driven
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, workbench
 
 
@@ -69,10 +67,7 @@ def contest(folder: Path | None = None, *, env: ScriptedEnv | None = None) -> Co
 
 
 @dataclass
-class Shown:
-    app: OreoApp
-    pilot: Pilot[None]
-
+class Shown(Driven):
     @property
     def screen(self) -> CompareScreen:
         assert isinstance(self.app.screen, CompareScreen)
@@ -81,22 +76,6 @@ class Shown:
     @property
     def bench(self) -> Workbench:
         return self.app._bench
-
-    @property
-    def status(self) -> str:
-        # A screen that was just pushed has no parts yet.
-        return "".join(str(line.render()) for line in self.app.screen.query(StatusLine))
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-
-    async def wait(self, condition: Callable[[], object]) -> None:
-        for _ in range(4000):
-            if condition():
-                await self.pilot.pause()
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError(f"the condition never came true; status: {self.status}")
 
 
 def compare_app(folder: Path, sides: tuple[Side, Side] | Contest | None = None) -> OreoApp:

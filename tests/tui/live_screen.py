@@ -2,15 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-import html
-import re
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from textual.pilot import Pilot
 
 from oreo_agent.episodes import (
     PendingJournal,
@@ -19,14 +14,12 @@ from oreo_agent.session import SessionFactory, SessionState
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.library import read_library
 from oreo_agent.tui.screens.live import LiveScreen
-from oreo_agent.tui.widgets.status import StatusLine
+from tests.tui.driven import Driven
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
 
 
 @dataclass
-class Screen:
-    app: OreoApp
-    pilot: Pilot[None]
+class Screen(Driven):
     env: ScriptedEnv
     agent: ScriptedAgent
     store: Path
@@ -46,27 +39,8 @@ class Screen:
         return len(self.state.episode.turns)
 
     @property
-    def status(self) -> str:
-        return str(self.live.query_one(StatusLine).render())
-
-    @property
     def toasts(self) -> list[str]:
         return [notice.message for notice in self.app._notifications]
-
-    def text(self) -> str:
-        """What is on the screen, without styles."""
-        svg = self.app.export_screenshot()
-        rows = re.findall(r"<text[^>]*>(.*?)</text>", svg, re.DOTALL)
-        return html.unescape("".join(rows)).replace("\xa0", " ")
-
-    async def wait(self, condition: Callable[[], object]) -> None:
-        # Pilot.pause asks every widget, which is too dear to be done at each look.
-        for _ in range(4000):
-            if condition():
-                await self.pilot.pause()
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError(f"the condition never came true; the screen shows {self.text()}")
 
     async def ready(self, turns: int) -> None:
         """Wait until so many turns are played and the agent has made up its mind."""

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-
-from textual.pilot import Pilot
 
 from oreo_agent.episodes import EpisodeStore, PendingJournal
 from oreo_agent.session import Session
@@ -19,7 +16,7 @@ from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
-from oreo_agent.tui.widgets.status import StatusLine
+from tests.tui.driven import Driven
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, workbench
 
 
@@ -43,14 +40,8 @@ def record(folder: Path) -> Path:
 
 
 @dataclass
-class Replay:
-    app: OreoApp
-    pilot: Pilot[None]
+class Replay(Driven):
     store: Path
-
-    @property
-    def status(self) -> str:
-        return str(self.app.screen.query_one(StatusLine).render())
 
     @property
     def cursor(self) -> int:
@@ -64,17 +55,6 @@ class Replay:
     @property
     def list(self) -> EpisodeList:
         return self.app.screen.query_one(EpisodeList)
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-
-    async def wait(self, condition: Callable[[], object]) -> None:
-        for _ in range(4000):
-            if condition():
-                await self.pilot.pause()
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError(f"the condition never came true; status: {self.status}")
 
     async def opened(self, place: int = 0) -> None:
         """Open an episode of the list."""

@@ -2,30 +2,23 @@
 
 from __future__ import annotations
 
-import asyncio
-import html
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from textual.pilot import Pilot
 
 from oreo_agent.pipeline.run_view import RunView
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.library import read_library
 from oreo_agent.tui.screens.train import TrainScreen
 from oreo_agent.tui.widgets.stage_list import StageList
-from oreo_agent.tui.widgets.status import StatusLine
+from tests.tui.driven import Driven
 from tests.tui.frozen_run import clock
 from tests.tui.scripted_world import workbench
 
 
 @dataclass
-class Watch:
-    app: OreoApp
-    pilot: Pilot[None]
+class Watch(Driven):
     run: Path
     stops: list[str] = field(default_factory=list)
     """Filled when the run is asked to stop."""
@@ -41,28 +34,8 @@ class Watch:
         return self.train.view
 
     @property
-    def status(self) -> str:
-        return str(self.app.screen.query_one(StatusLine).render())
-
-    @property
     def stages(self) -> StageList:
         return self.train.query_one(StageList)
-
-    def text(self) -> str:
-        """What is on the screen, without styles."""
-        rows = re.findall(r"<text[^>]*>(.*?)</text>", self.app.export_screenshot(), re.DOTALL)
-        return html.unescape("".join(rows)).replace("\xa0", " ")
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-
-    async def wait(self, condition: Callable[[], object]) -> None:
-        for _ in range(4000):
-            if condition():
-                await self.pilot.pause()
-                return
-            await asyncio.sleep(0.005)
-        raise AssertionError(f"the condition never came true; the screen shows {self.text()}")
 
 
 def train_app(run: Path, *, stop: Callable[[], None] | None = None) -> OreoApp:
