@@ -1,7 +1,8 @@
 """A person at the screen, who knows what the expert knows: corrects failed episodes by keys alone.
 
 It is the real application, over the real games and the real model; only the terminal is Textual's
-own for tests. Nothing is called but keys, nothing read but what the screen shows.
+own for tests. It acts by keys alone; what a person reads off the screen is read off the
+application's state.
 """
 
 from __future__ import annotations
