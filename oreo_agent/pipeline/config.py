@@ -119,7 +119,7 @@ class TasksConfig:
 class DemonstrationsConfig:
     """The expert's episodes."""
 
-    per_game: int = setting(2, ge=1)
+    per_game: int = setting(4, ge=1)
     noise: float = setting(0.4, ge=0, le=1)
     """Each episode draws, between 0 and this, the probability per turn of a distraction; what
     distracts is there to be recovered from, SFT does not imitate it."""

@@ -120,6 +120,25 @@ def test_with_full_noise_every_action_is_a_distraction(houses: TextEnv) -> None:
         expert.observe(result.observation.text, action)
 
 
+def test_some_distractions_have_no_effect(houses: TextEnv) -> None:
+    without, with_effect = 0, 0
+    for task in all_tasks(houses)[:6]:
+        expert = NoisyExpert(0.6, 4)
+        first = houses.reset(task)
+        expert.reset(first.text, first.goal)
+        over = False
+        while not over:
+            action = expert.act()
+            result = houses.step(action)
+            if expert.distracted and action.split()[0] in ("take", "move"):
+                nothing = result.observation.text == "Nothing happens."
+                without, with_effect = without + nothing, with_effect + (not nothing)
+            expert.observe(result.observation.text, action)
+            over = result.terminated or result.truncated
+    assert without >= 5
+    assert with_effect >= 1
+
+
 def test_noise_drawn_per_episode_differs_between_episodes() -> None:
     expert = NoisyExpert(1.0, 5, per_episode=True)
     shares = []

@@ -16,7 +16,8 @@ class NoisyExpert(Expert):
     """The expert, distracted with a fixed probability at each turn.
 
     A distraction is something that an agent might try: walk to another receptacle, take a thing
-    that is not asked for, put down what is held, open, close or examine, look around.
+    that is not asked for, put down what is held, open, close or examine, look around, take or put
+    what is not there (which has no effect).
 
     Args:
         noise: Probability of a distraction, from 0 to 1.
@@ -64,6 +65,7 @@ def distraction(memory: Memory, rng: random.Random, *, avoid: str) -> str:
         (3, _handlings),
         (2, _lid_commands),
         (1, _looks),
+        (6, _mistakes),
     )
     choices = [
         (weight, actions)
@@ -98,3 +100,18 @@ def _lid_commands(memory: Memory) -> list[str]:
 
 def _looks(memory: Memory) -> list[str]:
     return ["look", "inventory", *([] if memory.at is None else [f"examine {memory.at}"])]
+
+
+def _mistakes(memory: Memory) -> list[str]:
+    """Take or put, right here, what is not there; nothing happens."""
+    if memory.at is None:
+        return []
+    here = memory.contents.get(memory.at, ())
+    numbered = {f"{kind_of(name)} {number}" for name in here for number in (1, 2, 3)}
+    seen = {name for names in memory.contents.values() for name in names}
+    absent = sorted((seen | numbered) - {*here, memory.held})
+    not_held = (name for name in (*absent, *here) if name != memory.held)
+    return [
+        *(f"take {name} from {memory.at}" for name in absent),
+        *(put_command(memory, name, memory.at) for name in not_held),
+    ]
