@@ -129,10 +129,12 @@ class Renderer:
         Args:
             episode: An episode whose outcome is scored.
             max_length: Longest sequence; a longer one is marked ``truncated``, and cut.
-            imitate: Leave random turns (an expert's distractions) out of the mask: they are there
-                to be recovered from, not to be imitated.
+            imitate: Leave out of the mask what is there to be recovered from, not to be imitated:
+                random turns (an expert's distractions), and those before the fork of a branch,
+                which a correction shares with the failure that it corrects.
         """
         own = episode.tokenizer_sha256 == self.sha256
+        fork = episode.fork_turn or 0
         ids: list[int] = []
         mask: list[bool] = []
         ends: list[int] = []
@@ -150,7 +152,7 @@ class Renderer:
                     break
             else:
                 said = self.message(turn.executed.message, wrote)
-            written = not (imitate and turn.executed.actor is Actor.RANDOM)
+            written = not (imitate and (turn.executed.actor is Actor.RANDOM or index < fork))
             ids += seen + said
             mask += [False] * len(seen) + [written] * len(said)
             if written:

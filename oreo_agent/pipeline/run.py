@@ -200,7 +200,8 @@ class Run:
 
 
 def _check(config: RunConfig) -> None:
-    if config.oreo.value_warmup >= config.oreo.steps:
+    learns = any(method.is_oreo for method in config.methods)
+    if learns and config.oreo.value_warmup >= config.oreo.steps:
         raise ConfigError(
             f"oreo.value_warmup is {config.oreo.value_warmup}, of oreo.steps = {config.oreo.steps}:"
             " the policy would never move.",

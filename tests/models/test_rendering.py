@@ -159,3 +159,12 @@ def test_random_turns_are_context_and_not_imitated(renderer: Renderer) -> None:
     assert written == renderer.message("take mug 1 from bed 1")
     assert len(rendered.turn_ends) == 1
     assert sum(renderer.render(noisy).action_mask) > len(written)
+
+
+def test_what_a_correction_shares_with_the_failure_is_not_imitated(renderer: Renderer) -> None:
+    episode = _episode(renderer)
+    corrected = msgspec.structs.replace(episode, parent="failed", fork_turn=1)
+    rendered = renderer.render(corrected, imitate=True)
+    written = [i for i, m in zip(rendered.token_ids, rendered.action_mask, strict=True) if m]
+    assert written == renderer.message("take mug 1 from bed 1")
+    assert renderer.render(corrected).action_mask == renderer.render(episode).action_mask
