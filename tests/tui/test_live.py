@@ -93,6 +93,7 @@ async def test_ctrl_j_sends_and_keeps_control_and_up_brings_the_action_back(
         await shown.pilot.press("t", *"look", "ctrl+j")
         await shown.ready(1)
         assert shown.live.query_one(TakeOverCard).display
+        assert shown.live.query_one(TakeOverCard).border_title == "Your action 2"
         await shown.pilot.press("up")
         assert shown.live.query_one("#takeover-input", Input).value == "look"
         await shown.pilot.press("escape")

@@ -51,7 +51,6 @@ def test_an_agent_that_has_won_before_is_drawn_as_it_won(tmp_path: Path) -> None
 
 def test_the_same_picture_is_drawn_again(tmp_path: Path) -> None:
     for app, shot in (
-        (live_app, Shot(steps=2, keys=("t", "g", "o"))),
         (list_app, Shot(size=(80, 24))),
         (compare_app, Shot(size=(60, 20))),
     ):

@@ -125,15 +125,12 @@ def killed(folder: Path, seed: int) -> None:
     assert {each.episode.id for each in pending} == {episode.id for episode in saved}
 
 
-@pytest.mark.parametrize("seed", [1, 2])
-def test_killed_at_a_random_moment_all_that_was_shown_is_kept_and_offered(
-    tmp_path: Path, seed: int
-) -> None:
-    killed(tmp_path, seed)
+def test_killed_at_a_random_moment_all_that_was_shown_is_kept_and_offered(tmp_path: Path) -> None:
+    killed(tmp_path, seed=1)
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3, 23))
+@pytest.mark.parametrize("seed", range(2, 22))
 def test_killed_at_twenty_more_moments_nothing_that_was_shown_is_lost(
     tmp_path: Path, seed: int
 ) -> None:

@@ -355,7 +355,9 @@ class LiveScreen(SteppingScreen):
             picked=decision.proposal.action if decision else None,
             empty=_empty_words(state),
         )
-        self.query_one(TakeOverCard).offer(state.admissible, state.action_help)
+        card = self.query_one(TakeOverCard)
+        card.name_turn(len(episode.turns) + 1)
+        card.offer(state.admissible, state.action_help)
         self.query_one(ErrorCard).show(state.failure, "R try again · u go back · s save · q quit")
         if event.kind is EventKind.NOTICE:
             self._warn(event.message)

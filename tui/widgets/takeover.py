@@ -78,9 +78,7 @@ class TakeOverCard(Vertical):
             is_edit: Whether that is the agent's proposal.
         """
         self._is_edit = is_edit
-        self.border_title = (
-            f"The agent's action {turn}, yours to change" if is_edit else (f"Your action {turn}")
-        )
+        self.name_turn(turn)
         self.display = True
         field = self.query_one(Input)
         field.value = text
@@ -88,6 +86,11 @@ class TakeOverCard(Vertical):
         field.focus()
         self._place = len(self._history)
         self._hint()
+
+    def name_turn(self, turn: int) -> None:
+        """Say which turn the next action will be."""
+        kind = "The agent's action {}, yours to change" if self._is_edit else "Your action {}"
+        self.border_title = kind.format(turn)
 
     def offer(self, admissible: tuple[str, ...] | None, action_help: str) -> None:
         """Set what may be completed, and what to say where there is no list."""
