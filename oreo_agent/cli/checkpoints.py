@@ -12,6 +12,7 @@ __all__ = [
     "is_checkpoint",
     "settle_checkpoint",
     "shipped_checkpoint",
+    "source_of_games",
 ]
 
 
@@ -32,16 +33,39 @@ def is_checkpoint(folder: Path) -> bool:
     return (folder / "oreo_agent.json").is_file()
 
 
-def shipped_checkpoint(env: str) -> Path | None:
-    """Return the folder of the trained model that comes with the package, if there is one."""
+def shipped_checkpoint(env: str, games: str | None = None) -> Path | None:
+    """Return the folder of the trained model that comes with the package, if there is one.
+
+    Args:
+        env: Name of the environment.
+        games: Which of its games are played; some have an agent of their own.
+    """
     from importlib.resources import files
 
-    folder = Path(str(files("oreo_agent.assets"))) / "checkpoints" / env
-    return folder if folder.is_dir() else None
+    shipped = Path(str(files("oreo_agent.assets"))) / "checkpoints"
+    own, common = shipped / f"{env}-official", shipped / env
+    if games == "official" and own.is_dir():
+        return own
+    return common if common.is_dir() else None
 
 
-def settle_checkpoint(env: str, agent: AgentKind, named: Path | None) -> Path | None:
+def source_of_games(config: object) -> str | None:
+    """Return which games the settings of a run name; None where there is no choice."""
+    from oreo_agent.pipeline.config import TrainConfig
+
+    return config.games.source if isinstance(config, TrainConfig) else None
+
+
+def settle_checkpoint(
+    env: str, agent: AgentKind, named: Path | None, games: str | None = None
+) -> Path | None:
     """Return the checkpoint of a model agent: the one named, else the one that ships.
+
+    Args:
+        env: Name of the environment.
+        agent: Who is to act.
+        named: What ``--checkpoint`` says.
+        games: Which games are played.
 
     Returns:
         None for agents that are no model.
@@ -58,7 +82,7 @@ def settle_checkpoint(env: str, agent: AgentKind, named: Path | None) -> Path | 
                 "Name a folder under a run's checkpoints/, e.g. runs/demo/checkpoints/oreo.",
             )
         return named
-    shipped = shipped_checkpoint(env)
+    shipped = shipped_checkpoint(env, games)
     if shipped is None:
         raise MissingError(
             f"no trained model ships for {env}.",

@@ -252,7 +252,7 @@ def _contest(first: str, second: str, options: GameOptions) -> Contest:
         is_folder = is_checkpoint(Path(name))
         choice = AgentChoice() if is_folder else AgentChoice.parse(name)
         play = options.played_by(choice, Path(name) if is_folder else None, env)
-        checkpoint = settle_checkpoint(env, choice.kind, play.checkpoint)
+        checkpoint = settle_checkpoint(env, choice.kind, play.checkpoint, play.games)
         return partial(open_session, play, checkpoint, None)
 
     return Contest(

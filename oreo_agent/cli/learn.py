@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oreo_agent.agents.choice import AgentChoice
-from oreo_agent.cli.checkpoints import check_environment, settle_checkpoint
+from oreo_agent.cli.checkpoints import check_environment, settle_checkpoint, source_of_games
 from oreo_agent.cli.options import (
     DATA,
     MODEL,
@@ -323,9 +323,10 @@ def collect(
     from oreo_agent.pipeline.single import make_agent
     from oreo_agent.pipeline.worlds import world_of
 
+    kind, source = AgentChoice.parse(agent).kind, source_of_games(settings.value)
     player = make_agent(
         agent,
-        settle_checkpoint(env, AgentChoice.parse(agent).kind, checkpoint),
+        settle_checkpoint(env, kind, checkpoint, source),
         temperature=temperature,
         noise=noise,
         world=world_of(settings.value),

@@ -54,7 +54,9 @@ def play(options: PlayOptions, *, out: Path | None, mouse: bool, plain: bool) ->
 
     check_environment(options.env)
     options.env_options()  # refused before the screen opens
-    checkpoint = settle_checkpoint(options.env, options.agent.kind, options.checkpoint)
+    checkpoint = settle_checkpoint(
+        options.env, options.agent.kind, options.checkpoint, options.games
+    )
     journals = default_journal_folder()
 
     def make_session(progress: Callable[[str], None]) -> Session:

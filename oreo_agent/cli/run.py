@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from oreo_agent.agents.choice import AgentChoice
-from oreo_agent.cli.checkpoints import settle_checkpoint
+from oreo_agent.cli.checkpoints import settle_checkpoint, source_of_games
 from oreo_agent.cli.options import (
     OUTPUT,
     AgentOption,
@@ -186,10 +186,11 @@ def evaluate(
     output = Output(as_json=as_json, quiet=quiet)
     from oreo_agent.cli.evaluate import evaluate_and_show
 
+    kind, source = AgentChoice.parse(agent).kind, source_of_games(settings.value)
     evaluate_and_show(
         settings.value,
         output,
-        player=(agent, settle_checkpoint(env, AgentChoice.parse(agent).kind, checkpoint)),
+        player=(agent, settle_checkpoint(env, kind, checkpoint, source)),
         rival=compare,
         split=evaluation_split(env, split),
         limit=limit,

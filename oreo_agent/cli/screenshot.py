@@ -198,7 +198,8 @@ def _session(
 
     check_environment(env)
     play = options.played_by(agent, checkpoint, env)
-    return partial(open_session, play, settle_checkpoint(env, agent.kind, checkpoint), None)
+    settled = settle_checkpoint(env, agent.kind, checkpoint, play.games)
+    return partial(open_session, play, settled, None)
 
 
 def _cells(size: str) -> tuple[int, int]:

@@ -68,7 +68,9 @@ class Bench:
         return load_player(
             wish.env,
             choice,
-            settle_checkpoint(wish.env, choice.kind, wish.checkpoint or self.checkpoint),
+            settle_checkpoint(
+                wish.env, choice.kind, wish.checkpoint or self.checkpoint, self.games
+            ),
             say,
             temperature=wish.temperature,
             threads=self.threads,
@@ -92,9 +94,10 @@ class Bench:
         chosen = self.game_options(episode)
         env = make(episode.env, worker=True, **chosen)
         try:
-            has_model = self.checkpoint or shipped_checkpoint(episode.env)
+            source = str(chosen.get("games", ""))
+            has_model = self.checkpoint or shipped_checkpoint(episode.env, source)
             kind = AgentKind.MODEL if has_model else AgentKind.EXPERT
-            checkpoint = settle_checkpoint(episode.env, kind, self.checkpoint)
+            checkpoint = settle_checkpoint(episode.env, kind, self.checkpoint, source)
             agent = load_player(
                 episode.env,
                 AgentChoice(kind=kind, text=kind.value),

@@ -103,7 +103,7 @@ def test_an_empty_checkpoint_folder_is_refused(
 def test_without_a_shipped_model_play_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def none(env: str) -> Path | None:
+    def none(env: str, games: str | None = None) -> Path | None:
         return None
 
     monkeypatch.setattr(checkpoints, "shipped_checkpoint", none)

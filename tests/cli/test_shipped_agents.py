@@ -1,0 +1,38 @@
+"""Which trained model a command uses where none is named."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+import pytest
+
+from oreo_agent.agents.choice import AgentKind
+from oreo_agent.cli.checkpoints import settle_checkpoint, source_of_games
+from oreo_agent.models.checkpoints import load_checkpoint
+from oreo_agent.pipeline.config import GamesConfig, MathTrainConfig, TrainConfig
+
+
+@pytest.mark.parametrize(
+    ("games", "folder"),
+    [(None, "alfworld"), ("houses", "alfworld"), ("official", "alfworld-official")],
+)
+def test_the_official_games_have_an_agent_of_their_own(games: str | None, folder: str) -> None:
+    settled = settle_checkpoint("alfworld", AgentKind.MODEL, None, games)
+    assert settled is not None
+    assert settled.name == folder
+    assert load_checkpoint(settled).value is not None
+
+
+def test_a_checkpoint_that_is_named_is_used_for_whatever_games(tmp_path: Path) -> None:
+    assert settle_checkpoint("alfworld", AgentKind.MODEL, tmp_path, "official") == tmp_path
+
+
+def test_the_settings_of_a_run_say_which_games_it_plays() -> None:
+    assert source_of_games(TrainConfig(games=GamesConfig(source="official"))) == "official"
+    assert source_of_games(MathTrainConfig()) is None
+
+
+def test_all_weights_that_ship_take_at_most_ten_megabytes() -> None:
+    shipped = Path(str(files("oreo_agent.assets")))
+    assert 0 < sum(file.stat().st_size for file in shipped.rglob("*.safetensors")) <= 10_000_000
