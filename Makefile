@@ -9,10 +9,11 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 RUNTIME := $(VENV)/.installed-runtime
 DEV := $(VENV)/.installed-dev
 
-.PHONY: help demo test test-all coverage check format lint types imports wheel clean
+.PHONY: help demo results test test-all coverage check format lint types imports wheel clean
 
 help:
 	@echo "make demo      install, then train, evaluate and compare on generated houses"
+	@echo "make results   draw docs/results.md from what the experiments have measured"
 	@echo "make test      the default tests"
 	@echo "make test-all  the slow tests too"
 	@echo "make coverage  the default tests, with the branches that they leave out"
@@ -39,6 +40,9 @@ $(DEV): $(RUNTIME)
 # A finished run prints its table again; an interrupted one goes on.
 demo: $(RUNTIME)
 	$(BIN)/oreo-agent train alfworld --preset demo --out runs/demo --resume
+
+results: $(RUNTIME)
+	$(BIN)/python -m benchmarks.experiments.results
 
 test: $(DEV)
 	$(BIN)/pytest -n $(JOBS)

@@ -1,14 +1,13 @@
 """The product's loop: an agent fails, its failures are corrected at the screen, it learns from it.
 
-    python -m benchmarks.experiments.corrections seed --base runs/demo --out runs/loop --seed 0
-    python -m benchmarks.experiments.corrections table
+    python -m benchmarks.experiments.corrections --base runs/demo --out runs/loop --seed 0
 
-``seed`` collects failed episodes of training games with the OREO checkpoint of a finished run of
+A round collects failed episodes of training games with the OREO checkpoint of a finished run of
 ``oreo-agent train alfworld``, has the expert correct them by keys in the application that
 ``oreo-agent replay`` starts, and trains from the same checkpoint with as many updates on the failed
-episodes alone, and on these and the corrected ones. ``table`` pools the seeds. Each may be stopped
-and started again. ``--tune`` measures on houses of another generator seed, for the choice of
-settings, and commits nothing.
+episodes and some rollouts of that run, and on these and the corrected ones. It may be stopped and
+started again. ``--tune``
+measures on houses of another generator seed, for the choice of settings.
 """
 
 from __future__ import annotations
@@ -20,59 +19,50 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.experiments.corrections_screen import Correction, correct_all
-from benchmarks.experiments.runs import RESULTS, Run, execute, measured, read_games
+from benchmarks.experiments.runs import Run, execute
+from benchmarks.experiments.tables import Games, difference, each_seed, found, rate, won
 from oreo_agent.cli.workbench import Bench
 from oreo_agent.episodes import Actor, EpisodeStore, Outcome, read_episodes
 from oreo_agent.errors import RunFailedError
-from oreo_agent.evaluation import mcnemar_exact, sign_flip_test, wilson_interval
+
+__all__ = ["ABOUT", "COLUMNS", "rows"]
 
 TABLE = "corrections"
 SEEDS = (0, 1, 2)
+ABOUT = """`python -m benchmarks.experiments.corrections --base RUN --out runs/loop --seed S`: the
+OREO checkpoint of the default run plays training games that were not demonstrated to it, greedily;
+the first hundred that it loses are corrected by the expert's knowledge, at the keys of the screen.
+From that checkpoint OREO then makes as many updates on the lost episodes and a thousand rollouts
+of the default run, and on these and the corrected episodes.
+"""
+COLUMNS = ("trained on", "success", "each seed", "minus before", "minus uncorrected")
 FAILURES = 100
 HORIZON = 30
 """Turns after which an agent that was not yet done counts as having failed; small houses are won in
 about ten. A correction has the game's own 50."""
-STEPS, BATCH = 80, 16
-SETTINGS = (
-    f"oreo.steps={STEPS}",
-    f"oreo.batch={BATCH}",
-    "oreo.value_warmup=10",
-    "oreo.lr=2e-4",
-    "oreo.alpha=0.03",
-    "rejection.lr=1e-4",
-    "dpo.lr=3e-5",
-)
-ANCHOR = 300
-"""Rollouts of the base run that are mixed in, in the arms that do so: of its first games."""
+SETTINGS = ("oreo.steps=300", "oreo.value_warmup=60", "oreo.lr=3e-4")
+ANCHOR = 1000
+"""Rollouts of the base run that every arm learns from beside the failures: of its first games."""
 _ATTEMPTS = 1300
 _FEW = ("-s", "games.train=1", "-s", "games.validation=0", "-s", "workers=1")
 """Nothing is played on training games: there is no need to build 3,000."""
 
-Won = dict[str, bool]
-
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parts = parser.add_subparsers(dest="part", required=True)
-    seed = parts.add_parser("seed", help="go round the loop with one seed")
-    seed.add_argument("--base", type=Path, required=True, help="a finished run of train alfworld")
-    seed.add_argument("--out", type=Path, required=True, help="where everything goes")
-    seed.add_argument("--seed", type=int, required=True)
-    seed.add_argument("--failures", type=int, default=FAILURES)
-    seed.add_argument("--tune", action="store_true", help="on other houses than the held-out ones")
-    seed.add_argument("-s", action="append", default=[], dest="sets", help="setting of the arms")
-    seed.add_argument("--arms", nargs="*", default=[], help="only these")
-    parts.add_parser("table", help="pool the seeds")
-    options = parser.parse_args()
-    if options.part == "seed":
-        _go_round(options)
-    for line in _table():
-        print(line)
+    parser.add_argument("--base", type=Path, required=True, help="a finished run of train alfworld")
+    parser.add_argument("--out", type=Path, required=True, help="where everything goes")
+    parser.add_argument("--seed", type=int, required=True)
+    parser.add_argument("--failures", type=int, default=FAILURES)
+    parser.add_argument("--tune", action="store_true", help="on other houses")
+    parser.add_argument("-s", action="append", default=[], dest="sets", help="setting of the arms")
+    parser.add_argument("--arms", nargs="*", default=[], help="only these")
+    _go_round(parser.parse_args())
     return 0
 
 
@@ -170,12 +160,7 @@ def _runs(
     checkpoint: Path, place: Path, options: argparse.Namespace, facts: dict[str, int]
 ) -> list[Run]:
     failed, corrected, own = place / "failed", place / "corrected", place / "own"
-    arms: dict[str, tuple[Sequence[Path], Sequence[str]]] = {
-        "failed": ((failed,), ("oreo",)),
-        "corrected": ((failed, corrected), ("oreo", "rejection", "dpo")),
-        "failed+own": ((failed, own), ("oreo",)),
-        "corrected+own": ((failed, own, corrected), ("oreo", "rejection")),
-    }
+    arms = {"failed": (failed, own), "corrected": (failed, own, corrected)}
     sets = [*SETTINGS, *options.sets, *(["games.seed=1"] if options.tune else [])]
     label = "_".join(options.sets)
     return [
@@ -185,72 +170,41 @@ def _runs(
                 *("train", "alfworld", "--seed", str(options.seed)),
                 *("--checkpoint", str(checkpoint)),
                 *itertools.chain.from_iterable(("--episodes", str(path)) for path in episodes),
-                *itertools.chain.from_iterable(("--method", method) for method in methods),
+                *("--method", "oreo"),
                 *_FEW,
                 *itertools.chain.from_iterable(("-s", setting) for setting in sets),
             ),
             facts={"arm": arm, "seed": options.seed, **facts},
         )
-        for arm, (episodes, methods) in arms.items()
+        for arm, episodes in arms.items()
         if not options.arms or arm in options.arms
     ]
 
 
-ROWS = (
+_ROWS = (
     ("before", "failed", "sft"),
-    ("failed episodes, OREO", "failed", "oreo"),
-    ("failed and corrected, OREO", "corrected", "oreo"),
-    ("corrected, rejection sampling", "corrected", "rejection"),
-    ("failed and corrected, DPO", "corrected", "dpo"),
-    ("failed and own rollouts, OREO", "failed+own", "oreo"),
-    ("the same and corrected, OREO", "corrected+own", "oreo"),
-    ("the same, rejection sampling", "corrected+own", "rejection"),
+    ("failed episodes and own rollouts", "failed", "oreo"),
+    ("the same and the corrected episodes", "corrected", "oreo"),
 )
 """What a row is called, its arm and method."""
 
 
-def _table() -> Iterator[str]:
-    """Yield the table in Markdown; rows that not every seed there has are left out."""
-    won: dict[str, dict[int, Won]] = {}
-    for title, arm, method in ROWS:
-        won[title] = {seed: games for seed in SEEDS if (games := _won(arm, method, seed))}
-    before, failed = won["before"], won["failed episodes, OREO"]
-    yield "| trained on | won | each seed | minus before | minus failed alone |"
-    yield "|---|---|---|---|---|"
-    for title, seeds in won.items():
-        if not seeds:
-            continue
-        rates = [sum(games.values()) / len(games) for games in seeds.values()]
-        count = len(next(iter(seeds.values())))
-        low, high = wilson_interval(sum(rates) / len(rates) * count, count)
-        cells = (
-            title,
-            f"{sum(rates) / len(rates):.1%} [{low:.1%}, {high:.1%}]",
-            ", ".join(f"{rate:.1%}" for rate in rates),
-            _difference(seeds, before),
-            _difference(seeds, failed),
-        )
-        yield f"| {' | '.join(cells)} |"
-
-
-def _won(arm: str, method: str, seed: int) -> Won | None:
-    name = f"{arm}-{seed}"
-    if not (RESULTS / TABLE / f"{name}.json").exists():
-        return None
-    run = measured(TABLE, name)
-    tasks = read_games(TABLE, str(run.facts["games"]))
-    return {task: mark == "1" for task, mark in zip(tasks, run.won[method], strict=True)}
-
-
-def _difference(ours: dict[int, Won], theirs: dict[int, Won]) -> str:
-    """Return the difference in points and its p-value, over the seeds that both have."""
-    pairs = [(ours[seed], theirs[seed]) for seed in ours if seed in theirs]
-    if not pairs or ours is theirs:
-        return ""
-    mean = {t: sum(a[t] - b[t] for a, b in pairs) / len(pairs) for t in pairs[0][0]}
-    p_value = mcnemar_exact(*pairs[0]) if len(pairs) == 1 else sign_flip_test(mean)
-    each = f" ({', '.join(f'{mcnemar_exact(a, b):.2g}' for a, b in pairs)})" if pairs[1:] else ""
-    return f"{100 * sum(mean.values()) / len(mean):+.1f}, p = {p_value:.2g}{each}"
+def rows() -> Iterator[tuple[str, ...]]:
+    """Yield the table's rows, in the order of `COLUMNS`; those that no seed has are left out."""
+    games: dict[str, dict[int, Games]] = {
+        title: {s: won(TABLE, run, method) for s in SEEDS if (run := found(TABLE, f"{arm}-{s}"))}
+        for title, arm, method in _ROWS
+    }
+    for title, seeds in games.items():
+        if seeds:
+            ours = list(seeds.values())
+            others = (games[_ROWS[0][0]], games[_ROWS[1][0]])
+            yield (
+                title,
+                rate(ours),
+                each_seed(ours),
+                *("" if o is seeds else difference(ours, [o[s] for s in seeds]) for o in others),
+            )
 
 
 if __name__ == "__main__":

@@ -1,0 +1,191 @@
+"""Every method on generated ALFWorld houses, three seeds, plenty of data and little.
+
+    python -m benchmarks.experiments.houses base --root runs/experiments
+    python -m benchmarks.experiments.houses tune --root runs/experiments
+    python -m benchmarks.experiments.houses methods --root runs/experiments
+    python -m benchmarks.experiments.houses guided --root runs/experiments
+
+``base`` is the default run of ``oreo-agent train alfworld`` with each seed; everything else starts
+from its SFT policy and its rollouts. ``tune`` tries settings of every method from the first seed,
+on houses of another generator seed, which no other run plays; ``methods`` trains with those that
+won most of them; ``guided`` lets a search act with OREO's V. Each may be stopped and started again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import itertools
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from benchmarks.experiments.runs import Run, execute
+from benchmarks.experiments.tables import found
+from oreo_agent.episodes import EpisodeStore, read_episodes
+from oreo_agent.errors import MissingError
+
+__all__ = ["REGIMES", "SEEDS", "TABLE", "TRIED", "chosen", "name_of"]
+
+TABLE = "houses"
+SEEDS = (0, 1, 2)
+REGIMES = ("plenty", "scarce")
+SCARCE_GAMES = 60
+"""Houses whose five rollouts are all there is in the scarce regime."""
+
+TRIED: dict[str, Sequence[str]] = {
+    "rejection": ("", "oreo.steps=2400", "rejection.lr=2e-4"),
+    "dpo": ("dpo.lr=3e-6", "dpo.lr=1e-5", "dpo.lr=3e-5"),
+    "dpo-nll": ("", "oreo.steps=2400", "dpo_nll.lr=1e-4"),
+    "kto": ("kto.lr=3e-4", "kto.lr=3e-4 oreo.steps=2400", "kto.lr=1e-3"),
+    "oreo": ("", "oreo.steps=2400", "oreo.alpha=0.003"),
+    "oreo-step": ("", "oreo.steps=2400", "oreo.step_alpha=0.03"),
+    "oreo-response": ("", "oreo.response_alpha=0.1", "oreo.response_alpha=0.03"),
+}
+"""Three settings a method; the empty one is the default."""
+
+_BASE_METHODS = ("rejection", "oreo")
+_SCARCE = ("-s", "oreo.steps=300")
+"""For every method alike; more passes over 300 episodes learn them by heart."""
+_RANKINGS = ("by=value", "by=logprob", "prior=0.05")
+_COUNTS = (2, 3, 5, 8)
+_OTHER_HOUSES = ("-s", "games.seed=1")
+_FEW_TRAINING = ("-s", "games.train=1", "-s", "games.validation=0")
+"""Runs from logged rollouts play no training game: there is no need to build 3,000."""
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("part", choices=("base", "tune", "methods", "guided"))
+    parser.add_argument("--root", type=Path, required=True, help="where the runs' folders go")
+    parser.add_argument("--only", nargs="*", default=[], help="methods")
+    options = parser.parse_args()
+    root: Path = options.root
+    only = tuple(options.only) or tuple(TRIED)
+    execute(TABLE, [_base(seed) for seed in SEEDS], root)
+    if options.part == "tune":
+        execute(TABLE, list(_tuning(root, only)), root)
+    elif options.part == "methods":
+        for seed in SEEDS:
+            _few(root, seed)
+        execute(TABLE, list(_methods(root, only)), root)
+    elif options.part == "guided":
+        execute(TABLE, list(_guided(root)), root)
+    return 0
+
+
+def chosen(method: str) -> str:
+    """Return the setting with which a method won most validation houses, the first of equals.
+
+    Raises:
+        MissingError: Not every setting has been tried.
+    """
+    tried = {s: found(TABLE, f"tune/{method}-{n}") for n, s in enumerate(TRIED[method])}
+    wins = {s: run.won[method].count("1") for s, run in tried.items() if run is not None}
+    if len(wins) < len(tried):
+        raise MissingError(f"{method} has not been tuned.", "Run the part `tune` first.")
+    return max(wins, key=lambda setting: wins[setting])
+
+
+def name_of(method: str, regime: str, seed: int) -> str:
+    """Return the name of the run that trained a method."""
+    default = regime == "plenty" and method in _BASE_METHODS and not chosen(method)
+    if method == "sft" or default:
+        return f"base/{seed}"
+    return f"{regime}/{method}-{seed}"
+
+
+def _base(seed: int) -> Run:
+    """The default run: the SFT policy, its rollouts, rejection sampling and OREO."""
+    return Run(
+        name=f"base/{seed}",
+        arguments=("train", "alfworld", "--seed", str(seed)),
+        facts={"seed": seed},
+    )
+
+
+def _learning(
+    root: Path,
+    method: str,
+    *,
+    seed: int,
+    name: str,
+    logged: str,
+    extra: Sequence[str],
+    facts: dict[str, str],
+) -> Run:
+    """One method from the SFT policy and logged rollouts of its seed."""
+    base = root / TABLE / "base" / str(seed)
+    settings = [word for part in facts["setting"].split() for word in ("-s", part)]
+    return Run(
+        name=name,
+        arguments=(
+            *("train", "alfworld", "--seed", str(seed), "--method", method),
+            *("--episodes", str(base / "episodes" / logged)),
+            *("--checkpoint", str(base / "checkpoints" / "sft")),
+            *(*_FEW_TRAINING, *settings, *extra),
+        ),
+        facts={"seed": seed, "method": method, **facts},
+    )
+
+
+def _tuning(root: Path, only: Iterable[str]) -> Iterator[Run]:
+    for method in only:
+        for number, setting in enumerate(TRIED[method]):
+            yield _learning(
+                root,
+                method,
+                seed=0,
+                name=f"tune/{method}-{number}",
+                logged="rollouts",
+                extra=_OTHER_HOUSES,
+                facts={"setting": setting, "games": "validation"},
+            )
+
+
+def _methods(root: Path, only: Iterable[str]) -> Iterator[Run]:
+    for regime, seed, method in itertools.product(REGIMES, SEEDS, only):
+        name = name_of(method, regime, seed)
+        if name != f"base/{seed}":
+            yield _learning(
+                root,
+                method,
+                seed=seed,
+                name=name,
+                logged="rollouts" if regime == "plenty" else "scarce",
+                extra=() if regime == "plenty" else _SCARCE,
+                facts={"setting": chosen(method), "regime": regime},
+            )
+
+
+def _guided(root: Path) -> Iterator[Run]:
+    """Searches with the policy and V that OREO learnt from plenty of rollouts."""
+    agents = ["model", *(f"value:{k}:{by}" for k, by in itertools.product(_COUNTS, _RANKINGS))]
+    for seed, agent, split in itertools.product(SEEDS, agents, ("valid_seen", "valid_unseen")):
+        checkpoint = root / TABLE / name_of("oreo", "plenty", seed) / "checkpoints" / "oreo"
+        sampled = ("--temperature", "1") if agent == "model" else ()
+        yield Run(
+            name=f"guided/{agent.replace(':', '-')}-{split}-{seed}",
+            arguments=(
+                *("eval", "alfworld", "--agent", agent, "--checkpoint", str(checkpoint)),
+                *("--split", split, "--seed", str(seed), *sampled),
+            ),
+            facts={"seed": seed, "agent": agent, "split": split, "games": split},
+        )
+
+
+def _few(root: Path, seed: int) -> None:
+    """Copy the rollouts of the first few houses, the scarce regime's data."""
+    folder = root / TABLE / "base" / str(seed) / "episodes"
+    few = folder / "scarce"
+    if few.exists():
+        return
+    rollouts = list(read_episodes([folder / "rollouts"]))
+    tasks = list(dict.fromkeys(episode.task for episode in rollouts))[:SCARCE_GAMES]
+    with EpisodeStore(folder / "scarce.part").writer("episodes") as writer:
+        for episode in rollouts:
+            if episode.task in tasks:
+                writer.append(episode)
+    (folder / "scarce.part").rename(few)
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,138 @@
+"""Draw docs/results.md from the JSON files of the experiments.
+
+    make results
+
+Runs that have not been made have no rows, and a table without rows is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from benchmarks.experiments import corrections, houses
+from benchmarks.experiments.tables import (
+    Games,
+    core_hours,
+    difference,
+    each_seed,
+    found,
+    markdown,
+    rate,
+    won,
+)
+from oreo_agent.errors import MissingError
+from oreo_agent.files import write_whole
+from oreo_agent.pipeline.methods import method_name
+
+__all__ = ["draw"]
+
+PAGE = Path(__file__).parents[2] / "docs" / "results.md"
+_HEAD = """# Results
+
+Drawn by `make results` from `benchmarks/results/`, one small JSON file a run: the exact command,
+its processor time, and which game was won. Policies decode greedily and freely, 50 turns a game.
+Brackets hold 95 % Wilson intervals, a game counted once however many seeds played it, followed by
+the games won in all seeds together. Differences are in points; tests are paired by game: exact
+McNemar for one seed, a sign-flip test clustered by game for several.
+"""
+
+
+def draw() -> str:
+    """Return the whole page."""
+    return "\n".join([_HEAD, *_default_runs(), *_sweep(), *_regimes(), *_corrections()])
+
+
+def _default_runs() -> Iterator[str]:
+    runs = [found(houses.TABLE, f"base/{seed}") for seed in houses.SEEDS]
+    there = [run for run in runs if run is not None]
+    if not there:
+        return
+    methods = {m: [won(houses.TABLE, run, m) for run in there] for m in there[0].won}
+    yield "## The default run, on generated houses\n"
+    yield (
+        "`python -m benchmarks.experiments.houses base --root runs/experiments`: `oreo-agent train"
+        f" alfworld` with {len(there)} seeds, 320 held-out small houses,"
+        f" {core_hours(there)} core-hours a seed.\n"
+    )
+    rows = [
+        (method_name(m), rate(games), each_seed(games), *_against(games, methods))
+        for m, games in methods.items()
+    ]
+    heads = [f"minus {method_name(m)}" for m in ("sft", "rejection")]
+    yield markdown(("method", "success", "each seed", *heads), rows)
+
+
+def _against(games: list[Games], methods: dict[str, list[Games]]) -> Iterator[str]:
+    for other in ("sft", "rejection"):
+        yield "" if methods[other] is games else difference(games, methods[other])
+
+
+def _sweep() -> Iterator[str]:
+    rows = []
+    for method, settings in houses.TRIED.items():
+        for number, setting in enumerate(settings):
+            if run := found(houses.TABLE, f"tune/{method}-{number}"):
+                games = won(houses.TABLE, run, method)
+                rows.append((method_name(method), f"`{setting or 'default'}`", rate([games])))
+    if rows:
+        yield "## Settings that were tried\n"
+        yield (
+            "`python -m benchmarks.experiments.houses tune --root runs/experiments`: one seed, 320"
+            " small houses of another generator seed, which no other table uses; three settings a"
+            " method. The best goes into the tables below.\n"
+        )
+        yield markdown(("method", "setting", "validation houses won"), rows)
+
+
+def _regimes() -> Iterator[str]:
+    about = {
+        "plenty": "Five rollouts of each of 2,000 houses that were not demonstrated.",
+        "scarce": f"The five rollouts of the first {houses.SCARCE_GAMES} of these houses.",
+    }
+    for regime in houses.REGIMES:
+        seeds: dict[str, list[Games]] = {}
+        hours: dict[str, str] = {}
+        for method in ("sft", *houses.TRIED):
+            try:
+                names = [houses.name_of(method, regime, seed) for seed in houses.SEEDS]
+            except MissingError:
+                continue
+            runs = [run for name in names if (run := found(houses.TABLE, name))]
+            if len(runs) == len(names):
+                seeds[method] = [won(houses.TABLE, run, method) for run in runs]
+                hours[method] = core_hours(runs)
+        ours = [method for method in ("oreo", "oreo-step") if method in seeds]
+        if not ours:
+            continue
+        best = max(ours, key=lambda method: sum(sum(g.values()) for g in seeds[method]))
+        yield f"## Every method, data: {regime}\n"
+        yield (
+            f"{about[regime]} `python -m benchmarks.experiments.houses methods --root"
+            " runs/experiments`. Methods of the default run stand with the hours of all of it.\n"
+        )
+        rows = [
+            (
+                method_name(method),
+                rate(games),
+                each_seed(games),
+                "" if method == best else difference(seeds[best], games),
+                hours[method],
+            )
+            for method, games in seeds.items()
+        ]
+        head = (f"{method_name(best)} minus it", "core-hours a seed")
+        yield markdown(("method", "success", "each seed", *head), rows)
+
+
+def _corrections() -> Iterator[str]:
+    rows = list(corrections.rows())
+    if rows:
+        yield "## Learning from corrections at the screen\n"
+        yield corrections.ABOUT
+        yield markdown(corrections.COLUMNS, rows)
+
+
+if __name__ == "__main__":
+    write_whole(PAGE, draw().encode())
+    print(PAGE)

@@ -1,0 +1,63 @@
+"""What the tables of docs/results.md are made of: won games, rates, paired differences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from benchmarks.experiments.runs import RESULTS, Measured, measured, read_games
+from oreo_agent.evaluation import mcnemar_exact, sign_flip_test, wilson_interval
+
+__all__ = ["Games", "core_hours", "difference", "each_seed", "found", "markdown", "rate", "won"]
+
+Games = Mapping[str, bool]
+"""Task to whether it was won."""
+
+
+def found(table: str, name: str) -> Measured | None:
+    """Read what a run measured; None where it has not been made."""
+    return measured(table, name) if (RESULTS / table / f"{name}.json").exists() else None
+
+
+def won(table: str, run: Measured, method: str) -> Games:
+    """Return what one method of a run won."""
+    tasks = read_games(table, str(run.facts["games"]))
+    return {task: mark == "1" for task, mark in zip(tasks, run.won[method], strict=True)}
+
+
+def rate(seeds: Sequence[Games]) -> str:
+    """Return the mean rate over seeds, its interval with every game counted once, the counts."""
+    mean, count = sum(map(_share, seeds)) / len(seeds), len(seeds[0])
+    low, high = wilson_interval(mean * count, count)
+    total = sum(sum(games.values()) for games in seeds)
+    return f"{mean:.1%} [{low:.1%}, {high:.1%}] ({total}/{count * len(seeds)})"
+
+
+def each_seed(seeds: Sequence[Games]) -> str:
+    """Return the rates of the seeds, in order."""
+    return ", ".join(f"{_share(games):.1%}" for games in seeds)
+
+
+def difference(ours: Sequence[Games], theirs: Sequence[Games]) -> str:
+    """Return ours minus theirs in points, with the p-value of the paired test.
+
+    One seed: exact McNemar. Several: a sign-flip test clustered by game.
+    """
+    pairs = list(zip(ours, theirs, strict=True))
+    mean = {task: sum(a[task] - b[task] for a, b in pairs) / len(pairs) for task in ours[0]}
+    p_value = mcnemar_exact(*pairs[0]) if len(pairs) == 1 else sign_flip_test(mean)
+    return f"{100 * sum(mean.values()) / len(mean):+.1f}, p = {p_value:.2g}"
+
+
+def core_hours(runs: Sequence[Measured]) -> str:
+    """Return the mean processor time of a run."""
+    return f"{sum(run.core_seconds for run in runs) / len(runs) / 3600:.2f}"
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Return a table."""
+    lines = [head, ["---"] * len(head), *rows]
+    return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def _share(games: Games) -> float:
+    return sum(games.values()) / len(games)
