@@ -17,6 +17,7 @@ __all__ = ["FILTER_HELP", "Order", "Query"]
 FILTER_HELP = "words  won:no  by:human  type:heat  turns>20  surprise>.3  branch:yes"
 """What can be typed, by examples."""
 
+_SAID_SHORT = {"won": "won:yes", "lost": "won:no"}
 _COMPARISON = re.compile(r"(turns|surprise|human|value)(>=|<=|>|<|=)(-?\d*\.?\d+)")
 _OPERATORS: dict[str, Callable[[float, float], bool]] = {
     ">": operator.gt,
@@ -47,7 +48,7 @@ class Query:
         for part in text.lower().split():
             found = _COMPARISON.fullmatch(part)
             if found is None:
-                words.append(part)
+                words.append(_SAID_SHORT.get(part, part))
             else:
                 figures.append((found[1], found[2], float(found[3])))
         return cls(tuple(words), tuple(figures))

@@ -43,6 +43,7 @@ def matches(text: str, summary: EpisodeSummary = LOST) -> bool:
         "",
         "POTATO heat",
         "won:no by:human",
+        "lost",
         "by:policy type:pick_heat branch:no",
         "turns>20 turns<=50 human=1",
         "surprise>.5 value<0.5",
@@ -54,7 +55,8 @@ def test_the_filter_finds_what_has_all_of_it(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "text", ["mug", "won:yes", "by:expert", "turns>50", "surprise<.5", "branch:yes", "turns>"]
+    "text",
+    ["mug", "won", "won:yes", "by:expert", "turns>50", "surprise<.5", "branch:yes", "turns>"],
 )
 def test_the_filter_leaves_out_what_lacks_a_part(text: str) -> None:
     assert not matches(text)
