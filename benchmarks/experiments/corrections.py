@@ -6,8 +6,7 @@ A round collects failed episodes of training games with the OREO checkpoint of a
 ``oreo-agent train alfworld``, has the expert correct them by keys in the application that
 ``oreo-agent replay`` starts, and trains from the same checkpoint with as many updates on the failed
 episodes and some rollouts of that run, and on these and the corrected ones. It may be stopped and
-started again. ``--tune``
-measures on houses of another generator seed, for the choice of settings.
+started again. ``--tune`` measures on houses of another generator seed, for the choice of settings.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ TRIED: dict[str, Sequence[str]] = {
 
 _BASE_METHODS = ("rejection", "oreo")
 _SCARCE = ("-s", "oreo.steps=300")
-"""For every method alike; more passes over 300 episodes learn them by heart."""
+"""For every method alike."""
 _RANKINGS = ("by=value", "by=logprob", "prior=0.05")
 _COUNTS = (2, 3, 5, 8)
 _OTHER_HOUSES = ("-s", "games.seed=1")

@@ -130,8 +130,8 @@ class Renderer:
             episode: An episode whose outcome is scored.
             max_length: Longest sequence; a longer one is marked ``truncated``, and cut.
             imitate: Leave out of the mask what is there to be recovered from, not to be imitated:
-                random turns (an expert's distractions), and those before the fork of a branch,
-                which a correction shares with the failure that it corrects.
+                random turns (an expert's distractions), and the agent's before the fork of a
+                branch, which a correction shares with the failure that it corrects.
         """
         own = episode.tokenizer_sha256 == self.sha256
         fork = episode.fork_turn or 0
@@ -152,7 +152,9 @@ class Renderer:
                     break
             else:
                 said = self.message(turn.executed.message, wrote)
-            written = not (imitate and (turn.executed.actor is Actor.RANDOM or index < fork))
+            actor = turn.executed.actor
+            corrected = actor is not Actor.HUMAN and index < fork
+            written = not (imitate and (actor is Actor.RANDOM or corrected))
             ids += seen + said
             mask += [False] * len(seen) + [written] * len(said)
             if written:

@@ -161,10 +161,20 @@ def test_random_turns_are_context_and_not_imitated(renderer: Renderer) -> None:
     assert sum(renderer.render(noisy).action_mask) > len(written)
 
 
-def test_what_a_correction_shares_with_the_failure_is_not_imitated(renderer: Renderer) -> None:
+@pytest.mark.parametrize(("actor", "imitated"), [(Actor.POLICY, 1), (Actor.HUMAN, 2)])
+def test_of_what_comes_before_a_fork_only_a_persons_turns_are_imitated(
+    renderer: Renderer, actor: Actor, imitated: int
+) -> None:
     episode = _episode(renderer)
-    corrected = msgspec.structs.replace(episode, parent="failed", fork_turn=1)
-    rendered = renderer.render(corrected, imitate=True)
-    written = [i for i, m in zip(rendered.token_ids, rendered.action_mask, strict=True) if m]
-    assert written == renderer.message("take mug 1 from bed 1")
-    assert renderer.render(corrected).action_mask == renderer.render(episode).action_mask
+    first, second = episode.turns
+    first = msgspec.structs.replace(
+        first, executed=msgspec.structs.replace(first.executed, actor=actor)
+    )
+    branch = msgspec.structs.replace(episode, turns=(first, second), parent="failed", fork_turn=1)
+    rendered = renderer.render(branch, imitate=True)
+    assert len(rendered.turn_ends) == imitated
+    own = [i for i, m in zip(rendered.token_ids, rendered.action_mask, strict=True) if m]
+    last = renderer.message(second.executed.message, second.executed.token_ids)
+    assert own[-len(last) :] == last
+    assert (len(own) > len(last)) is (imitated == 2)
+    assert renderer.render(branch).action_mask == renderer.render(episode).action_mask
