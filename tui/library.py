@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -100,16 +101,22 @@ def _related(episode: Episode, entries: Iterable[Entry]) -> list[Entry]:
     return [entry for entry in entries if entry.summary.parent == episode.id]
 
 
+_DEEPEST = 3
+"""Folders between a folder that is named and a file of episodes: runs/demo/episodes/rollouts."""
+_NOT_EPISODES = frozenset({"metrics", "journals"})
+
+
 def _files(paths: Sequence[Path]) -> Iterator[Path]:
-    """Yield the files of episodes; a run's folder, or its ``episodes``, stands for its stages'."""
+    """Yield the files of episodes; a folder without any stands for the folders in it."""
     for path in paths:
-        for place in (path, path / "episodes"):
-            inner = sorted(p for p in place.glob("*/*.jsonl") if p.parent.name != "metrics")
-            if inner and not any(place.glob("*.jsonl")):
-                yield from inner
-                break
-        else:
-            yield from episode_files([path])
+        inner = [] if any(path.glob("*.jsonl")) else _inner(path)
+        yield from inner or episode_files([path])
+
+
+def _inner(folder: Path) -> list[Path]:
+    patterns = ("*/" * depth + "*.jsonl" for depth in range(1, _DEEPEST + 1))
+    found = itertools.chain.from_iterable(folder.glob(pattern) for pattern in patterns)
+    return sorted(p for p in found if _NOT_EPISODES.isdisjoint(p.relative_to(folder).parts))
 
 
 def _nothing(paths: Sequence[Path]) -> EpisodeFormatError:

@@ -134,17 +134,18 @@ async def test_the_review_says_where_it_branched_who_acted_and_what_it_was_worth
         old = shown.state.episode.id
         await shown.pilot.press("h", "u")
         await shown.ready(2)
-        await shown.pilot.press("2")
-        await shown.ready(3)
+        for turns in (3, 4, 5):
+            await shown.pilot.press("2")
+            await shown.ready(turns)
         await shown.pilot.press("s")
         await shown.wait(lambda: isinstance(shown.app.screen, ReviewScreen))
         assert dict(review_rows(shown.state)) == {
             "parent": f"{old}  … unfinished, 3 turns",
             "fork turn": "2: the turns up to there are its parent's",
-            "human turns": "1: 3",
-            "outcome": "… unfinished, 3 turns",
+            "human turns": "3: 3-5",
+            "outcome": "… unfinished, 5 turns",
             "value before": "V 0.42, after turn 2",
-            "value after": "V 0.54",
+            "value after": "V 0.44",
         }
         assert "1 more that no store has yet" in shown.text()
 

@@ -96,6 +96,18 @@ def test_an_index_that_lacks_who_acted_is_built_anew(tmp_path: Path) -> None:
     assert [entry.summary.actors[0] for entry in read_library([store])] == [Actor.POLICY] * 2
 
 
+def test_a_folder_stands_for_every_store_in_it_but_not_for_the_logs_of_its_runs(
+    tmp_path: Path,
+) -> None:
+    stores = ("play", "collected/episodes", "demo/episodes/rollouts")
+    for store in stores:
+        record(tmp_path / store)
+    (tmp_path / "demo" / "metrics").mkdir()
+    (tmp_path / "demo" / "metrics" / "sft.jsonl").write_text('{"loss": 1}\n')
+    listed = {entry.path.parent for entry in read_library([tmp_path])}
+    assert listed == {tmp_path / store for store in stores}
+
+
 async def test_the_end_of_a_long_list_is_reached_filtered_and_opened(tmp_path: Path) -> None:
     source = EpisodeStore(record(tmp_path / "source"))
     won, unfinished = source

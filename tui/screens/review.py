@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import itertools
+from collections.abc import Callable, Iterator, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
@@ -139,7 +140,7 @@ def review_rows(state: SessionState) -> Iterator[tuple[str, str]]:
         of = f"  {outcome_words(parent)}, {turns_words(parent)}" if parent else ""
         yield "parent", safe_line(episode.parent) + of
         yield "fork turn", f"{episode.fork_turn}: the turns up to there are its parent's"
-    yield "human turns", f"{len(turns)}" + (f": {', '.join(map(str, turns))}" if turns else "")
+    yield "human turns", f"{len(turns)}" + (f": {_ranges(turns)}" if turns else "")
     yield "outcome", f"{outcome_words(episode)}, {turns_words(episode)}"
     if episode.error:
         yield "error", safe_line(episode.error)
@@ -147,6 +148,13 @@ def review_rows(state: SessionState) -> Iterator[tuple[str, str]]:
     if before or after:
         yield "value before", before or "unknown"
         yield "value after", after or "unknown"
+
+
+def _ranges(turns: Sequence[int]) -> str:
+    """Write rising turns with each run of them as its ends: 3, 5-9."""
+    runs = itertools.groupby(enumerate(turns), lambda numbered: numbered[1] - numbered[0])
+    ends = ([turn for _, turn in run] for _, run in runs)
+    return ", ".join(str(e[0]) if len(e) == 1 else f"{e[0]}-{e[-1]}" for e in ends)
 
 
 def _values(state: SessionState) -> tuple[str, str]:
