@@ -8,12 +8,17 @@ from oreo_agent.agents.choice import AgentKind
 from oreo_agent.errors import MissingError, UsageError
 
 __all__ = [
+    "SHIPPED",
     "check_environment",
     "is_checkpoint",
     "settle_checkpoint",
     "shipped_checkpoint",
     "source_of_games",
+    "starting_checkpoint",
 ]
+
+SHIPPED = Path("shipped")
+"""What ``--checkpoint`` may say for the trained model that comes with the package."""
 
 
 def check_environment(env: str) -> None:
@@ -64,7 +69,7 @@ def settle_checkpoint(
     Args:
         env: Name of the environment.
         agent: Who is to act.
-        named: What ``--checkpoint`` says.
+        named: What ``--checkpoint`` says, a folder or `SHIPPED`.
         games: Which games are played.
 
     Returns:
@@ -75,13 +80,26 @@ def settle_checkpoint(
     """
     if not agent.is_model:
         return None
-    if named is not None:
+    if named is not None and named != SHIPPED:
         if not named.is_dir():
             raise MissingError(
                 f"{named}: no such checkpoint.",
                 "Name a folder under a run's checkpoints/, e.g. runs/demo/checkpoints/oreo.",
             )
         return named
+    return _shipped(env, games)
+
+
+def starting_checkpoint(env: str, named: Path | None, games: str | None = None) -> Path | None:
+    """Return what training starts from: the checkpoint named, None for nothing.
+
+    Raises:
+        MissingError: The one that ships is named, and none ships.
+    """
+    return _shipped(env, games) if named == SHIPPED else named
+
+
+def _shipped(env: str, games: str | None) -> Path:
     shipped = shipped_checkpoint(env, games)
     if shipped is None:
         raise MissingError(

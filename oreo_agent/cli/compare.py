@@ -28,6 +28,7 @@ from oreo_agent.cli.options import (
     TaskOption,
     TemperatureOption,
     ThreadsOption,
+    evaluation_split,
     examples,
 )
 from oreo_agent.errors import MissingError, UsageError
@@ -86,7 +87,7 @@ class GameOptions:
             agent=agent,
             checkpoint=checkpoint,
             task=self.task,
-            split=self.split,
+            split=evaluation_split(env, self.split),
             seed=self.seed or 0,
             games=self.games,
             data=self.data,

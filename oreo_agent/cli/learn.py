@@ -12,7 +12,12 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oreo_agent.agents.choice import AgentChoice
-from oreo_agent.cli.checkpoints import check_environment, settle_checkpoint, source_of_games
+from oreo_agent.cli.checkpoints import (
+    check_environment,
+    settle_checkpoint,
+    source_of_games,
+    starting_checkpoint,
+)
 from oreo_agent.cli.options import (
     DATA,
     MODEL,
@@ -34,6 +39,7 @@ from oreo_agent.cli.options import (
     SeedOption,
     SetOption,
     SplitOption,
+    StartOption,
     TemperatureOption,
     ThreadsOption,
     check_dialect_known,
@@ -167,7 +173,7 @@ def train(
             rich_help_panel=DATA,
         ),
     ] = None,
-    checkpoint: CheckpointOption = None,
+    checkpoint: StartOption = None,
     method: Annotated[
         list[Method] | None,
         typer.Option(
@@ -233,6 +239,7 @@ def train(
         model=model,
     )
     output = Output(as_json=as_json, quiet=quiet)
+    checkpoint = starting_checkpoint(env, checkpoint, source_of_games(settings.value))
     if not episodes and checkpoint is None and env not in ("alfworld", "math"):
         from oreo_agent.pipeline.worlds import world_of
 

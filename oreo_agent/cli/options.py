@@ -38,6 +38,7 @@ __all__ = [
     "SeedOption",
     "SetOption",
     "SplitOption",
+    "StartOption",
     "TaskOption",
     "TemperatureOption",
     "ThreadsOption",
@@ -46,6 +47,7 @@ __all__ = [
     "evaluation_split",
     "examples",
     "games_source",
+    "practice_split",
 ]
 
 MODEL = "Model"
@@ -146,6 +148,11 @@ def env_options(
     return options if data is None else {**options, "data": str(data)}
 
 
+def practice_split(env: str, split: str | None) -> str | None:
+    """Return the split that was named, else the one whose episodes can be trained on."""
+    return split or ("train" if env in _EVALUATION_SPLIT else None)
+
+
 def evaluation_split(env: str, split: str | None) -> str | None:
     """Return the split that was named, else the one that an environment is measured on."""
     return split or _EVALUATION_SPLIT.get(env)
@@ -209,6 +216,16 @@ CheckpointOption = Annotated[
         "--checkpoint",
         metavar="PATH",
         help="Folder of a trained model; the one that ships by default.",
+        rich_help_panel=MODEL,
+    ),
+]
+StartOption = Annotated[
+    Path | None,
+    typer.Option(
+        "--checkpoint",
+        metavar="PATH",
+        help="Start from this trained model, or from `shipped`, the one that ships; without it"
+        " from nothing.",
         rich_help_panel=MODEL,
     ),
 ]

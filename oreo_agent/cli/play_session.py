@@ -11,7 +11,7 @@ import typer
 
 from oreo_agent.agents.choice import AgentChoice
 from oreo_agent.cli.checkpoints import check_environment, settle_checkpoint
-from oreo_agent.cli.options import Dialect, Games, env_options, evaluation_split
+from oreo_agent.cli.options import Dialect, Games, env_options, practice_split
 from oreo_agent.cli.players import load_player
 from oreo_agent.cli.workbench import Bench, library_versions
 
@@ -138,7 +138,7 @@ def open_session(
                 data=options.data,
             ),
             task=options.task,
-            split=evaluation_split(options.env, options.split),
+            split=practice_split(options.env, options.split),
             seed=options.seed,
             journals=journals,
             versions=library_versions(),

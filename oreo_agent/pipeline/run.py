@@ -155,7 +155,7 @@ class Run:
             methods=methods,
             seconds=self.folder.seconds(),
             decoding=self._decoding(),
-            notes=missing + notes,
+            notes=[*_what_sft_is(start), *missing, *notes],
         )
         write_found(self.folder.path / "results.json", results)
         write_plots(results, self.folder.path / "metrics", self.folder.path / "plots")
@@ -197,6 +197,13 @@ class Run:
         kind = "greedy" if section.temperature == 0 else f"temperature-{section.temperature:g}"
         restricted = ", restricted to admissible actions" if section.restricted else ""
         return f"{'' if restricted else 'free '}{kind} decoding{restricted}"
+
+
+def _what_sft_is(start: Checkpoint | None) -> list[str]:
+    """Say what the first row stands for, where it is not SFT."""
+    if start is None or start.meta.method == Method.SFT:
+        return []
+    return [f"SFT stands for the checkpoint that it started from, trained by {start.meta.method}"]
 
 
 def _check(config: RunConfig) -> None:

@@ -41,7 +41,11 @@ def apart_from(
     kept = [episode for episode in episodes if episode.task not in held_out]
     if len(kept) < len(episodes):
         display.note(f"{len(episodes) - len(kept)} episodes of held-out games left out")
-    need(kept, "every episode is of a held-out game", "Add episodes of training games.")
+    need(
+        kept,
+        "every episode is of a game that is held out for evaluation",
+        "Add episodes of training games: play and collect have them with --split train.",
+    )
     return kept
 
 

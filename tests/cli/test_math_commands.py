@@ -28,7 +28,7 @@ def test_the_expert_plays_in_lines_and_its_episode_is_kept(
     _run("play", "math", "--agent", "expert", "--plain", "--out", "saved")
     assert capsys.readouterr().out.startswith("goal: ")
     (episode,) = read_episodes([Path("saved")])
-    assert (episode.env, episode.outcome, episode.split) == ("math", Outcome.SUCCESS, "test")
+    assert (episode.env, episode.outcome, episode.split) == ("math", Outcome.SUCCESS, "train")
     assert {turn.executed.actor for turn in episode.turns} == {Actor.EXPERT}
     assert [turn.observation for turn in episode.turns[1:]] == [""] * (len(episode.turns) - 1)
 

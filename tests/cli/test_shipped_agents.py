@@ -8,7 +8,9 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.agents.choice import AgentKind
-from oreo_agent.cli.checkpoints import settle_checkpoint, source_of_games
+from oreo_agent.cli.app import main
+from oreo_agent.cli.checkpoints import SHIPPED, settle_checkpoint, source_of_games
+from oreo_agent.episodes import read_episodes
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.pipeline.config import GamesConfig, MathTrainConfig, TrainConfig
 
@@ -26,6 +28,26 @@ def test_the_official_games_have_an_agent_of_their_own(games: str | None, folder
 
 def test_a_checkpoint_that_is_named_is_used_for_whatever_games(tmp_path: Path) -> None:
     assert settle_checkpoint("alfworld", AgentKind.MODEL, tmp_path, "official") == tmp_path
+
+
+def test_the_one_that_ships_can_be_named() -> None:
+    named = settle_checkpoint("alfworld", AgentKind.MODEL, SHIPPED, "official")
+    assert named == settle_checkpoint("alfworld", AgentKind.MODEL, None, "official")
+
+
+def test_what_is_played_with_the_agent_that_ships_can_train_it(tmp_path: Path) -> None:
+    played, run = tmp_path / "played", tmp_path / "run"
+    assert main(["play", "alfworld", "--plain", "--out", str(played)]) == 0
+    (episode,) = read_episodes([played])
+    assert episode.split == "train"
+    sets = "oreo.steps=2 oreo.value_warmup=1 games.train=1 games.validation=0 games.valid_seen=1"
+    settings = [word for s in (*sets.split(), "games.valid_unseen=1") for word in ("-s", s)]
+    command = ["train", "alfworld", "--episodes", str(played), "--checkpoint", "shipped"]
+    assert main([*command, *settings, "--method", "oreo", "--out", str(run), "--quiet"]) == 0
+    shipped = settle_checkpoint("alfworld", AgentKind.MODEL, None)
+    assert shipped is not None
+    before, after = (load_checkpoint(c).policy for c in (shipped, run / "checkpoints" / "oreo"))
+    assert before.config.hidden_size == after.config.hidden_size
 
 
 def test_the_settings_of_a_run_say_which_games_it_plays() -> None:

@@ -243,7 +243,8 @@ def test_a_checkpoint_takes_the_place_of_sft_and_belongs_to_the_run(
     config: TrainConfig, logged_run: Path, logged_episodes: tuple[Path, Path], tmp_path: Path
 ) -> None:
     start = shutil.copytree(logged_run / "checkpoints/oreo", tmp_path / "start")
-    train(config, tmp_path / "run", episodes=[logged_episodes[1]], checkpoint=start)
+    results = train(config, tmp_path / "run", episodes=[logged_episodes[1]], checkpoint=start)
+    assert "SFT stands for the checkpoint that it started from, trained by oreo" in results.notes
     weights = "policy/model.safetensors"
     kept = tmp_path / "run/checkpoints/sft" / weights
     assert kept.read_bytes() == (start / weights).read_bytes()
