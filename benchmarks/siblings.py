@@ -5,8 +5,9 @@
 The policy plays each game several times at temperature 1. A pair is two episodes of one game that
 went the same way up to a turn, acted otherwise there, and of which one was won. The AUC among such
 siblings is the share of pairs in which the action that led to success has the higher V behind it.
-Printed beside it are the AUC over all episodes, which is high already where V only knows which
-games are hard, and the share by the policy's own log-probability, which a search has for nothing.
+Printed beside it are the AUC over all episodes, of the V at their end, at their middle and the mean
+over their second half, which is high already where V only knows which games are hard, and the share
+by the policy's own log-probability, which a search has for nothing.
 A search by V pays where V's share is above the policy's. The last line is one JSON object.
 """
 
@@ -14,6 +15,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import tempfile
 from collections import defaultdict
@@ -67,10 +69,13 @@ def main() -> int:
 def _row(episodes: Sequence[Episode]) -> dict[str, float | None]:
     pairs = list(sibling_pairs(episodes))
     won = [episode.outcome is Outcome.SUCCESS for episode in episodes]
-    last = [_value(episode.turns[-1].candidates[0]) for episode in episodes]
+    values = [[_value(turn.candidates[0]) for turn in episode.turns] for episode in episodes]
+    halves = [each[len(each) // 2 :] for each in values]
     return {
         "success": sum(won) / len(won),
-        "auc": auc(last, won),
+        "auc": auc([half[-1] for half in halves], won),
+        "auc_middle": auc([half[0] for half in halves], won),
+        "auc_second_half": auc([statistics.fmean(half) for half in halves], won),
         "pairs": len(pairs),
         "value": _share(pairs, _value),
         "logprob": _share(pairs, _likelihood),
@@ -110,7 +115,8 @@ def _likelihood(candidate: Candidate) -> float:
 def _line(name: str, row: dict[str, float | None]) -> str:
     shown = {key: "-" if row[key] is None else f"{row[key]:.3f}" for key in row}
     return (
-        f"{name:28} success {shown['success']}; AUC of V {shown['auc']}; among {row['pairs']:.0f}"
+        f"{name:28} success {shown['success']}; AUC of V {shown['auc']} (middle"
+        f" {shown['auc_middle']}, second half {shown['auc_second_half']}); among {row['pairs']:.0f}"
         f" pairs of siblings: V {shown['value']}, log-probability {shown['logprob']}"
     )
 
