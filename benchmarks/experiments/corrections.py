@@ -5,8 +5,9 @@
 A round collects failed episodes of training games with the OREO checkpoint of a finished run of
 ``oreo-agent train alfworld``, has the expert correct them by keys in the application that
 ``oreo-agent replay`` starts, and trains from the same checkpoint with as many updates on the failed
-episodes and some rollouts of that run, and on these and the corrected ones. It may be stopped and
-started again. ``--tune`` measures on houses of another generator seed, for the choice of settings.
+episodes, and on these and the corrected ones. The games are as the run knew them; with
+``--world put`` they speak the other dialect. It may be stopped and started again. ``--tune``
+measures on houses of another generator seed, for the choice of settings.
 """
 
 from __future__ import annotations
@@ -18,13 +19,13 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict
 from pathlib import Path
 
 from benchmarks.experiments.corrections_screen import Correction, correct_all
 from benchmarks.experiments.runs import Run, execute
-from benchmarks.experiments.tables import Games, difference, each_seed, found, rate, won
+from benchmarks.experiments.tables import difference, each_seed, found, rate, won
 from oreo_agent.cli.workbench import Bench
 from oreo_agent.episodes import Actor, EpisodeStore, Outcome, read_episodes
 from oreo_agent.errors import RunFailedError
@@ -36,17 +37,28 @@ SEEDS = (0, 1, 2)
 ABOUT = """`python -m benchmarks.experiments.corrections --base RUN --out runs/loop --seed S`: the
 OREO checkpoint of the default run plays training games that were not demonstrated to it, greedily;
 the first hundred that it loses are corrected by the expert's knowledge, at the keys of the screen.
-From that checkpoint OREO then makes as many updates on the lost episodes and a thousand rollouts
-of the default run, and on these and the corrected episodes.
+From that checkpoint OREO then makes as many updates on the lost episodes alone, and on the lost and
+the corrected ones; held-out games are played before and after. With `--world put` all of it happens
+in games that speak the other dialect: `put mug 1 in/on desk 1`, where the agent has learnt to say
+`move mug 1 to desk 1`, and moving has no effect.
 """
-COLUMNS = ("trained on", "success", "each seed", "minus before", "minus uncorrected")
+COLUMNS = ("games", "trained on", "success", "each seed", "minus before", "minus uncorrected")
 FAILURES = 100
 HORIZON = 30
 """Turns after which an agent that was not yet done counts as having failed; small houses are won in
 about ten. A correction has the game's own 50."""
-SETTINGS = ("oreo.steps=300", "oreo.value_warmup=60", "oreo.lr=3e-4")
 ANCHOR = 1000
-"""Rollouts of the base run that every arm learns from beside the failures: of its first games."""
+"""Rollouts of the base run, of its first games, that some arms learn from besides."""
+_SETTINGS = ("oreo.steps=100", "oreo.value_warmup=20", "oreo.lr=2e-4")
+_ANCHORED = ("oreo.steps=300", "oreo.value_warmup=60", "oreo.lr=3e-4")
+_ARMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "failed": (("failed",), _SETTINGS),
+    "corrected": (("failed", "corrected"), _SETTINGS),
+    "failed-own": (("failed", "own"), _ANCHORED),
+    "corrected-own": (("failed", "own", "corrected"), _ANCHORED),
+}
+"""What is learnt from, and how."""
+_WORLDS: Mapping[str, tuple[str, ...]] = {"same": (), "put": ("games.dialect=put",)}
 _ATTEMPTS = 1300
 _FEW = ("-s", "games.train=1", "-s", "games.validation=0", "-s", "workers=1")
 """Nothing is played on training games: there is no need to build 3,000."""
@@ -58,18 +70,19 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="where everything goes")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--failures", type=int, default=FAILURES)
+    parser.add_argument("--world", choices=_WORLDS, default="same", help="what the games are like")
     parser.add_argument("--tune", action="store_true", help="on other houses")
     parser.add_argument("-s", action="append", default=[], dest="sets", help="setting of the arms")
-    parser.add_argument("--arms", nargs="*", default=[], help="only these")
+    parser.add_argument("--arms", nargs="*", choices=_ARMS, default=["failed", "corrected"])
     _go_round(parser.parse_args())
     return 0
 
 
 def _go_round(options: argparse.Namespace) -> None:
     base: Path = options.base
-    place: Path = options.out / str(options.seed)
+    place: Path = options.out / _name(options.world, str(options.seed))
     checkpoint = base / "checkpoints" / "oreo"
-    collected = _collect(checkpoint, place / "collected", options.seed)
+    collected = _collect(checkpoint, place / "collected", options)
     failed, corrected = place / "failed", place / "corrected"
     _choose(base, collected, failed, options.failures)
     _correct(checkpoint, failed, corrected, place)
@@ -79,12 +92,18 @@ def _go_round(options: argparse.Namespace) -> None:
     execute(f"{TABLE}-tune" if options.tune else TABLE, runs, options.out / "trained")
 
 
-def _collect(checkpoint: Path, out: Path, seed: int) -> Path:
+def _name(world: str, rest: str) -> str:
+    return rest if world == "same" else f"{world}-{rest}"
+
+
+def _collect(checkpoint: Path, out: Path, options: argparse.Namespace) -> Path:
     """Let the checkpoint play training games greedily, as it is measured."""
     if not (out / "finished").exists():
         command = [sys.executable, "-m", "oreo_agent", "collect", "alfworld", "--temperature", "0"]
-        command += ["--checkpoint", str(checkpoint), "--count", str(_ATTEMPTS), "--seed", str(seed)]
-        command += ["-s", f"games.horizon={HORIZON}", "--threads", "1", "-s", "workers=1"]
+        command += ["--checkpoint", str(checkpoint), "--count", str(_ATTEMPTS)]
+        command += ["--seed", str(options.seed), "--threads", "1", "-s", "workers=1"]
+        for setting in (f"games.horizon={HORIZON}", *_WORLDS[options.world]):
+            command += ["-s", setting]
         subprocess.run([*command, "--out", str(out), "--quiet"], check=True)
         (out / "finished").touch()
     return out / "episodes"
@@ -158,52 +177,51 @@ def _facts(failed: Path, corrected: Path, place: Path) -> dict[str, int]:
 def _runs(
     checkpoint: Path, place: Path, options: argparse.Namespace, facts: dict[str, int]
 ) -> list[Run]:
-    failed, corrected, own = place / "failed", place / "corrected", place / "own"
-    arms = {"failed": (failed, own), "corrected": (failed, own, corrected)}
-    sets = [*SETTINGS, *options.sets, *(["games.seed=1"] if options.tune else [])]
-    label = "_".join(options.sets)
+    more = (*_WORLDS[options.world], *options.sets, *(["games.seed=1"] if options.tune else []))
+    label = "_".join(("", *options.sets))
     return [
         Run(
-            name=f"{arm}-{options.seed}{f'-{label}' if label else ''}",
+            name=_name(options.world, f"{arm}-{options.seed}{label}"),
             arguments=(
                 *("train", "alfworld", "--seed", str(options.seed)),
                 *("--checkpoint", str(checkpoint)),
-                *itertools.chain.from_iterable(("--episodes", str(path)) for path in episodes),
-                *("--method", "oreo"),
-                *_FEW,
-                *itertools.chain.from_iterable(("-s", setting) for setting in sets),
+                *_each("--episodes", (str(place / name) for name in _ARMS[arm][0])),
+                *("--method", "oreo", *_FEW),
+                *_each("-s", (*_ARMS[arm][1], *more)),
             ),
             facts={"arm": arm, "seed": options.seed, **facts},
         )
-        for arm, episodes in arms.items()
-        if not options.arms or arm in options.arms
+        for arm in options.arms
     ]
 
 
+def _each(option: str, values: Iterable[str]) -> Iterator[str]:
+    return itertools.chain.from_iterable((option, value) for value in values)
+
+
 _ROWS = (
-    ("before", "failed", "sft"),
-    ("failed episodes and own rollouts", "failed", "oreo"),
-    ("the same and the corrected episodes", "corrected", "oreo"),
+    ("the same", "same", "", "100 lost"),
+    ("the same", "same", "-own", "100 lost, 1,000 own rollouts"),
+    ("the other dialect", "put", "", "100 lost"),
 )
-"""What a row is called, its arm and method."""
+"""The games, their world, the arms' ending, and what both arms learn from."""
 
 
 def rows() -> Iterator[tuple[str, ...]]:
     """Yield the table's rows, in the order of `COLUMNS`; those that no seed has are left out."""
-    games: dict[str, dict[int, Games]] = {
-        title: {s: won(TABLE, run, method) for s in SEEDS if (run := found(TABLE, f"{arm}-{s}"))}
-        for title, arm, method in _ROWS
-    }
-    for title, seeds in games.items():
-        if seeds:
-            ours = list(seeds.values())
-            others = (games[_ROWS[0][0]], games[_ROWS[1][0]])
-            yield (
-                title,
-                rate(ours),
-                each_seed(ours),
-                *("" if o is seeds else difference(ours, [o[s] for s in seeds]) for o in others),
-            )
+    for games, world, ending, both in _ROWS:
+        lost, mended = (
+            [r for s in SEEDS if (r := found(TABLE, _name(world, f"{arm}{ending}-{s}")))]
+            for arm in ("failed", "corrected")
+        )
+        if not lost or len(lost) != len(mended):
+            continue
+        before = [won(TABLE, run, "sft") for run in lost]
+        without, with_ = ([won(TABLE, run, "oreo") for run in arm] for arm in (lost, mended))
+        yield games, "nothing (before)", rate(before), each_seed(before), "", ""
+        for name, ours in ((both, without), (f"{both}, 100 corrected", with_)):
+            gained = "" if ours is without else difference(ours, without)
+            yield games, name, rate(ours), each_seed(ours), difference(ours, before), gained
 
 
 if __name__ == "__main__":

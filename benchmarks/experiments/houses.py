@@ -32,19 +32,20 @@ SCARCE_GAMES = 60
 """Houses whose five rollouts are all there is in the scarce regime."""
 
 TRIED: dict[str, Sequence[str]] = {
-    "rejection": ("", "oreo.steps=2400", "rejection.lr=2e-4"),
+    "rejection": ("", "oreo.steps=300", "oreo.steps=1200"),
     "dpo": ("dpo.lr=3e-6", "dpo.lr=1e-5", "dpo.lr=3e-5"),
-    "dpo-nll": ("", "oreo.steps=2400", "dpo_nll.lr=1e-4"),
-    "kto": ("kto.lr=3e-4", "kto.lr=3e-4 oreo.steps=2400", "kto.lr=1e-3"),
-    "oreo": ("", "oreo.steps=2400", "oreo.alpha=0.003"),
-    "oreo-step": ("", "oreo.steps=2400", "oreo.step_alpha=0.03"),
-    "oreo-response": ("", "oreo.response_alpha=0.1", "oreo.response_alpha=0.03"),
+    "dpo-nll": ("", "dpo_nll.lr=1e-4", "dpo_nll.lr=3e-5"),
+    "kto": ("", "kto.lr=3e-4", "kto.lr=1e-3"),
+    "oreo": ("", "oreo.lr=2e-4", "oreo.lr=2e-4 oreo.alpha=0.003"),
+    "oreo-step": ("", "oreo.lr=2e-4", "oreo.lr=2e-4 oreo.step_alpha=0.03"),
+    "oreo-response": ("",),
 }
-"""Three settings a method; the empty one is the default."""
+"""Three settings a method, one of the response level; the empty one is the default."""
 
-_BASE_METHODS = ("rejection", "oreo")
-_SCARCE = ("-s", "oreo.steps=300")
-"""For every method alike."""
+_PLENTY = ("-s", "oreo.steps=600", "-s", "oreo.value_warmup=75")
+"""Updates of every method: those of OREO go through the 10,000 rollouts once."""
+_SCARCE = ("-s", "oreo.steps=150", "-s", "oreo.value_warmup=40")
+"""The same with 300 rollouts, eight times through them."""
 _RANKINGS = ("by=value", "by=logprob", "prior=0.05")
 _COUNTS = (2, 3, 5, 8)
 _OTHER_HOUSES = ("-s", "games.seed=1")
@@ -87,10 +88,7 @@ def chosen(method: str) -> str:
 
 def name_of(method: str, regime: str, seed: int) -> str:
     """Return the name of the run that trained a method."""
-    default = regime == "plenty" and method in _BASE_METHODS and not chosen(method)
-    if method == "sft" or default:
-        return f"base/{seed}"
-    return f"{regime}/{method}-{seed}"
+    return f"base/{seed}" if method == "sft" else f"{regime}/{method}-{seed}"
 
 
 def _base(seed: int) -> Run:
@@ -121,7 +119,7 @@ def _learning(
             *("train", "alfworld", "--seed", str(seed), "--method", method),
             *("--episodes", str(base / "episodes" / logged)),
             *("--checkpoint", str(base / "checkpoints" / "sft")),
-            *(*_FEW_TRAINING, *settings, *extra),
+            *(*_FEW_TRAINING, *_PLENTY, *settings, *extra),
         ),
         facts={"seed": seed, "method": method, **facts},
     )
@@ -143,17 +141,15 @@ def _tuning(root: Path, only: Iterable[str]) -> Iterator[Run]:
 
 def _methods(root: Path, only: Iterable[str]) -> Iterator[Run]:
     for regime, seed, method in itertools.product(REGIMES, SEEDS, only):
-        name = name_of(method, regime, seed)
-        if name != f"base/{seed}":
-            yield _learning(
-                root,
-                method,
-                seed=seed,
-                name=name,
-                logged="rollouts" if regime == "plenty" else "scarce",
-                extra=() if regime == "plenty" else _SCARCE,
-                facts={"setting": chosen(method), "regime": regime},
-            )
+        yield _learning(
+            root,
+            method,
+            seed=seed,
+            name=name_of(method, regime, seed),
+            logged="rollouts" if regime == "plenty" else "scarce",
+            extra=() if regime == "plenty" else _SCARCE,
+            facts={"setting": chosen(method), "regime": regime},
+        )
 
 
 def _guided(root: Path) -> Iterator[Run]:
