@@ -95,7 +95,7 @@ def state_views(
                 actor=turn.executed.actor if turn else None,
                 instead_of=(
                     safe_line(turn.proposed.action)
-                    if turn and turn.proposed and turn.decision is not Decision.ACCEPT
+                    if turn and turn.proposed and turn.proposed.action != turn.executed.action
                     else ""
                 ),
                 value=values[index],

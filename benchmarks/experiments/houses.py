@@ -23,7 +23,7 @@ from benchmarks.experiments.tables import found
 from oreo_agent.episodes import EpisodeStore, read_episodes
 from oreo_agent.errors import MissingError
 
-__all__ = ["REGIMES", "SEEDS", "TABLE", "TRIED", "chosen", "name_of"]
+__all__ = ["AFTER", "REGIMES", "SEEDS", "TABLE", "TRIED", "chosen", "name_of"]
 
 TABLE = "houses"
 SEEDS = (0, 1, 2)
@@ -39,8 +39,17 @@ TRIED: dict[str, Sequence[str]] = {
     "oreo": ("", "oreo.lr=2e-4", "oreo.lr=2e-4 oreo.alpha=0.003"),
     "oreo-step": ("", "oreo.lr=2e-4", "oreo.lr=2e-4 oreo.step_alpha=0.03"),
     "oreo-response": ("",),
+    "rejection-after": ("rejection.lr=1e-4", "rejection.lr=2e-4", ""),
+    "oreo-after": (
+        "oreo.lr=1e-4 oreo.value_warmup=300",
+        "oreo.lr=2e-4 oreo.value_warmup=300",
+        "oreo.lr=1e-4 oreo.value_warmup=300 oreo.alpha=0.003",
+    ),
 }
 """Three settings a method, one of the response level; the empty one is the default."""
+
+AFTER = {"rejection-after": "rejection", "oreo-after": "oreo"}
+"""Methods that go on from the default run's rejection sampling policy, in place of SFT."""
 
 _PLENTY = ("-s", "oreo.steps=600", "-s", "oreo.value_warmup=75")
 """Updates of every method: those of OREO go through the 10,000 rollouts once."""
@@ -80,7 +89,8 @@ def chosen(method: str) -> str:
         MissingError: Not every setting has been tried.
     """
     tried = {s: found(TABLE, f"tune/{method}-{n}") for n, s in enumerate(TRIED[method])}
-    wins = {s: run.won[method].count("1") for s, run in tried.items() if run is not None}
+    key = AFTER.get(method, method)
+    wins = {s: run.won[key].count("1") for s, run in tried.items() if run is not None}
     if len(wins) < len(tried):
         raise MissingError(f"{method} has not been tuned.", "Run the part `tune` first.")
     return max(wins, key=lambda setting: wins[setting])
@@ -112,13 +122,14 @@ def _learning(
 ) -> Run:
     """One method from the SFT policy and logged rollouts of its seed."""
     base = root / TABLE / "base" / str(seed)
+    start = "rejection" if method in AFTER else "sft"
     settings = [word for part in facts["setting"].split() for word in ("-s", part)]
     return Run(
         name=name,
         arguments=(
-            *("train", "alfworld", "--seed", str(seed), "--method", method),
+            *("train", "alfworld", "--seed", str(seed), "--method", AFTER.get(method, method)),
             *("--episodes", str(base / "episodes" / logged)),
-            *("--checkpoint", str(base / "checkpoints" / "sft")),
+            *("--checkpoint", str(base / "checkpoints" / start)),
             *(*_FEW_TRAINING, *_PLENTY, *settings, *extra),
         ),
         facts={"seed": seed, "method": method, **facts},
@@ -141,6 +152,8 @@ def _tuning(root: Path, only: Iterable[str]) -> Iterator[Run]:
 
 def _methods(root: Path, only: Iterable[str]) -> Iterator[Run]:
     for regime, seed, method in itertools.product(REGIMES, SEEDS, only):
+        if regime == "scarce" and method in AFTER:
+            continue  # that policy has learnt from plenty
         yield _learning(
             root,
             method,

@@ -73,8 +73,8 @@ def _sweep() -> Iterator[str]:
     for method, settings in houses.TRIED.items():
         for number, setting in enumerate(settings):
             if run := found(houses.TABLE, f"tune/{method}-{number}"):
-                games = won(houses.TABLE, run, method)
-                rows.append((method_name(method), f"`{setting or 'default'}`", rate([games])))
+                games = won(houses.TABLE, run, houses.AFTER.get(method, method))
+                rows.append((_title(method), f"`{setting or 'default'}`", rate([games])))
     if rows:
         yield "## Settings that were tried\n"
         yield (
@@ -100,9 +100,10 @@ def _regimes() -> Iterator[str]:
                 continue
             runs = [run for name in names if (run := found(houses.TABLE, name))]
             if len(runs) == len(names):
-                seeds[method] = [won(houses.TABLE, run, method) for run in runs]
+                key = houses.AFTER.get(method, method)
+                seeds[method] = [won(houses.TABLE, run, key) for run in runs]
                 hours[method] = core_hours(runs)
-        ours = [method for method in ("oreo", "oreo-step") if method in seeds]
+        ours = [method for method in ("oreo", "oreo-step", "oreo-after") if method in seeds]
         if not ours:
             continue
         best = max(ours, key=lambda method: sum(sum(g.values()) for g in seeds[method]))
@@ -113,7 +114,7 @@ def _regimes() -> Iterator[str]:
         )
         rows = [
             (
-                method_name(method),
+                _title(method),
                 rate(games),
                 each_seed(games),
                 "" if method == best else difference(seeds[best], games),
@@ -121,8 +122,13 @@ def _regimes() -> Iterator[str]:
             )
             for method, games in seeds.items()
         ]
-        head = (f"{method_name(best)} minus it", "core-hours a seed")
+        head = (f"{_title(best)} minus it", "core-hours a seed")
         yield markdown(("method", "success", "each seed", *head), rows)
+
+
+def _title(method: str) -> str:
+    after = " after rejection sampling" if method in houses.AFTER else ""
+    return method_name(houses.AFTER.get(method, method)) + after
 
 
 def _corrections() -> Iterator[str]:

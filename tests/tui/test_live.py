@@ -85,6 +85,15 @@ async def test_t_takes_over_with_a_completed_command(tmp_path: Path) -> None:
         assert "the agent wanted: go to countertop 2" in shown.text()
 
 
+async def test_an_agent_that_wanted_the_same_is_not_quoted(tmp_path: Path) -> None:
+    async with screen(tmp_path) as shown:
+        await shown.ready(0)
+        await shown.pilot.press("t", *"go to countertop 2", "enter")
+        await shown.ready(1)
+        assert shown.state.episode.turns[0].decision is Decision.TAKE_OVER
+        assert "the agent wanted" not in shown.text()
+
+
 async def test_ctrl_j_sends_and_keeps_control_and_up_brings_the_action_back(
     tmp_path: Path,
 ) -> None:
