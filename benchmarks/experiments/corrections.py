@@ -5,8 +5,7 @@
 A round collects failed episodes of training games with the OREO checkpoint of a finished run of
 ``oreo-agent train alfworld``, has the expert correct them by keys in the application that
 ``oreo-agent replay`` starts, and trains from the same checkpoint with as many updates on the failed
-episodes, and on these and the corrected ones. The games are as the run knew them; with
-``--world put`` they speak the other dialect. It may be stopped and started again. ``--tune``
+episodes, and on these and the corrected ones. It may be stopped and started again. ``--tune``
 measures on houses of another generator seed, for the choice of settings.
 """
 
@@ -38,11 +37,9 @@ ABOUT = """`python -m benchmarks.experiments.corrections --base RUN --out runs/l
 OREO checkpoint of the default run plays training games that were not demonstrated to it, greedily;
 the first hundred that it loses are corrected by the expert's knowledge, at the keys of the screen.
 From that checkpoint OREO then makes as many updates on the lost episodes alone, and on the lost and
-the corrected ones; held-out games are played before and after. With `--world put` all of it happens
-in games that speak the other dialect: `put mug 1 in/on desk 1`, where the agent has learnt to say
-`move mug 1 to desk 1`, and moving has no effect.
+the corrected ones; held-out games are played before and after.
 """
-COLUMNS = ("games", "trained on", "success", "each seed", "minus before", "minus uncorrected")
+COLUMNS = ("trained on", "success", "each seed", "minus before", "minus uncorrected")
 FAILURES = 100
 HORIZON = 30
 """Turns after which an agent that was not yet done counts as having failed; small houses are won in
@@ -58,7 +55,6 @@ _ARMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "corrected-own": (("failed", "own", "corrected"), _ANCHORED),
 }
 """What is learnt from, and how."""
-_WORLDS: Mapping[str, tuple[str, ...]] = {"same": (), "put": ("games.dialect=put",)}
 _ATTEMPTS = 1300
 _FEW = ("-s", "games.train=1", "-s", "games.validation=0", "-s", "workers=1")
 """Nothing is played on training games: there is no need to build 3,000."""
@@ -70,7 +66,6 @@ def main() -> int:
     parser.add_argument("--out", type=Path, required=True, help="where everything goes")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--failures", type=int, default=FAILURES)
-    parser.add_argument("--world", choices=_WORLDS, default="same", help="what the games are like")
     parser.add_argument("--tune", action="store_true", help="on other houses")
     parser.add_argument("-s", action="append", default=[], dest="sets", help="setting of the arms")
     parser.add_argument("--arms", nargs="*", choices=_ARMS, default=["failed", "corrected"])
@@ -80,9 +75,9 @@ def main() -> int:
 
 def _go_round(options: argparse.Namespace) -> None:
     base: Path = options.base
-    place: Path = options.out / _name(options.world, str(options.seed))
+    place: Path = options.out / str(options.seed)
     checkpoint = base / "checkpoints" / "oreo"
-    collected = _collect(checkpoint, place / "collected", options)
+    collected = _collect(checkpoint, place / "collected", options.seed)
     failed, corrected = place / "failed", place / "corrected"
     _choose(base, collected, failed, options.failures)
     _correct(checkpoint, failed, corrected, place)
@@ -92,18 +87,13 @@ def _go_round(options: argparse.Namespace) -> None:
     execute(f"{TABLE}-tune" if options.tune else TABLE, runs, options.out / "trained")
 
 
-def _name(world: str, rest: str) -> str:
-    return rest if world == "same" else f"{world}-{rest}"
-
-
-def _collect(checkpoint: Path, out: Path, options: argparse.Namespace) -> Path:
+def _collect(checkpoint: Path, out: Path, seed: int) -> Path:
     """Let the checkpoint play training games greedily, as it is measured."""
     if not (out / "finished").exists():
         command = [sys.executable, "-m", "oreo_agent", "collect", "alfworld", "--temperature", "0"]
         command += ["--checkpoint", str(checkpoint), "--count", str(_ATTEMPTS)]
-        command += ["--seed", str(options.seed), "--threads", "1", "-s", "workers=1"]
-        for setting in (f"games.horizon={HORIZON}", *_WORLDS[options.world]):
-            command += ["-s", setting]
+        command += ["--seed", str(seed), "-s", f"games.horizon={HORIZON}"]
+        command += ["--threads", "1", "-s", "workers=1"]
         subprocess.run([*command, "--out", str(out), "--quiet"], check=True)
         (out / "finished").touch()
     return out / "episodes"
@@ -177,11 +167,11 @@ def _facts(failed: Path, corrected: Path, place: Path) -> dict[str, int]:
 def _runs(
     checkpoint: Path, place: Path, options: argparse.Namespace, facts: dict[str, int]
 ) -> list[Run]:
-    more = (*_WORLDS[options.world], *options.sets, *(["games.seed=1"] if options.tune else []))
+    more = (*options.sets, *(["games.seed=1"] if options.tune else []))
     label = "_".join(("", *options.sets))
     return [
         Run(
-            name=_name(options.world, f"{arm}-{options.seed}{label}"),
+            name=f"{arm}-{options.seed}{label}",
             arguments=(
                 *("train", "alfworld", "--seed", str(options.seed)),
                 *("--checkpoint", str(checkpoint)),
@@ -199,29 +189,28 @@ def _each(option: str, values: Iterable[str]) -> Iterator[str]:
     return itertools.chain.from_iterable((option, value) for value in values)
 
 
-_ROWS = (
-    ("the same", "same", "", "100 lost"),
-    ("the same", "same", "-own", "100 lost, 1,000 own rollouts"),
-    ("the other dialect", "put", "", "100 lost"),
-)
-"""The games, their world, the arms' ending, and what both arms learn from."""
+_ROWS = (("", "100 lost"), ("-own", "100 lost, 1,000 own rollouts"))
+"""The arms' ending, and what both arms learn from."""
 
 
 def rows() -> Iterator[tuple[str, ...]]:
     """Yield the table's rows, in the order of `COLUMNS`; those that no seed has are left out."""
-    for games, world, ending, both in _ROWS:
+    started = False
+    for ending, both in _ROWS:
         lost, mended = (
-            [r for s in SEEDS if (r := found(TABLE, _name(world, f"{arm}{ending}-{s}")))]
+            [run for seed in SEEDS if (run := found(TABLE, f"{arm}{ending}-{seed}"))]
             for arm in ("failed", "corrected")
         )
         if not lost or len(lost) != len(mended):
             continue
         before = [won(TABLE, run, "sft") for run in lost]
         without, with_ = ([won(TABLE, run, "oreo") for run in arm] for arm in (lost, mended))
-        yield games, "nothing (before)", rate(before), each_seed(before), "", ""
+        if not started:
+            started = True
+            yield "nothing (before)", rate(before), each_seed(before), "", ""
         for name, ours in ((both, without), (f"{both}, 100 corrected", with_)):
             gained = "" if ours is without else difference(ours, without)
-            yield games, name, rate(ours), each_seed(ours), difference(ours, before), gained
+            yield name, rate(ours), each_seed(ours), difference(ours, before), gained
 
 
 if __name__ == "__main__":
