@@ -33,20 +33,17 @@ SCARCE_GAMES = 60
 
 TRIED: dict[str, Sequence[str]] = {
     "rejection": ("", "oreo.steps=300", "oreo.steps=1200"),
-    "dpo": ("dpo.lr=3e-6", "dpo.lr=1e-5", "dpo.lr=3e-5"),
-    "dpo-nll": ("", "dpo_nll.lr=1e-4", "dpo_nll.lr=3e-5"),
-    "kto": ("", "kto.lr=3e-4", "kto.lr=1e-3"),
+    "dpo": ("dpo.lr=1e-5",),
+    "dpo-nll": ("",),
+    "kto": ("kto.lr=3e-4",),
     "oreo": ("", "oreo.lr=2e-4", "oreo.lr=2e-4 oreo.alpha=0.003"),
     "oreo-step": ("", "oreo.lr=2e-4", "oreo.lr=2e-4 oreo.step_alpha=0.03"),
     "oreo-response": ("",),
-    "rejection-after": ("rejection.lr=1e-4", "rejection.lr=2e-4", ""),
-    "oreo-after": (
-        "oreo.lr=1e-4 oreo.value_warmup=300",
-        "oreo.lr=2e-4 oreo.value_warmup=300",
-        "oreo.lr=1e-4 oreo.value_warmup=300 oreo.alpha=0.003",
-    ),
+    "rejection-after": ("rejection.lr=1e-4",),
+    "oreo-after": ("oreo.lr=1e-4 oreo.value_warmup=300",),
 }
-"""Three settings a method, one of the response level; the empty one is the default."""
+"""Three settings of rejection sampling and of OREO at token and step level, one of the others; the
+empty one is the default."""
 
 AFTER = {"rejection-after": "rejection", "oreo-after": "oreo"}
 """Methods that go on from the default run's rejection sampling policy, in place of SFT."""

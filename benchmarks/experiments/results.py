@@ -79,8 +79,8 @@ def _sweep() -> Iterator[str]:
         yield "## Settings that were tried\n"
         yield (
             "`python -m benchmarks.experiments.houses tune --root runs/experiments`: one seed, 320"
-            " small houses of another generator seed, which no other table uses; three settings a"
-            " method. The best goes into the tables below.\n"
+            " small houses of another generator seed, which no other table uses. The best"
+            " goes into the tables below.\n"
         )
         yield markdown(("method", "setting", "validation houses won"), rows)
 
