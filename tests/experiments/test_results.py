@@ -55,13 +55,13 @@ def test_a_method_that_was_not_tuned_has_no_setting(measured: Path) -> None:
 
 def test_the_setting_with_most_wins_is_chosen(measured: Path) -> None:
     for number, won in enumerate(("0110", "0111", "1110")):
-        keep(measured / f"houses/tune/kto-{number}.json", won)
-    assert houses.chosen("kto") == houses.TRIED["kto"][1]
+        keep(measured / f"houses/tune/rejection-{number}.json", won)
+    assert houses.chosen("rejection") == houses.TRIED["rejection"][1]
 
 
 def keep(path: Path, won: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(
         '{"command": "", "facts": {}, "core_seconds": 1, "seconds": {}, "turns": {}, '
-        f'"won": {{"kto": "{won}"}}}}'
+        f'"won": {{"rejection": "{won}"}}}}'
     )
