@@ -23,11 +23,23 @@ from benchmarks.experiments.tables import found
 from oreo_agent.episodes import EpisodeStore, read_episodes
 from oreo_agent.errors import MissingError
 
-__all__ = ["AFTER", "REGIMES", "SEEDS", "TABLE", "TRIED", "chosen", "name_of"]
+__all__ = [
+    "AFTER",
+    "REGIMES",
+    "SEEDS",
+    "SPLITS",
+    "TABLE",
+    "TRIED",
+    "chosen",
+    "guided_agents",
+    "guided_name",
+    "name_of",
+]
 
 TABLE = "houses"
 SEEDS = (0, 1, 2)
 REGIMES = ("plenty", "scarce")
+SPLITS = ("valid_seen", "valid_unseen")
 SCARCE_GAMES = 60
 """Houses whose five rollouts are all there is in the scarce regime."""
 
@@ -53,7 +65,7 @@ _PLENTY = ("-s", "oreo.steps=600", "-s", "oreo.value_warmup=75")
 _SCARCE = ("-s", "oreo.steps=150", "-s", "oreo.value_warmup=40")
 """The same with 300 rollouts, eight times through them."""
 _RANKINGS = ("by=value", "by=logprob", "prior=0.05")
-_COUNTS = (2, 3, 5, 8)
+_COUNTS = (5, 2, 8, 3)
 _OTHER_HOUSES = ("-s", "games.seed=1")
 _FEW_TRAINING = ("-s", "games.train=1", "-s", "games.validation=0")
 """Runs from logged rollouts play no training game: there is no need to build 3,000."""
@@ -96,6 +108,16 @@ def chosen(method: str) -> str:
 def name_of(method: str, regime: str, seed: int) -> str:
     """Return the name of the run that trained a method."""
     return f"base/{seed}" if method == "sft" else f"{regime}/{method}-{seed}"
+
+
+def guided_agents() -> list[str]:
+    """Return the policy alone, sampled, and the searches with it."""
+    return ["model", *(f"value:{k}:{by}" for k, by in itertools.product(_COUNTS, _RANKINGS))]
+
+
+def guided_name(agent: str, split: str, seed: int) -> str:
+    """Return the name of the run in which an agent plays a split."""
+    return f"guided/{agent.replace(':', '-')}-{split}-{seed}"
 
 
 def _base(seed: int) -> Run:
@@ -164,12 +186,11 @@ def _methods(root: Path, only: Iterable[str]) -> Iterator[Run]:
 
 def _guided(root: Path) -> Iterator[Run]:
     """Searches with the policy and V that OREO learnt from plenty of rollouts."""
-    agents = ["model", *(f"value:{k}:{by}" for k, by in itertools.product(_COUNTS, _RANKINGS))]
-    for seed, agent, split in itertools.product(SEEDS, agents, ("valid_seen", "valid_unseen")):
+    for seed, agent, split in itertools.product(SEEDS, guided_agents(), SPLITS):
         checkpoint = root / TABLE / name_of("oreo", "plenty", seed) / "checkpoints" / "oreo"
         sampled = ("--temperature", "1") if agent == "model" else ()
         yield Run(
-            name=f"guided/{agent.replace(':', '-')}-{split}-{seed}",
+            name=guided_name(agent, split, seed),
             arguments=(
                 *("eval", "alfworld", "--agent", agent, "--checkpoint", str(checkpoint)),
                 *("--split", split, "--seed", str(seed), *sampled),

@@ -21,7 +21,6 @@ from benchmarks.experiments.tables import (
     rate,
     won,
 )
-from oreo_agent.errors import MissingError
 from oreo_agent.files import write_whole
 from oreo_agent.pipeline.methods import method_name
 
@@ -40,7 +39,7 @@ McNemar for one seed, a sign-flip test clustered by game for several.
 
 def draw() -> str:
     """Return the whole page."""
-    return "\n".join([_HEAD, *_default_runs(), *_sweep(), *_regimes(), *_corrections()])
+    return "\n".join([_HEAD, *_default_runs(), *_sweep(), *_regimes(), *_guided(), *_corrections()])
 
 
 def _default_runs() -> Iterator[str]:
@@ -94,10 +93,7 @@ def _regimes() -> Iterator[str]:
         seeds: dict[str, list[Games]] = {}
         hours: dict[str, str] = {}
         for method in ("sft", *houses.TRIED):
-            try:
-                names = [houses.name_of(method, regime, seed) for seed in houses.SEEDS]
-            except MissingError:
-                continue
+            names = [houses.name_of(method, regime, seed) for seed in houses.SEEDS]
             runs = [run for name in names if (run := found(houses.TABLE, name))]
             if len(runs) == len(names):
                 key = houses.AFTER.get(method, method)
@@ -110,7 +106,7 @@ def _regimes() -> Iterator[str]:
         yield f"## Every method, data: {regime}\n"
         yield (
             f"{about[regime]} `python -m benchmarks.experiments.houses methods --root"
-            " runs/experiments`. Methods of the default run stand with the hours of all of it.\n"
+            " runs/experiments`. SFT stands with the hours of the whole default run.\n"
         )
         rows = [
             (
@@ -124,6 +120,51 @@ def _regimes() -> Iterator[str]:
         ]
         head = (f"{_title(best)} minus it", "core-hours a seed")
         yield markdown(("method", "success", "each seed", *head), rows)
+
+
+def _guided() -> Iterator[str]:
+    played = {"model, greedily": _greedy(), **{a: _searched(a) for a in houses.guided_agents()}}
+    rows = []
+    for agent, seeds in played.items():
+        if seeds:
+            minus = (_common(seeds, played[other]) for other in ("model, greedily", "model"))
+            games = list(seeds.values())
+            rows.append((f"`{agent}`", rate(games), each_seed(games), *minus))
+    if len(rows) > 1:
+        yield "## Searching with V\n"
+        yield (
+            "`python -m benchmarks.experiments.houses guided --root runs/experiments`: the OREO"
+            " policy of plenty of data, and what it does when the best of K samples is taken by V"
+            " alone, by log-probability alone, or by both (`prior=0.05`); samples at temperature 1."
+            "\n"
+        )
+        head = ("agent", "success", "each seed", "minus greedy", "minus sampled")
+        yield markdown(head, rows)
+
+
+def _greedy() -> dict[int, Games]:
+    runs = {s: found(houses.TABLE, houses.name_of("oreo", "plenty", s)) for s in houses.SEEDS}
+    return {seed: won(houses.TABLE, run, "oreo") for seed, run in runs.items() if run}
+
+
+def _searched(agent: str) -> dict[int, Games]:
+    """Return what an agent won of both splits, for the seeds that have played them."""
+    seeds: dict[int, Games] = {}
+    for seed in houses.SEEDS:
+        names = [houses.guided_name(agent, split, seed) for split in houses.SPLITS]
+        runs = [run for name in names if (run := found(houses.TABLE, name))]
+        if len(runs) == len(names):
+            parts = [won(houses.TABLE, run, next(iter(run.won))) for run in runs]
+            seeds[seed] = {task: is_won for part in parts for task, is_won in part.items()}
+    return seeds
+
+
+def _common(ours: dict[int, Games], theirs: dict[int, Games]) -> str:
+    """Return the difference over the seeds that both have."""
+    seeds = [seed for seed in ours if seed in theirs]
+    if not seeds or ours is theirs:
+        return ""
+    return difference([ours[s] for s in seeds], [theirs[s] for s in seeds])
 
 
 def _title(method: str) -> str:
