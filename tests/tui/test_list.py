@@ -11,6 +11,7 @@ from oreo_agent.episodes import Actor, EpisodeStore, Outcome
 from oreo_agent.episodes.index import EpisodeSummary
 from oreo_agent.tui.library import Entry, read_library
 from oreo_agent.tui.query import Order, Query
+from oreo_agent.tui.screens.replay import ReplayScreen
 from tests.tui.replay_screen import record, replay
 
 LOST = EpisodeSummary(
@@ -106,6 +107,17 @@ def test_a_folder_stands_for_every_store_in_it_but_not_for_the_logs_of_its_runs(
     (tmp_path / "demo" / "metrics" / "sft.jsonl").write_text('{"loss": 1}\n')
     listed = {entry.path.parent for entry in read_library([tmp_path])}
     assert listed == {tmp_path / store for store in stores}
+
+
+async def test_what_is_typed_while_the_list_is_read_goes_to_the_filter(tmp_path: Path) -> None:
+    async with replay(record(tmp_path / "episodes")) as shown:
+        screen = shown.app.screen
+        assert isinstance(screen, ReplayScreen)
+        # The keyboard is the filter's when the action ends, not when the app is next at leisure.
+        screen.action_filter()
+        assert screen.focused is screen.query_one("#filter")
+        screen.action_clear()
+        assert screen.focused is shown.list
 
 
 async def test_the_end_of_a_long_list_is_reached_filtered_and_opened(tmp_path: Path) -> None:

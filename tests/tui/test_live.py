@@ -85,6 +85,13 @@ async def test_t_takes_over_with_a_completed_command(tmp_path: Path) -> None:
         assert "the agent wanted: go to countertop 2" in shown.text()
 
 
+async def test_the_keyboard_is_the_take_over_cards_at_once(tmp_path: Path) -> None:
+    async with screen(tmp_path) as shown:
+        await shown.ready(0)
+        shown.live.query_one(TakeOverCard).open(1)
+        assert isinstance(shown.app.focused, Input)
+
+
 async def test_an_agent_that_wanted_the_same_is_not_quoted(tmp_path: Path) -> None:
     async with screen(tmp_path) as shown:
         await shown.ready(0)

@@ -63,7 +63,7 @@ async def test_a_failure_is_corrected_by_keys_saved_and_learnt_from(
     config = replace(config, methods=(Method.OREO, Method.DPO))
     results = train(config, tmp_path / "run", episodes=(failed, store), checkpoint=checkpoint)
     assert [result.method for result in results.methods] == ["sft", "dpo", "oreo"]
-    assert not results.notes
+    assert [note for note in results.notes if not note.startswith("SFT stands for")] == []
     before = start.policy.state_dict()
     for method in ("dpo", "oreo"):
         after = load_checkpoint(tmp_path / "run" / "checkpoints" / method).policy.state_dict()

@@ -114,12 +114,12 @@ class AgentScreen(ModalScreen[AgentWish | None]):
 
     def action_name(self) -> None:
         """Type the folder of another checkpoint."""
-        self.query_one(Input).focus()
+        self.set_focus(self.query_one(Input))
 
     def action_leave(self) -> None:
         """Go back to the list, or leave the agent as it is."""
         if isinstance(self.focused, Input):
-            self.query_one(OptionList).focus()
+            self.set_focus(self.query_one(OptionList))
         else:
             self.dismiss(None)
 
@@ -131,4 +131,4 @@ class AgentScreen(ModalScreen[AgentWish | None]):
     @on(Input.Submitted)
     def _entered(self, event: Input.Submitted) -> None:
         event.stop()
-        self.query_one(OptionList).focus()
+        self.set_focus(self.query_one(OptionList))

@@ -315,7 +315,7 @@ class LiveScreen(SteppingScreen):
         if self.query_one(TakeOverCard).display:
             self.remove_class("-typing")
             self.query_one(TakeOverCard).close()
-            self.query_one(Transcript).focus()
+            self.set_focus(self.query_one(Transcript))
 
     def _open_card(self, text: str, *, is_edit: bool = False) -> None:
         if self.state is None:

@@ -116,14 +116,14 @@ class ReplayScreen(Screen[None]):
         """Show the filter."""
         field = self.query_one("#filter", Input)
         field.display = True
-        field.focus()
+        self.set_focus(field)
 
     def action_clear(self) -> None:
         """Show all episodes again."""
         field = self.query_one("#filter", Input)
         field.value = ""
         field.display = False
-        self.query_one(EpisodeList).focus()
+        self.set_focus(self.query_one(EpisodeList))
 
     def action_order(self) -> None:
         """Put the list in another order."""
@@ -190,7 +190,7 @@ class ReplayScreen(Screen[None]):
 
     @on(Input.Submitted, "#filter")
     def _entered(self) -> None:
-        self.query_one(EpisodeList).focus()
+        self.set_focus(self.query_one(EpisodeList))
 
     @work(thread=True, exclusive=True, exit_on_error=False)
     def _read(self) -> None:

@@ -93,7 +93,7 @@ class ReviewScreen(ModalScreen[Review]):
         field.value = self._note
         field.cursor_position = len(self._note)
         field.display = True
-        field.focus()
+        self.set_focus(field)
 
     @on(Input.Submitted)
     def _noted(self, event: Input.Submitted) -> None:
@@ -105,7 +105,7 @@ class ReviewScreen(ModalScreen[Review]):
 
     def _close_note(self) -> None:
         self.query_one(Input).display = False
-        self.query_one(VerticalScroll).focus()
+        self.set_focus(self.query_one(VerticalScroll))
 
     def _lines(self) -> Iterator[Content | str | tuple[str, str]]:
         state = self._state

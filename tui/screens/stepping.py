@@ -142,7 +142,7 @@ class SteppingScreen(Screen[None]):
 
     @on(FindLine.Left)
     def _found(self) -> None:
-        self.query_one(Transcript).focus()
+        self.set_focus(self.query_one(Transcript))
 
     @property
     def _views(self) -> Sequence[StateView]:

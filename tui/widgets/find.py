@@ -37,7 +37,7 @@ class FindLine(Input):
         """Show the line and take the keyboard."""
         self.display = True
         self.value = ""
-        self.focus()
+        self.screen.set_focus(self)
 
     def action_leave(self) -> None:
         """Forget the search."""

@@ -83,7 +83,7 @@ class TakeOverCard(Vertical):
         field = self.query_one(Input)
         field.value = text
         field.cursor_position = len(text)
-        field.focus()
+        self.screen.set_focus(field)  # at once: what is typed next belongs to it
         self._place = len(self._history)
         self._hint()
 
