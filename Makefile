@@ -45,7 +45,7 @@ results: $(RUNTIME)
 	$(BIN)/python -m benchmarks.experiments.results
 
 test: $(DEV)
-	$(BIN)/pytest -n $(JOBS)
+	$(BIN)/pytest -n $(JOBS) --dist worksteal
 
 test-all: $(DEV)
 	$(BIN)/pytest -n $(JOBS) -m "slow or not slow"
