@@ -45,7 +45,7 @@ results: $(RUNTIME)
 	$(BIN)/python -m benchmarks.experiments.results
 
 test: $(DEV)
-	$(BIN)/pytest -n $(JOBS) --dist worksteal
+	$(BIN)/pytest -n $(JOBS)
 
 test-all: $(DEV)
 	$(BIN)/pytest -n $(JOBS) -m "slow or not slow"
