@@ -37,8 +37,8 @@ ABOUT = """`python -m benchmarks.experiments.corrections --base RUN --out runs/l
 OREO checkpoint of the default run plays training games that were not demonstrated to it, greedily;
 the first hundred that it loses are corrected by the expert's knowledge, at the keys of the screen.
 From that checkpoint OREO then makes as many updates on the lost episodes alone, and on the lost and
-the corrected ones; held-out games are played before and after. The last two rows are 300 updates with
-a thousand rollouts of the default run beside (`--arms failed-own corrected-own`).
+the corrected ones; held-out games are played before and after. The last two rows are 300 updates
+with a thousand rollouts of the default run beside (`--arms failed-own corrected-own`).
 """
 COLUMNS = ("trained on", "success", "each seed", "minus before", "minus uncorrected")
 FAILURES = 100
