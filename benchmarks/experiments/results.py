@@ -107,7 +107,8 @@ def _regimes() -> Iterator[str]:
         yield (
             f"{about[regime]} `python -m benchmarks.experiments.houses methods --root"
             " runs/experiments`. SFT stands with the hours of the whole default run; methods"
-            " that come after rejection sampling go on from that run's policy, on the same rollouts.\n"
+            " that come after rejection sampling go on from that run's policy, on the same"
+            " rollouts.\n"
         )
         rows = [
             (
