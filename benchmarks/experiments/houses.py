@@ -6,7 +6,7 @@
     python -m benchmarks.experiments.houses guided --root runs/experiments
 
 ``base`` is the default run of ``oreo-agent train alfworld`` with each seed; everything else starts
-from its SFT policy and its rollouts. ``tune`` tries settings of every method from the first seed,
+from its policies and its rollouts. ``tune`` tries settings of every method from the first seed,
 on houses of another generator seed, which no other run plays; ``methods`` trains with those that
 won most of them; ``guided`` lets a search act with OREO's V. Each may be stopped and started again.
 """
@@ -139,7 +139,7 @@ def _learning(
     extra: Sequence[str],
     facts: dict[str, str],
 ) -> Run:
-    """One method from the SFT policy and logged rollouts of its seed."""
+    """One method from the SFT policy, or one of `AFTER`, and logged rollouts of its seed."""
     base = root / TABLE / "base" / str(seed)
     start = "rejection" if method in AFTER else "sft"
     settings = [word for part in facts["setting"].split() for word in ("-s", part)]

@@ -7,7 +7,7 @@ Runs that have not been made have no rows, and a table without rows is left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.experiments import corrections, houses
@@ -86,7 +86,8 @@ def _sweep() -> Iterator[str]:
 
 def _regimes() -> Iterator[str]:
     about = {
-        "plenty": "Five rollouts of each of 2,000 houses that were not demonstrated.",
+        "plenty": "Five rollouts of each of 2,000 houses that were not demonstrated. Methods that"
+        " come after rejection sampling go on from the default run's policy, on the same rollouts.",
         "scarce": f"The five rollouts of the first {houses.SCARCE_GAMES} of these houses.",
     }
     for regime in houses.REGIMES:
@@ -106,9 +107,7 @@ def _regimes() -> Iterator[str]:
         yield f"## Every method, data: {regime}\n"
         yield (
             f"{about[regime]} `python -m benchmarks.experiments.houses methods --root"
-            " runs/experiments`. SFT stands with the hours of the whole default run; methods"
-            " that come after rejection sampling go on from that run's policy, on the same"
-            " rollouts.\n"
+            " runs/experiments`. SFT stands with the hours of the whole default run.\n"
         )
         rows = [
             (
@@ -125,7 +124,8 @@ def _regimes() -> Iterator[str]:
 
 
 def _guided() -> Iterator[str]:
-    played = {"model, greedily": _greedy(), **{a: _searched(a) for a in houses.guided_agents()}}
+    played = {agent: _searched(agent) for agent in houses.guided_agents()}
+    played = {"model, greedily": _greedy(played["model"]), **played}
     rows = []
     for agent, seeds in played.items():
         if seeds:
@@ -144,8 +144,8 @@ def _guided() -> Iterator[str]:
         yield markdown(head, rows)
 
 
-def _greedy() -> dict[int, Games]:
-    runs = {s: found(houses.TABLE, houses.name_of("oreo", "plenty", s)) for s in houses.SEEDS}
+def _greedy(seeds: Iterable[int]) -> dict[int, Games]:
+    runs = {seed: found(houses.TABLE, houses.name_of("oreo", "plenty", seed)) for seed in seeds}
     return {seed: won(houses.TABLE, run, "oreo") for seed, run in runs.items() if run}
 
 

@@ -6,6 +6,7 @@ from importlib.resources import files
 from pathlib import Path
 
 import pytest
+import torch
 
 from oreo_agent.agents.choice import AgentKind
 from oreo_agent.cli.app import main
@@ -46,8 +47,10 @@ def test_what_is_played_with_the_agent_that_ships_can_train_it(tmp_path: Path) -
     assert main([*command, *settings, "--method", "oreo", "--out", str(run), "--quiet"]) == 0
     shipped = settle_checkpoint("alfworld", AgentKind.MODEL, None)
     assert shipped is not None
-    before, after = (load_checkpoint(c).policy for c in (shipped, run / "checkpoints" / "oreo"))
-    assert before.config.hidden_size == after.config.hidden_size
+    ours, start = (
+        load_checkpoint(c).policy.state_dict() for c in (shipped, run / "checkpoints/sft")
+    )
+    assert all(torch.equal(start[name], weight) for name, weight in ours.items())
 
 
 def test_the_settings_of_a_run_say_which_games_it_plays() -> None:
