@@ -7,10 +7,11 @@ Runs that have not been made have no rows, and a table without rows is left out.
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmarks.experiments import corrections, houses
+from benchmarks.experiments import corrections, houses, logs, mathematics
 from benchmarks.experiments.tables import (
     Games,
     core_hours,
@@ -39,7 +40,11 @@ McNemar for one seed, a sign-flip test clustered by game for several.
 
 def draw() -> str:
     """Return the whole page."""
-    return "\n".join([_HEAD, *_default_runs(), *_sweep(), *_regimes(), *_guided(), *_corrections()])
+    sections = (
+        *(_default_runs(), _sweep(), _regimes(), _guided()),
+        *(logs.draw(), mathematics.draw(), _corrections()),
+    )
+    return "\n".join([_HEAD, *itertools.chain.from_iterable(sections)])
 
 
 def _default_runs() -> Iterator[str]:
@@ -96,9 +101,9 @@ def _regimes() -> Iterator[str]:
         for method in ("sft", *houses.TRIED):
             names = [houses.name_of(method, regime, seed) for seed in houses.SEEDS]
             runs = [run for name in names if (run := found(houses.TABLE, name))]
-            if len(runs) == len(names):
-                key = houses.AFTER.get(method, method)
-                seeds[method] = [won(houses.TABLE, run, key) for run in runs]
+            games = [there for name in names if (there := houses.played(name))]
+            if len(games) == len(names):
+                seeds[method] = games
                 hours[method] = core_hours(runs)
         ours = [method for method in ("oreo", "oreo-step", "oreo-after") if method in seeds]
         if not ours:
@@ -106,8 +111,9 @@ def _regimes() -> Iterator[str]:
         best = max(ours, key=lambda method: sum(sum(g.values()) for g in seeds[method]))
         yield f"## Every method, data: {regime}\n"
         yield (
-            f"{about[regime]} `python -m benchmarks.experiments.houses methods --root"
-            " runs/experiments`. SFT stands with the hours of the whole default run.\n"
+            f"{about[regime]} Each policy plays {len(houses.SPLITS) * houses.WIDE:,} held-out small"
+            " houses. `python -m benchmarks.experiments.houses methods --root runs/experiments`."
+            " The hours are those of training; SFT stands with the whole default run.\n"
         )
         rows = [
             (

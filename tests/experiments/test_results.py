@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 
-from benchmarks.experiments import houses, results, runs, tables
+from benchmarks.experiments import houses, logs, mathematics, results, runs, tables
 from benchmarks.experiments.results import PAGE, draw
 from benchmarks.experiments.tables import difference, each_seed, rate
 from oreo_agent.errors import MissingError
@@ -59,9 +60,46 @@ def test_the_setting_with_most_wins_is_chosen(measured: Path) -> None:
     assert houses.chosen("rejection") == houses.TRIED["rejection"][1]
 
 
-def keep(path: Path, won: str) -> None:
+def test_a_policy_has_played_when_it_has_played_every_split(measured: Path) -> None:
+    games = {"valid_seen-800": ["a", "b"], "valid_unseen-800": ["c", "d"]}
+    keep_games(measured / "houses", games)
+    name = houses.name_of("oreo", "plenty", 0)
+    keep(measured / f"houses/play/{name}-valid_seen.json", "01", "valid_seen-800", method="RUN")
+    assert houses.played(name) == {}
+    keep(measured / f"houses/play/{name}-valid_unseen.json", "11", "valid_unseen-800", method="RUN")
+    assert houses.played(name) == {"a": False, "b": True, "c": True, "d": True}
+
+
+def test_mathematics_compares_the_beams_with_the_policy(measured: Path) -> None:
+    keep_games(measured / "mathematics", {"default": list("abcd")})
+    place = measured / "mathematics" / "default"
+    for seed in (0, 1):
+        keep(place / f"{seed}.json", "0001", "default", method="sft", oreo="0011")
+        keep(place / f"beam-5-{seed}.json", "1111", "default", method="beam of RUN")
+    page = "\n".join(mathematics.draw())
+    assert "| OREO | 50.0% [15.0%, 85.0%] (4/8) | 50.0%, 50.0% | +25.0" in page
+    beam = next(line for line in page.splitlines() if "`beam:5`" in line)
+    assert "(8/8)" in beam
+    assert "+50.0" in beam
+    assert "logprob" not in page
+
+
+def test_logs_have_both_ways_of_decoding(measured: Path) -> None:
+    keep_games(measured / "logs", {"valid_seen": list("abcd")})
+    keep(measured / "logs/train/0.json", "0001", "valid_seen", method="sft", oreo="0011")
+    for method, won in (("sft", "0011"), ("oreo", "1111")):
+        keep(measured / f"logs/restricted/{method}-0.json", won, "valid_seen", method="RUN")
+    row = next(line for line in logs.draw() if "SFT" in line and "OREO" in line)
+    ours = next(line for line in row.splitlines() if line.startswith("| OREO"))
+    assert ours.index("(2/4)") < ours.index("+25.0") < ours.index("(4/4)") < ours.index("+50.0")
+
+
+def keep_games(folder: Path, groups: dict[str, list[str]]) -> None:
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "games.json").write_text(json.dumps(groups))
+
+
+def keep(path: Path, won: str, games: str = "", *, method: str = "rejection", **more: str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(
-        '{"command": "", "facts": {}, "core_seconds": 1, "seconds": {}, "turns": {}, '
-        f'"won": {{"rejection": "{won}"}}}}'
-    )
+    found = {"command": "", "facts": {"games": games}, "core_seconds": 1, "seconds": {}}
+    path.write_text(json.dumps({**found, "turns": {}, "won": {method: won, **more}}))
