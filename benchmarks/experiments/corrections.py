@@ -1,12 +1,13 @@
 """The product's loop: an agent fails, its failures are corrected at the screen, it learns from it.
 
-    python -m benchmarks.experiments.corrections --base runs/demo --out runs/loop --seed 0
+    python -m benchmarks.experiments.corrections wording --base runs/demo --out runs/loop --seed 0
 
 A round collects failed episodes of training games with the OREO checkpoint of a finished run of
 ``oreo-agent train alfworld``, has the expert correct them by keys in the application that
 ``oreo-agent replay`` starts, and trains from the same checkpoint with as many updates on the failed
-episodes, and on these and the corrected ones. It may be stopped and started again. ``--tune``
-measures on houses of another generator seed, for the choice of settings.
+episodes, and on these and the corrected ones. The lesson ``same`` has the games that the agent
+knows, ``wording`` gives it goals in people's words, which it was never taught. It may be stopped
+and started again. ``--tune`` measures on houses of another generator seed, to choose settings.
 """
 
 from __future__ import annotations
@@ -18,83 +19,163 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.experiments.corrections_screen import Correction, correct_all
 from benchmarks.experiments.runs import Run, execute
-from benchmarks.experiments.tables import difference, each_seed, found, rate, won
+from benchmarks.experiments.tables import (
+    difference,
+    each_seed,
+    found,
+    markdown,
+    rate,
+    won,
+)
 from oreo_agent.cli.workbench import Bench
 from oreo_agent.episodes import Actor, EpisodeStore, Outcome, read_episodes
 from oreo_agent.errors import RunFailedError
 
-__all__ = ["ABOUT", "COLUMNS", "rows"]
+__all__ = ["draw"]
 
-TABLE = "corrections"
 SEEDS = (0, 1, 2)
-ABOUT = """`python -m benchmarks.experiments.corrections --base RUN --out runs/loop --seed S`: the
-OREO checkpoint of the default run plays training games that were not demonstrated to it, greedily;
-the first hundred that it loses are corrected by the expert's knowledge, at the keys of the screen.
-From that checkpoint OREO then makes as many updates on the lost episodes alone, and on the lost and
-the corrected ones; held-out games are played before and after. The last two rows are 300 updates
-with a thousand rollouts of the default run beside (`--arms failed-own corrected-own`).
-"""
-COLUMNS = ("trained on", "success", "each seed", "minus before", "minus uncorrected")
 FAILURES = 100
 HORIZON = 30
 """Turns after which an agent that was not yet done counts as having failed; small houses are won in
 about ten. A correction has the game's own 50."""
 ANCHOR = 1000
 """Rollouts of the base run, of its first games, that some arms learn from besides."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Arm:
+    """What is learnt from, and how."""
+
+    stores: Sequence[str]
+    settings: Sequence[str]
+    methods: Sequence[str] = ("oreo",)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lesson:
+    """What the agent is to learn.
+
+    Attributes:
+        table: Of its results.
+        about: What its section of docs/results.md says first.
+        games: Settings of the games that it is taught in and measured on.
+        attempts: Games that it plays to lose enough of them.
+        arms: What is compared.
+        rows: The arms without and with the corrections of each comparison, and what both share.
+    """
+
+    table: str
+    about: str
+    games: Sequence[str]
+    attempts: int
+    arms: Mapping[str, Arm]
+    rows: Sequence[tuple[str, str, str]]
+
+
 _SETTINGS = ("oreo.steps=100", "oreo.value_warmup=20", "oreo.lr=2e-4")
 _ANCHORED = ("oreo.steps=300", "oreo.value_warmup=60", "oreo.lr=3e-4")
-_ARMS: Mapping[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "failed": (("failed",), _SETTINGS),
-    "corrected": (("failed", "corrected"), _SETTINGS),
-    "failed-own": (("failed", "own"), _ANCHORED),
-    "corrected-own": (("failed", "own", "corrected"), _ANCHORED),
+_IMITATED = ("rejection.lr=5e-4", "oreo.lr=1e-4", "oreo.start=rejection")
+LESSONS: Mapping[str, Lesson] = {
+    "same": Lesson(
+        table="corrections",
+        about="""## Learning from corrections at the screen: more of the same
+
+`python -m benchmarks.experiments.corrections same --base RUN --out runs/loop --seed S`: the
+OREO checkpoint of the default run plays training games that were not demonstrated to it, greedily;
+the first hundred that it loses are corrected by the expert's knowledge, at the keys of the screen.
+From that checkpoint OREO then makes as many updates on the lost episodes alone, and on the lost and
+the corrected ones; held-out games are played before and after. The last two rows are 300 updates
+with a thousand rollouts of the default run beside (`--arms failed-own corrected-own`).
+""",
+        games=(),
+        attempts=1300,
+        arms={
+            "failed": Arm(stores=("failed",), settings=_SETTINGS),
+            "corrected": Arm(stores=("failed", "corrected"), settings=_SETTINGS),
+            "failed-own": Arm(stores=("failed", "own"), settings=_ANCHORED),
+            "corrected-own": Arm(stores=("failed", "own", "corrected"), settings=_ANCHORED),
+        },
+        rows=(
+            ("failed", "corrected", "100 lost"),
+            ("failed-own", "corrected-own", "100 lost, 1,000 own rollouts"),
+        ),
+    ),
+    "wording": Lesson(
+        table="corrections-wording",
+        about="""## Learning from corrections at the screen: goals in people's words
+
+`python -m benchmarks.experiments.corrections wording --base RUN --out runs/loop-words --seed S`:
+the same checkpoint, which knows goals in ALFWorld's words alone, is given them in people's
+(`games.goals=varied`) and loses nearly always. The first hundred lost games are corrected at the
+keys of the screen. Rejection sampling imitates the person's turns, and OREO goes on from there with
+the lost and the corrected episodes, 100 updates each; the row without corrections is 200 updates of
+OREO. Held-out games have goals in people's words.
+""",
+        games=("games.goals=varied",),
+        attempts=1200,
+        arms={
+            "failed": Arm(
+                stores=("failed",),
+                settings=("oreo.steps=200", "oreo.value_warmup=60", *_IMITATED),
+                methods=("rejection", "oreo"),
+            ),
+            "corrected": Arm(
+                stores=("failed", "corrected"),
+                settings=("oreo.steps=100", "oreo.value_warmup=30", *_IMITATED),
+                methods=("rejection", "oreo"),
+            ),
+        },
+        rows=(("failed", "corrected", "100 lost"),),
+    ),
 }
-"""What is learnt from, and how."""
-_ATTEMPTS = 1300
+_COLUMNS = ("trained on", "success", "each seed", "minus before", "minus uncorrected")
 _FEW = ("-s", "games.train=1", "-s", "games.validation=0", "-s", "workers=1")
 """Nothing is played on training games: there is no need to build 3,000."""
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
+    parser.add_argument("lesson", choices=LESSONS)
     parser.add_argument("--base", type=Path, required=True, help="a finished run of train alfworld")
     parser.add_argument("--out", type=Path, required=True, help="where everything goes")
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--failures", type=int, default=FAILURES)
     parser.add_argument("--tune", action="store_true", help="on other houses")
     parser.add_argument("-s", action="append", default=[], dest="sets", help="setting of the arms")
-    parser.add_argument("--arms", nargs="*", choices=_ARMS, default=["failed", "corrected"])
+    parser.add_argument("--arms", nargs="*", default=["failed", "corrected"])
     _go_round(parser.parse_args())
     return 0
 
 
 def _go_round(options: argparse.Namespace) -> None:
+    lesson = LESSONS[options.lesson]
     base: Path = options.base
     place: Path = options.out / str(options.seed)
     checkpoint = base / "checkpoints" / "oreo"
-    collected = _collect(checkpoint, place / "collected", options.seed)
+    collected = _collect(lesson, checkpoint, place / "collected", options.seed)
     failed, corrected = place / "failed", place / "corrected"
     _choose(base, collected, failed, options.failures)
     _correct(checkpoint, failed, corrected, place)
     _anchor(base, place / "own")
     facts = _facts(failed, corrected, place)
-    runs = _runs(checkpoint, place, options, facts)
-    execute(f"{TABLE}-tune" if options.tune else TABLE, runs, options.out / "trained")
+    runs = _runs(lesson, checkpoint, place, options, facts)
+    table = f"{lesson.table}-tune" if options.tune else lesson.table
+    execute(table, runs, options.out / "trained")
 
 
-def _collect(checkpoint: Path, out: Path, seed: int) -> Path:
+def _collect(lesson: Lesson, checkpoint: Path, out: Path, seed: int) -> Path:
     """Let the checkpoint play training games greedily, as it is measured."""
     if not (out / "finished").exists():
         command = [sys.executable, "-m", "oreo_agent", "collect", "alfworld", "--temperature", "0"]
-        command += ["--checkpoint", str(checkpoint), "--count", str(_ATTEMPTS)]
+        command += ["--checkpoint", str(checkpoint), "--count", str(lesson.attempts)]
         command += ["--seed", str(seed), "-s", f"games.horizon={HORIZON}"]
-        command += ["--threads", "1", "-s", "workers=1"]
+        command += ["--threads", "1", "-s", "workers=1", *_each("-s", lesson.games)]
         subprocess.run([*command, "--out", str(out), "--quiet"], check=True)
         (out / "finished").touch()
     return out / "episodes"
@@ -110,7 +191,7 @@ def _choose(base: Path, collected: Path, failed: Path, count: int) -> None:
     lost = (e for e in read_episodes([collected]) if e.outcome in _LOST and e.task not in shown)
     kept = list(itertools.islice(lost, count))
     if len(kept) < count:
-        raise RunFailedError(f"{len(kept)} failures, {count} are wanted.", "Raise _ATTEMPTS.")
+        raise RunFailedError(f"{len(kept)} failures, {count} are wanted.", "Raise its attempts.")
     with EpisodeStore(failed).writer("failed") as writer:
         for episode in kept:
             writer.append(episode)
@@ -166,9 +247,13 @@ def _facts(failed: Path, corrected: Path, place: Path) -> dict[str, int]:
 
 
 def _runs(
-    checkpoint: Path, place: Path, options: argparse.Namespace, facts: dict[str, int]
+    lesson: Lesson,
+    checkpoint: Path,
+    place: Path,
+    options: argparse.Namespace,
+    facts: dict[str, int],
 ) -> list[Run]:
-    more = (*options.sets, *(["games.seed=1"] if options.tune else []))
+    more = (*lesson.games, *options.sets, *(["games.seed=1"] if options.tune else []))
     label = "_".join(("", *options.sets))
     return [
         Run(
@@ -176,9 +261,9 @@ def _runs(
             arguments=(
                 *("train", "alfworld", "--seed", str(options.seed)),
                 *("--checkpoint", str(checkpoint)),
-                *_each("--episodes", (str(place / name) for name in _ARMS[arm][0])),
-                *("--method", "oreo", *_FEW),
-                *_each("-s", (*_ARMS[arm][1], *more)),
+                *_each("--episodes", (str(place / name) for name in lesson.arms[arm].stores)),
+                *_each("--method", lesson.arms[arm].methods),
+                *(*_FEW, *_each("-s", (*lesson.arms[arm].settings, *more))),
             ),
             facts={"arm": arm, "seed": options.seed, **facts},
         )
@@ -190,26 +275,35 @@ def _each(option: str, values: Iterable[str]) -> Iterator[str]:
     return itertools.chain.from_iterable((option, value) for value in values)
 
 
-_ROWS = (("", "100 lost"), ("-own", "100 lost, 1,000 own rollouts"))
-"""The arms' ending, and what both arms learn from."""
+def draw() -> Iterator[str]:
+    """Yield the lines of its sections of docs/results.md."""
+    for lesson in LESSONS.values():
+        if rows := list(_rows(lesson)):
+            yield lesson.about
+            yield markdown(_COLUMNS, rows)
 
 
-def rows() -> Iterator[tuple[str, ...]]:
-    """Yield the table's rows, in the order of `COLUMNS`; those that no seed has are left out."""
+def _rows(lesson: Lesson) -> Iterator[tuple[str, ...]]:
+    """Yield a table's rows; those that no seed has are left out."""
     started = False
-    for ending, both in _ROWS:
+    for without_arm, with_arm, both in lesson.rows:
         lost, mended = (
-            [run for seed in SEEDS if (run := found(TABLE, f"{arm}{ending}-{seed}"))]
-            for arm in ("failed", "corrected")
+            [run for seed in SEEDS if (run := found(lesson.table, f"{arm}-{seed}"))]
+            for arm in (without_arm, with_arm)
         )
         if not lost or len(lost) != len(mended):
             continue
-        before = [won(TABLE, run, "sft") for run in lost]
-        without, with_ = ([won(TABLE, run, "oreo") for run in arm] for arm in (lost, mended))
+        before = [won(lesson.table, run, "sft") for run in lost]
+        without, with_ = ([won(lesson.table, run, "oreo") for run in arm] for arm in (lost, mended))
         if not started:
             started = True
             yield "nothing (before)", rate(before), each_seed(before), "", ""
-        for name, ours in ((both, without), (f"{both}, 100 corrected", with_)):
+        named = {both: without}
+        if all("rejection" in run.won for run in mended):
+            imitated = [won(lesson.table, run, "rejection") for run in mended]
+            named["100 corrected, imitated alone"] = imitated
+        named[f"{both}, 100 corrected"] = with_
+        for name, ours in named.items():
             gained = "" if ours is without else difference(ours, without)
             yield name, rate(ours), each_seed(ours), difference(ours, before), gained
 

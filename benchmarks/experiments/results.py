@@ -42,7 +42,7 @@ def draw() -> str:
     """Return the whole page."""
     sections = (
         *(_default_runs(), _sweep(), _regimes(), _guided()),
-        *(logs.draw(), mathematics.draw(), _corrections()),
+        *(logs.draw(), mathematics.draw(), corrections.draw()),
     )
     return "\n".join([_HEAD, *itertools.chain.from_iterable(sections)])
 
@@ -178,14 +178,6 @@ def _common(ours: dict[int, Games], theirs: dict[int, Games]) -> str:
 def _title(method: str) -> str:
     after = " after rejection sampling" if method in houses.AFTER else ""
     return method_name(houses.AFTER.get(method, method)) + after
-
-
-def _corrections() -> Iterator[str]:
-    rows = list(corrections.rows())
-    if rows:
-        yield "## Learning from corrections at the screen\n"
-        yield corrections.ABOUT
-        yield markdown(corrections.COLUMNS, rows)
 
 
 if __name__ == "__main__":

@@ -201,6 +201,9 @@ class OREOSection:
     """The same of ``oreo-step``: the larger its decisions, the weaker one alpha holds."""
     response_alpha: float = setting(0.3, ge=0)
     """The same of ``oreo-response`` and ``oreo-astar``."""
+    start: Literal["sft", "rejection"] = "sft"
+    """The policy that OREO goes on from in the first round, and is held to: SFT's, or that of
+    rejection sampling, a method of the same run."""
     value_warmup: int = setting(150, ge=0)
     """Updates that train the value model alone, before the policy begins."""
     after_state_weight: float = setting(0.5, ge=0)
@@ -240,8 +243,9 @@ class RoundsConfig:
     count: int = setting(1, ge=1)
     """Rounds. From the second on the policy that OREO has reached plays the rollouts."""
     reference: Literal["sft", "start"] = "sft"
-    """What the KL and the log-ratios are taken against after the first round: the ``sft`` policy,
-    kept, or each method's policy at the ``start`` of the round, which moves."""
+    """What the KL and the log-ratios are taken against after the first round: the ``sft`` policy
+    (of OREO: ``oreo.start``), kept, or each method's policy at the ``start`` of the round, which
+    moves."""
     data: Literal["all", "last"] = "all"
     """Learn from the rollouts of ``all`` rounds so far, or of the ``last`` alone."""
 

@@ -64,8 +64,9 @@ def learn_method(work: Workspace, method: Method, round_: int, rollouts: Sequenc
     config = work.config
     counts = {"episodes": len(rollouts), "successful": len(successes(rollouts))}
     with work.folder.timed(name, counts=counts):
-        start = load_checkpoint(work.checkpoint(_before(method, round_)))
-        reference = _kept_reference(work, round_)
+        before = _before(work, method, round_)
+        start = load_checkpoint(work.checkpoint(before))
+        reference = _kept_reference(work, method, round_)
         renderer = start.renderer
         fit = work.fit(name, steps=config.oreo.steps, batch=config.oreo.batch)
         policy, value = start.policy, None
@@ -76,8 +77,11 @@ def learn_method(work: Workspace, method: Method, round_: int, rollouts: Sequenc
         else:
             rendered = work.render(renderer, rollouts)
             if method.is_oreo:
+                value = start.value
+                if before == Method.REJECTION:  # which has none, but the checkpoint given may
+                    value = load_checkpoint(work.checkpoint("sft")).value
                 policy, value = fit_oreo(
-                    policy, start.value, rendered, fit, config.oreo, method, reference=reference
+                    policy, value, rendered, fit, config.oreo, method, reference=reference
                 )
             elif method is Method.KTO:
                 policy = fit_kto(policy, rendered, fit, config.kto, reference=reference)
@@ -150,15 +154,18 @@ def _idle(method: Method, round_: int, counts: dict[str, int]) -> str | None:
     return None
 
 
-def _before(method: Method, round_: int) -> str:
-    return "sft" if round_ == 1 else round_name(method, round_ - 1)
+def _before(work: Workspace, method: Method, round_: int) -> str:
+    """Return whose policy a method goes on from."""
+    if round_ > 1:
+        return round_name(method, round_ - 1)
+    return work.config.oreo.start if method.is_oreo else "sft"
 
 
-def _kept_reference(work: Workspace, round_: int) -> PreTrainedModel | None:
-    """Return the SFT policy where it stays the reference, None where a round's start is it."""
+def _kept_reference(work: Workspace, method: Method, round_: int) -> PreTrainedModel | None:
+    """Return the first start where it stays the reference, None where that of a round is it."""
     if round_ == 1 or work.config.rounds.reference == "start":
         return None
-    return load_checkpoint(work.checkpoint("sft")).policy
+    return load_checkpoint(work.checkpoint(_before(work, method, 1))).policy
 
 
 def _dpo_section(work: Workspace, method: Method) -> DPOSection:

@@ -214,6 +214,11 @@ def _check(config: RunConfig) -> None:
             " the policy would never move.",
             "Lower oreo.value_warmup or raise oreo.steps.",
         )
+    if learns and config.oreo.start == "rejection" and Method.REJECTION not in config.methods:
+        raise ConfigError(
+            "oreo.start is rejection, and rejection is not among the methods.",
+            "Add --method rejection.",
+        )
     if config.rounds.count > 1 and Method.OREO not in config.methods:
         raise ConfigError(
             f"rounds.count is {config.rounds.count}, and oreo is not among the methods: its policy"

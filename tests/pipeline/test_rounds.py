@@ -126,6 +126,43 @@ def test_the_value_model_is_carried_over(two_rounds: Path) -> None:
     assert _first_line(two_rounds, "oreo-round2")["value_lost"] != 0
 
 
+def test_oreo_goes_on_from_rejection_sampling_with_the_value_model_that_was_given(
+    tiny_settings: tuple[str, ...],
+    logged_episodes: tuple[Path, Path],
+    two_rounds: Path,
+    tmp_path: Path,
+) -> None:
+    more = ("methods=rejection,oreo", "oreo.start=rejection", "oreo.lr=1e-12")
+    start = two_rounds / "checkpoints" / "oreo"
+    train(
+        _config(tiny_settings, *more), tmp_path / "run", episodes=logged_episodes, checkpoint=start
+    )
+    names = ("sft", "rejection", "oreo")
+    sft, rejection, oreo = (_weights(tmp_path / "run", name) for name in names)
+    assert (oreo - rejection).abs().max() < 1e-6 < (rejection - sft).abs().max()
+    first = _first_line(tmp_path / "run", "oreo")
+    assert first["kl"] == pytest.approx(0, abs=1e-6)
+    assert first["value_lost"] != 0
+
+
+def test_rejection_sampling_stays_the_reference_of_later_rounds(
+    tiny_settings: tuple[str, ...], logged_episodes: tuple[Path, Path], tmp_path: Path
+) -> None:
+    # Towards SFT, whose policy rejection sampling has left, there would be a divergence at once.
+    more = ("methods=rejection,oreo", "oreo.start=rejection", "oreo.lr=1e-12", "rounds.count=2")
+    train(_config(tiny_settings, *more), tmp_path / "run", episodes=logged_episodes)
+    assert _first_line(tmp_path / "run", "oreo-round2")["kl"] == pytest.approx(0, abs=1e-6)
+
+
+def test_going_on_from_rejection_sampling_needs_it(
+    tiny_settings: tuple[str, ...], tmp_path: Path
+) -> None:
+    config = _config(tiny_settings, "methods=oreo", "oreo.start=rejection")
+    with pytest.raises(ConfigError, match="rejection is not among the methods"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_report_has_a_row_a_method_and_round(two_rounds: Path, results: RunResults) -> None:
     report = (two_rounds / "report.md").read_text()
     assert "| SFT | - |" in report
