@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+import dataclasses
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes import EpisodeStore, PendingJournal
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
@@ -16,6 +19,7 @@ from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
+from oreo_agent.tui.workbench import AgentWish
 from tests.tui.driven import Driven
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, workbench
 
@@ -82,9 +86,20 @@ async def replay(
     size: tuple[int, int] = (80, 24),
     env: ScriptedEnv | None = None,
     pending: Sequence[PendingJournal] = (),
+    gate: threading.Event | None = None,
 ) -> AsyncIterator[Replay]:
+    """Open the list of a store; a model loads once the gate is open."""
+    bench = workbench(store.parent, env=env)
+    load = bench.load_agent
+    if gate is not None and load is not None:
+
+        def load_late(wish: AgentWish, say: Callable[[str], None]) -> Agent:
+            assert gate.wait(10)
+            return load(wish, say)
+
+        bench = dataclasses.replace(bench, load_agent=load_late)
     app = OreoApp(
-        workbench(store.parent, env=env),
+        bench,
         read_entries=lambda: read_library([store]),
         where="episodes",
         pending=pending,

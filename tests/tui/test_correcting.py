@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import threading
 from pathlib import Path
 
+import msgspec
 from textual.widgets import Input
 
 from oreo_agent.episodes import Actor, EpisodeStore, Outcome, PendingJournal, pending_journals
@@ -121,6 +123,26 @@ async def test_a_model_that_cannot_be_loaded_is_said_and_the_episode_stays(tmp_p
         await shown.wait(lambda: "not scored: empty: no model in it" in shown.status)
         await shown.press("l")
         await shown.wait(lambda: "V 0.30" in shown.status)
+
+
+async def test_a_jump_to_a_drop_says_whether_values_are_missing_or_under_way(
+    tmp_path: Path,
+) -> None:
+    (recorded, *_) = EpisodeStore(record(tmp_path / "seen"))
+    turns = [msgspec.structs.replace(t, value=None, candidates=()) for t in recorded.turns]
+    with EpisodeStore(tmp_path / "episodes").writer("bare") as writer:
+        writer.append(msgspec.structs.replace(recorded, turns=tuple(turns)))
+    gate = threading.Event()
+    async with replay(tmp_path / "episodes", gate=gate) as shown:
+        await shown.opened()
+        await shown.press("d")
+        await shown.wait(lambda: "m scores the episode with one" in shown.status)
+        await shown.press("m", "1", "d")
+        await shown.wait(lambda: "still at work" in shown.status)
+        gate.set()
+        await shown.wait(lambda: "values of" in shown.status)
+        await shown.press("d")
+        await shown.wait(lambda: "still" not in shown.status and "values" not in shown.status)
 
 
 async def test_the_review_says_where_it_branched_who_acted_and_what_it_was_worth(

@@ -65,8 +65,6 @@ class EpisodeScreen(SteppingScreen):
         Binding("escape", "back", "List", id="episode.back"),
     ]
 
-    NO_VALUES = "no model gave values here: m scores the episode with one"
-
     class Scored(Message):
         """A model has looked at the episode, or so much of it, or could not."""
 
@@ -213,11 +211,18 @@ class EpisodeScreen(SteppingScreen):
     @property
     def is_settled(self) -> bool:
         """Whether the record is shown, and nothing moves on its own."""
-        return (
-            self._episode is not None
-            and self._timer is None
-            and not (self._job is not None and self._job.is_running)
-        )
+        return self._episode is not None and self._timer is None and not self._is_scoring
+
+    @property
+    def without_values(self) -> str:
+        """What to say where no model has valued a state, or not yet."""
+        if self._is_scoring:
+            return "the model is still at work: values come soon"
+        return f"{super().without_values}: m scores the episode with one"
+
+    @property
+    def _is_scoring(self) -> bool:
+        return self._job is not None and self._job.is_running
 
     @property
     def turns(self) -> int:

@@ -41,8 +41,6 @@ class SteppingScreen(Screen[None]):
         Binding("z", "zoom", "Enlarge the pane, and back", show=False, id="step.zoom"),
     ]
 
-    NO_VALUES = "no model gave values here"
-
     def __init__(self) -> None:
         super().__init__()
         self.note = ""
@@ -75,12 +73,17 @@ class SteppingScreen(Screen[None]):
         found = [view.index for view in self._views if view.actor == "human"]
         self._next_of(found, by, "No other turn was done by a person.")
 
+    @property
+    def without_values(self) -> str:
+        """What to say where no model has valued a state."""
+        return "no model gave values here"
+
     def action_drop(self, by: int) -> None:
         """Go to the state before the action that lost most value, then to the next such."""
         ranked = drops(self._views)
         if not ranked:
             is_valued = any(view.value is not None for view in self._views)
-            self.say("no action lost value" if is_valued else self.NO_VALUES)
+            self.say("no action lost value" if is_valued else self.without_values)
             return
         place = 0 if self._drop is None else (self._drop + by) % len(ranked)
         view = self._views[ranked[place] + 1]
