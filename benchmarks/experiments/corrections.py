@@ -149,7 +149,11 @@ def main() -> int:
     parser.add_argument("--tune", action="store_true", help="on other houses")
     parser.add_argument("-s", action="append", default=[], dest="sets", help="setting of the arms")
     parser.add_argument("--arms", nargs="*", default=["failed", "corrected"])
-    _go_round(parser.parse_args())
+    options = parser.parse_args()
+    known = LESSONS[options.lesson].arms
+    if unknown := set(options.arms).difference(known):
+        parser.error(f"{options.lesson} has no arm {', '.join(unknown)}. Known: {', '.join(known)}.")
+    _go_round(options)
     return 0
 
 
