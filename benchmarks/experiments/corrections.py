@@ -152,7 +152,8 @@ def main() -> int:
     options = parser.parse_args()
     known = LESSONS[options.lesson].arms
     if unknown := set(options.arms).difference(known):
-        parser.error(f"{options.lesson} has no arm {', '.join(unknown)}. Known: {', '.join(known)}.")
+        named = ", ".join(sorted(unknown))
+        parser.error(f"{options.lesson} has no arm {named}. Known: {', '.join(known)}.")
     _go_round(options)
     return 0
 
