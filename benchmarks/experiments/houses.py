@@ -27,17 +27,22 @@ from oreo_agent.errors import MissingError
 
 __all__ = [
     "AFTER",
+    "LITTLE",
     "REGIMES",
     "SEEDS",
     "SPLITS",
     "TABLE",
     "TRIED",
     "WIDE",
+    "base",
     "chosen",
+    "episodes_of",
     "guided_agents",
     "guided_name",
+    "learning",
     "name_of",
     "played",
+    "take_few",
 ]
 
 TABLE = "houses"
@@ -69,7 +74,7 @@ AFTER = {"rejection-after": "rejection", "oreo-after": "oreo"}
 
 _PLENTY = ("-s", "oreo.steps=600", "-s", "oreo.value_warmup=75")
 """Updates of every method: those of OREO go through the 10,000 rollouts once."""
-_SCARCE = ("-s", "oreo.steps=150", "-s", "oreo.value_warmup=40")
+LITTLE = ("-s", "oreo.steps=150", "-s", "oreo.value_warmup=40")
 """The same with 300 rollouts, eight times through them."""
 _RANKINGS = ("by=value", "by=logprob", "prior=0.05")
 _COUNTS = (5, 2, 8, 3)
@@ -86,16 +91,70 @@ def main() -> int:
     options = parser.parse_args()
     root: Path = options.root
     only = tuple(options.only) or ("sft", *TRIED)
-    execute(TABLE, [_base(seed) for seed in SEEDS], root)
+    execute(TABLE, [base(seed) for seed in SEEDS], root)
     if options.part == "tune":
         execute(TABLE, list(_tuning(root, only)), root)
     elif options.part == "methods":
         for seed in SEEDS:
-            _few(root, seed)
+            take_few(root, seed)
         execute(TABLE, list(_methods(root, only)), root)
     elif options.part == "guided":
         execute(TABLE, list(_guided(root)), root)
     return 0
+
+
+def base(seed: int) -> Run:
+    """The default run: the SFT policy, its rollouts, rejection sampling and OREO."""
+    return Run(
+        name=f"base/{seed}",
+        arguments=("train", "alfworld", "--seed", str(seed)),
+        facts={"seed": seed},
+    )
+
+
+def episodes_of(root: Path, seed: int) -> Path:
+    """Return the folder of the default run's episodes."""
+    return root / TABLE / "base" / str(seed) / "episodes"
+
+
+def learning(
+    root: Path,
+    method: str,
+    *,
+    seed: int,
+    name: str,
+    logged: str,
+    extra: Sequence[str],
+    facts: dict[str, str],
+) -> Run:
+    """One method from the SFT policy, or one of `AFTER`, and logged rollouts of its seed."""
+    start = "rejection" if method in AFTER else "sft"
+    settings = [word for part in facts["setting"].split() for word in ("-s", part)]
+    return Run(
+        name=name,
+        arguments=(
+            *("train", "alfworld", "--seed", str(seed), "--method", AFTER.get(method, method)),
+            *("--episodes", str(episodes_of(root, seed) / logged)),
+            *("--checkpoint", str(root / TABLE / "base" / str(seed) / "checkpoints" / start)),
+            *(*_FEW_TRAINING, *_PLENTY, *extra, *settings),
+        ),
+        facts={"seed": seed, "method": method, **facts},
+    )
+
+
+def take_few(root: Path, seed: int) -> None:
+    """Copy the rollouts of the first few houses, the scarce regime's data."""
+    folder = episodes_of(root, seed)
+    few = folder / "scarce"
+    if few.exists():
+        return
+    rollouts = list(read_episodes([folder / "rollouts"]))
+    tasks = list(dict.fromkeys(episode.task for episode in rollouts))[:SCARCE_GAMES]
+    with EpisodeStore(folder / "scarce.part").writer("episodes") as writer:
+        for episode in rollouts:
+            if episode.task in tasks:
+                writer.append(episode)
+    (folder / "scarce.part").rename(few)
 
 
 def chosen(method: str) -> str:
@@ -134,41 +193,6 @@ def guided_name(agent: str, split: str, seed: int) -> str:
     return f"guided/{agent.replace(':', '-')}-{split}-{seed}"
 
 
-def _base(seed: int) -> Run:
-    """The default run: the SFT policy, its rollouts, rejection sampling and OREO."""
-    return Run(
-        name=f"base/{seed}",
-        arguments=("train", "alfworld", "--seed", str(seed)),
-        facts={"seed": seed},
-    )
-
-
-def _learning(
-    root: Path,
-    method: str,
-    *,
-    seed: int,
-    name: str,
-    logged: str,
-    extra: Sequence[str],
-    facts: dict[str, str],
-) -> Run:
-    """One method from the SFT policy, or one of `AFTER`, and logged rollouts of its seed."""
-    base = root / TABLE / "base" / str(seed)
-    start = "rejection" if method in AFTER else "sft"
-    settings = [word for part in facts["setting"].split() for word in ("-s", part)]
-    return Run(
-        name=name,
-        arguments=(
-            *("train", "alfworld", "--seed", str(seed), "--method", AFTER.get(method, method)),
-            *("--episodes", str(base / "episodes" / logged)),
-            *("--checkpoint", str(base / "checkpoints" / start)),
-            *(*_FEW_TRAINING, *_PLENTY, *settings, *extra),
-        ),
-        facts={"seed": seed, "method": method, **facts},
-    )
-
-
 def _playing(root: Path, method: str, *, name: str, seed: int) -> Iterator[Run]:
     """The policy that a run has trained, on many houses of each split."""
     learnt = AFTER.get(method, method)
@@ -187,7 +211,7 @@ def _playing(root: Path, method: str, *, name: str, seed: int) -> Iterator[Run]:
 def _tuning(root: Path, only: Iterable[str]) -> Iterator[Run]:
     for method in only:
         for number, setting in enumerate(TRIED.get(method, ())):
-            yield _learning(
+            yield learning(
                 root,
                 method,
                 seed=0,
@@ -207,13 +231,13 @@ def _methods(root: Path, only: Iterable[str]) -> Iterator[Run]:
             continue
         if regime == "scarce" and method in AFTER:
             continue  # that policy has learnt from plenty
-        yield _learning(
+        yield learning(
             root,
             method,
             seed=seed,
             name=name,
             logged="rollouts" if regime == "plenty" else "scarce",
-            extra=() if regime == "plenty" else _SCARCE,
+            extra=() if regime == "plenty" else LITTLE,
             facts={"setting": chosen(method), "regime": regime},
         )
         yield from _playing(root, method, name=name, seed=seed)
@@ -232,21 +256,6 @@ def _guided(root: Path) -> Iterator[Run]:
             ),
             facts={"seed": seed, "agent": agent, "split": split, "games": split},
         )
-
-
-def _few(root: Path, seed: int) -> None:
-    """Copy the rollouts of the first few houses, the scarce regime's data."""
-    folder = root / TABLE / "base" / str(seed) / "episodes"
-    few = folder / "scarce"
-    if few.exists():
-        return
-    rollouts = list(read_episodes([folder / "rollouts"]))
-    tasks = list(dict.fromkeys(episode.task for episode in rollouts))[:SCARCE_GAMES]
-    with EpisodeStore(folder / "scarce.part").writer("episodes") as writer:
-        for episode in rollouts:
-            if episode.task in tasks:
-                writer.append(episode)
-    (folder / "scarce.part").rename(few)
 
 
 if __name__ == "__main__":

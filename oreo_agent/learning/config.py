@@ -124,6 +124,9 @@ class OREOConfig(EpisodeTrainingArguments):
     value_warmup_steps: int = 0
     """Updates that train the value model alone. V starts at 0, so without them the policy's first
     updates follow a V that is still on its way, and overshoots."""
+    stop_gradient: bool = True
+    """Whether the policy's residual holds the log-ratios of later decisions without gradient, as in
+    the paper; False is its ablation, and wrong where observations are random."""
     after_state_weight: float = 1.0
     """Weight of the value loss behind each turn's last token; 0 leaves those values untrained."""
     reward_scale: float = 1.0

@@ -97,6 +97,7 @@ def policy_loss(
     state_mask: Tensor,
     *,
     beta: float,
+    stop_gradient: bool = True,
 ) -> Tensor:
     """L_pi = (1/T) sum_t [stopgrad(V(s_t)) - R + beta * (l_t + stopgrad(C_{t+1}))]^2 (paper Eq. 9).
 
@@ -110,12 +111,15 @@ def policy_loss(
         returns: R, ``(batch,)``.
         state_mask: ``(batch, states)``.
         beta: KL temperature.
+        stop_gradient: Whether the later terms are held; False is the paper's ablation, in which the
+            gradient of a token is the sum of all residuals up to its own.
 
     Returns:
         One loss a trajectory, ``(batch,)``. No gradient reaches the value model.
     """
     require_full_precision(values, log_ratios, to_go)
-    later = pad(to_go[:, 1:], (0, 1)).detach()  # C_{t+1}
+    later = pad(to_go[:, 1:], (0, 1))  # C_{t+1}
+    later = later.detach() if stop_gradient else later
     residual = values.detach() - returns[:, None] + beta * (log_ratios + later)
     return trajectory_mean(residual.square(), state_mask)
 
@@ -145,6 +149,7 @@ def decision_policy_loss(
     starts: Tensor,
     *,
     beta: float,
+    stop_gradient: bool = True,
 ) -> Tensor:
     """The policy loss with decisions of several tokens (paper, section 3.3: step, response).
 
@@ -158,6 +163,7 @@ def decision_policy_loss(
         state_mask: ``(batch, states)``, true where the agent acts.
         starts: ``(batch, states)``, true in the first state of each decision.
         beta: KL temperature.
+        stop_gradient: As for ``policy_loss``.
 
     Returns:
         One loss a trajectory, ``(batch,)``. No gradient reaches the value model.
@@ -166,7 +172,8 @@ def decision_policy_loss(
     decision = (starts.cumsum(-1) - 1).clamp(min=0)  # (batch, states): the decision of each token
     own = torch.where(state_mask, log_ratios, torch.zeros_like(log_ratios))
     sums = torch.zeros_like(own).scatter_add(1, decision, own)  # column k: decision k
-    later = pad(sums.flip(-1).cumsum(-1).flip(-1)[:, 1:], (0, 1)).detach()
+    later = pad(sums.flip(-1).cumsum(-1).flip(-1)[:, 1:], (0, 1))
+    later = later.detach() if stop_gradient else later
     at_start = torch.where(starts, values.detach(), torch.zeros_like(values))
     at_start = torch.zeros_like(values).scatter_add(1, decision, at_start)
     residual = at_start - returns[:, None] + beta * (sums + later)
@@ -252,6 +259,7 @@ def oreo_losses(
     beta: float,
     level: Level = "token",
     start_values: Tensor | None = None,
+    stop_gradient: bool = True,
 ) -> OREOLosses:
     """Return the terms of OREO (paper Eq. 8 and 9, and their step and response variants).
 
@@ -269,16 +277,27 @@ def oreo_losses(
         level: What one decision is.
         start_values: An estimate of V(s_0) for the policy's residual at response level,
             ``(batch,)``; None takes the value model's.
+        stop_gradient: Whether the policy's later terms are held, as in the paper.
     """
     log_ratios = logprobs - reference_logprobs.detach()
     to_go = log_ratio_to_go(log_ratios, state_mask)
     states = values[:, :-1]
     starts = decision_starts(level, state_mask, turn_end_mask)
     if level == "token":
-        policy = policy_loss(states, log_ratios, to_go, returns, state_mask, beta=beta)
+        policy = policy_loss(
+            states, log_ratios, to_go, returns, state_mask, beta=beta, stop_gradient=stop_gradient
+        )
     else:
         baseline = states if start_values is None else start_values[:, None].expand_as(states)
-        policy = decision_policy_loss(baseline, log_ratios, returns, state_mask, starts, beta=beta)
+        policy = decision_policy_loss(
+            baseline,
+            log_ratios,
+            returns,
+            state_mask,
+            starts,
+            beta=beta,
+            stop_gradient=stop_gradient,
+        )
     valued = starts if level == "step" else state_mask
     return OREOLosses(
         policy=policy,

@@ -134,6 +134,7 @@ class OREOTrainer(EpisodeTrainer):
             beta=self.oreo.beta,
             level=self.oreo.level,
             start_values=batch["start_values"] if self.oreo.start_value == "rollouts" else None,
+            stop_gradient=self.oreo.stop_gradient,
         )
         if self._calibration is not None:
             ratios = output.logprobs - output.reference_logprobs

@@ -8,6 +8,7 @@ Logits exist only where the agent acts: hidden states are gathered before the ou
 from __future__ import annotations
 
 import copy
+import math
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -107,6 +108,13 @@ class ValueHead(nn.Linear):
     def __init__(self, hidden_size: int) -> None:
         super().__init__(hidden_size, 1, bias=False)
         nn.init.zeros_(self.weight)
+
+    def randomise(self, seed: int) -> None:
+        """Draw the weights anew, so small that V is of unit variance on normalised states."""
+        random = torch.Generator().manual_seed(seed)
+        drawn = torch.randn(self.weight.shape, generator=random) / math.sqrt(self.in_features)
+        with torch.no_grad():
+            self.weight.copy_(drawn)
 
     def forward(self, hidden: Tensor) -> Tensor:
         """Return ``(…, 1)`` in fp32.

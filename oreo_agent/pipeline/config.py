@@ -206,8 +206,13 @@ class OREOSection:
     rejection sampling, a method of the same run."""
     value_warmup: int = setting(150, ge=0)
     """Updates that train the value model alone, before the policy begins."""
+    value_init: Literal["zero", "normal"] = "zero"
+    """The head of a new value model: V = 0 everywhere, or small random weights."""
     after_state_weight: float = setting(0.5, ge=0)
     """Weight of the value loss behind each turn's last token."""
+    stop_gradient: bool = True
+    """Hold the log-ratios of later decisions in the policy's residual; ``false`` is the paper's
+    ablation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -126,6 +126,8 @@ def fit_oreo(
     """
     level, alpha = _level(method, section)
     model = actor_critic(policy, value, reference)
+    if value is None and section.value_init == "normal":
+        model.value.head.randomise(fit.seed)
     trainer = OREOTrainer(
         model,
         OREOConfig(
@@ -136,6 +138,7 @@ def fit_oreo(
             level=level,
             start_value="rollouts" if method is Method.OREO_ASTAR else "learned",
             after_state_weight=section.after_state_weight,
+            stop_gradient=section.stop_gradient,
             value_warmup_steps=section.value_warmup,
             **_options(fit, policy.device),
         ),

@@ -7,11 +7,23 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.experiments import houses, logs, mathematics, results, runs, tables
+from benchmarks.experiments import (
+    ablations,
+    houses,
+    logs,
+    mathematics,
+    results,
+    rounds,
+    runs,
+    tables,
+)
 from benchmarks.experiments.results import PAGE, draw
 from benchmarks.experiments.tables import difference, each_seed, rate
+from oreo_agent.episodes import EpisodeStore, read_episodes
+from oreo_agent.episodes.record import Outcome
 from oreo_agent.errors import MissingError
 from oreo_agent.evaluation import mcnemar_exact
+from tests.episodes.test_store import episode
 
 LOST = dict.fromkeys("abcdefgh", False)
 WON = dict.fromkeys("abcdefgh", True)
@@ -92,6 +104,43 @@ def test_logs_have_both_ways_of_decoding(measured: Path) -> None:
     row = next(line for line in logs.draw() if "SFT" in line and "OREO" in line)
     ours = next(line for line in row.splitlines() if line.startswith("| OREO"))
     assert ours.index("(2/4)") < ours.index("+25.0") < ours.index("(4/4)") < ours.index("+50.0")
+
+
+def test_an_ablation_is_compared_over_the_seeds_that_it_has(measured: Path) -> None:
+    keep_games(measured / "ablations", {"held-out": list("abcd")})
+    whole, other = list(ablations.CHANGES)[:2]
+    for seed in (0, 1):
+        name = ablations.name_of(whole, seed)
+        keep(measured / f"ablations/{name}.json", "0011", "held-out", method="oreo")
+    name = ablations.name_of(other, 1)
+    keep(measured / f"ablations/{name}.json", "0001", "held-out", method="oreo")
+    page = "\n".join(ablations.draw())
+    assert "| as it is | 50.0% [15.0%, 85.0%] (4/8)" in page
+    assert f"| {other} | 25.0%" in page
+    assert "(1/4) | 25.0% | -25.0" in page
+
+
+@pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.25, 2), (0.5, 4)])
+def test_failures_are_left_out_evenly(tmp_path: Path, share: float, expected: int) -> None:
+    folder = houses.episodes_of(tmp_path, 0)
+    with EpisodeStore(folder / "scarce").writer("episodes") as writer:
+        for number in range(12):
+            outcome = Outcome.SUCCESS if number % 3 == 0 else Outcome.HORIZON
+            writer.append(episode(f"e-{number}", outcome=outcome))
+    ablations.leave_out(tmp_path, 0, "part", share)
+    kept = list(read_episodes([folder / "part"]))
+    lost = [each for each in kept if each.outcome is not Outcome.SUCCESS]
+    assert (len(kept) - len(lost), len(lost)) == (4, expected)
+
+
+def test_rounds_are_compared_with_the_first(measured: Path) -> None:
+    keep_games(measured / "rounds", {"held-out": list("abcd")})
+    won = {"oreo": "0011", "rejection-round2": "0001", "oreo-round2": "0111"}
+    won |= {"rejection-round3": "0001", "oreo-round3": "1111"}
+    keep(measured / "rounds/0.json", "0001", "held-out", **won)
+    line = next(each for each in rounds.draw() if "|" in each).splitlines()[-1]
+    assert line.startswith("| OREO | 3 | 100.0%")
+    assert "| +50.0, p = 0.5 | +75.0, p = 0.25 |" in line
 
 
 def keep_games(folder: Path, groups: dict[str, list[str]]) -> None:

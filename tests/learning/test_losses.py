@@ -10,6 +10,7 @@ from torch import Tensor
 
 from oreo_agent.learning.baseline_losses import sft_loss
 from oreo_agent.learning.losses import (
+    Level,
     OREOLosses,
     after_state_loss,
     log_ratio_to_go,
@@ -184,3 +185,28 @@ def test_imitation_sums_only_the_agents_tokens() -> None:
     given = example()
     loss = sft_loss(given["logprobs"], given["state_mask"])
     assert loss.item() == pytest.approx(-given["logprobs"][0, STATES].sum().item())
+
+
+@pytest.mark.parametrize("level", ["token", "step"])
+def test_without_the_stop_gradient_a_token_has_the_residuals_of_all_before_it(level: Level) -> None:
+    given = example()
+    given["logprobs"].requires_grad_()
+
+    def gradient(*, stop_gradient: bool) -> list[float]:
+        losses = oreo_losses(**given, beta=BETA, level=level, stop_gradient=stop_gradient)
+        (found,) = torch.autograd.grad(losses.policy.sum(), given["logprobs"])
+        return [float(found[0, t]) for t in STATES]
+
+    held, free = gradient(stop_gradient=True), gradient(stop_gradient=False)
+    if level == "token":
+        sums = [sum(held[: t + 1]) for t in range(4)]
+    else:  # two turns of two tokens
+        sums = [*held[:2], held[0] + held[2], held[0] + held[3]]
+    assert free == pytest.approx(sums, rel=1e-12)
+    assert free[-1] != pytest.approx(held[-1])
+
+
+def test_the_stop_gradient_changes_no_loss() -> None:
+    held = terms(oreo_losses(**example(), beta=BETA))
+    free = terms(oreo_losses(**example(), beta=BETA, stop_gradient=False))
+    assert torch.equal(held, free)

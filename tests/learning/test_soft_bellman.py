@@ -116,11 +116,12 @@ def train_tree(
         if level != "token":
             starts = decision_starts(level, mask, torch.zeros(len(mask), WIDTH + 1).bool())
             policy = decision_policy_loss(v, log_ratios, tree.returns, mask, starts, beta=tree.beta)
-        elif stop_gradient:
-            policy = policy_loss(v, log_ratios, to_go, tree.returns, mask, beta=tree.beta)
         else:
-            residual = v.detach() - tree.returns[:, None] + tree.beta * to_go
-            policy = torch.where(mask, residual.square(), 0.0).sum(-1) / STEPS
+            policy = policy_loss(
+                *(v, log_ratios, to_go, tree.returns, mask),
+                beta=tree.beta,
+                stop_gradient=stop_gradient,
+            )
         value = value_loss(v, to_go, tree.returns, mask, beta=tree.beta)
         optimiser.zero_grad()
         torch.autograd.backward(((policy + value) * tree.weights).sum())
