@@ -7,7 +7,9 @@ each is done, and the same policy finishes the episode several times. A candidat
 share of these that were won. Reported over the pairs of candidates of one state: in how many the
 better one has the higher V behind it, and in how many the higher log-probability, a pair weighing
 as much as its candidates differ in worth; chance is one half. The p-value is a sign-flip test
-clustered by game. The last line is one JSON object.
+clustered by game. Beside them stands what a choice is worth: by chance, as the policy's samples
+fall; by V; by log-probability; and by what came of half of the episodes, judged by the other half,
+about the most that any critic could gain. The last line is one JSON object.
 """
 
 from __future__ import annotations
@@ -18,9 +20,10 @@ import json
 import math
 import random
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from statistics import mean
 
 from oreo_agent.agents.protocol import Agent, AgentDecision
 from oreo_agent.config import resolve
@@ -44,8 +47,15 @@ class Tried:
     action: str
     value: float
     logprob: float
-    won: int
-    """Of ``finishes`` episodes that went on from it."""
+    probability: float
+    """The policy's, of the whole message."""
+    ends: list[bool]
+    """Which of the episodes that went on from it were won."""
+
+    @property
+    def won(self) -> int:
+        """How many."""
+        return sum(self.ends)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +100,7 @@ def main() -> int:
         "finishes": options.finishes,
         "value": _agreement(forks, lambda tried: tried.value),
         "logprob": _agreement(forks, lambda tried: tried.logprob),
+        "worth": {name: mean(map(choice, forks)) for name, choice in _CHOICES.items()},
     }
     if options.out is not None:
         document = {**report, "forks": [asdict(fork) for fork in forks]}
@@ -155,7 +166,8 @@ def _fork(
                 action=candidate.action,
                 value=candidate.value,
                 logprob=math.log(max(candidate.probability or 0.0, 1e-30)),
-                won=ends.count(Outcome.SUCCESS),
+                probability=candidate.probability or 0.0,
+                ends=[end is Outcome.SUCCESS for end in ends],
             )
         )
     return Fork(task=job.task, turn=turn, tried=tried)
@@ -183,6 +195,36 @@ def _do(env: ForkableEnv, branch: Playing, agent: Agent, decision: AgentDecision
     action = decision.proposal.action
     advance(branch, decision, agent, env.step(action) if action else None, keep_admissible=False)
     return branch.outcome is None
+
+
+def _chance(fork: Fork) -> float:
+    weights = sum(tried.probability for tried in fork.tried)
+    return sum(tried.probability * _share(tried.ends) for tried in fork.tried) / weights
+
+
+def _best(fork: Fork, score: Callable[[Tried], float]) -> float:
+    return _share(max(fork.tried, key=score).ends)
+
+
+def _foreseen(fork: Fork) -> float:
+    """Choose by every other episode and judge by the rest, both ways: neither flatters itself."""
+    ways = ((slice(0, None, 2), slice(1, None, 2)), (slice(1, None, 2), slice(0, None, 2)))
+    return mean(
+        _share(max(fork.tried, key=lambda tried: sum(tried.ends[seen])).ends[judged])
+        for seen, judged in ways
+    )
+
+
+def _share(ends: Sequence[bool]) -> float:
+    return sum(ends) / len(ends)
+
+
+_CHOICES: Mapping[str, Callable[[Fork], float]] = {
+    "chance": _chance,
+    "value": lambda fork: _best(fork, lambda tried: tried.value),
+    "logprob": lambda fork: _best(fork, lambda tried: tried.logprob),
+    "foreseen": _foreseen,
+}
 
 
 def _agreement(forks: Sequence[Fork], score: Callable[[Tried], float]) -> dict[str, float]:
