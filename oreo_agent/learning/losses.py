@@ -118,10 +118,15 @@ def policy_loss(
         One loss a trajectory, ``(batch,)``. No gradient reaches the value model.
     """
     require_full_precision(values, log_ratios, to_go)
-    later = pad(to_go[:, 1:], (0, 1))  # C_{t+1}
-    later = later.detach() if stop_gradient else later
+    later = _later(to_go, stop_gradient=stop_gradient)
     residual = values.detach() - returns[:, None] + beta * (log_ratios + later)
     return trajectory_mean(residual.square(), state_mask)
+
+
+def _later(to_go: Tensor, *, stop_gradient: bool) -> Tensor:
+    """C_{t+1} in column t, 0 in the last."""
+    later = pad(to_go[:, 1:], (0, 1))
+    return later.detach() if stop_gradient else later
 
 
 def decision_starts(level: Level, state_mask: Tensor, turn_end_mask: Tensor) -> Tensor:
@@ -172,8 +177,7 @@ def decision_policy_loss(
     decision = (starts.cumsum(-1) - 1).clamp(min=0)  # (batch, states): the decision of each token
     own = torch.where(state_mask, log_ratios, torch.zeros_like(log_ratios))
     sums = torch.zeros_like(own).scatter_add(1, decision, own)  # column k: decision k
-    later = pad(sums.flip(-1).cumsum(-1).flip(-1)[:, 1:], (0, 1))
-    later = later.detach() if stop_gradient else later
+    later = _later(sums.flip(-1).cumsum(-1).flip(-1), stop_gradient=stop_gradient)
     at_start = torch.where(starts, values.detach(), torch.zeros_like(values))
     at_start = torch.zeros_like(values).scatter_add(1, decision, at_start)
     residual = at_start - returns[:, None] + beta * (sums + later)

@@ -39,8 +39,8 @@ MISTAKES = (
         2,
         "no stop-gradient on later log-ratios",
         _LOSSES,
-        "later = pad(to_go[:, 1:], (0, 1)).detach()  # C_{t+1}",
-        "later = pad(to_go[:, 1:], (0, 1))",
+        "return later.detach() if stop_gradient else later",
+        "return later",
     ),
     Mistake(
         3,
