@@ -9,7 +9,7 @@ import torch
 from transformers import TrainingArguments
 
 from oreo_agent.errors import ConfigError
-from oreo_agent.learning.losses import Level
+from oreo_agent.learning.losses import AfterStateTarget, Level
 
 __all__ = ["DPOConfig", "EpisodeTrainingArguments", "KTOConfig", "OREOConfig", "SFTConfig"]
 
@@ -129,6 +129,9 @@ class OREOConfig(EpisodeTrainingArguments):
     the paper; False is its ablation, and wrong where observations are random."""
     after_state_weight: float = 1.0
     """Weight of the value loss behind each turn's last token; 0 leaves those values untrained."""
+    after_state_target: AfterStateTarget = "return"
+    """What V behind a turn learns: the ``return``, less beta times the log-ratios that followed, or
+    V of the state in which the ``next`` turn begins."""
     reward_scale: float = 1.0
     """R is ``reward_scale`` times the episode's return plus ``reward_offset``: 1 and 0 keep the
     paper's {0, 1}; 2 and -1 make it {-1, 1}. beta and alpha are in units of R."""
@@ -137,6 +140,10 @@ class OREOConfig(EpisodeTrainingArguments):
     def __post_init__(self) -> None:
         if self.level not in get_args(Level):
             raise ConfigError(f"level is {self.level!r}.", "Use token, step or response.")
+        if self.after_state_target not in get_args(AfterStateTarget):
+            raise ConfigError(
+                f"after_state_target is {self.after_state_target!r}.", "Use return or next."
+            )
         if self.start_value not in ("learned", "rollouts"):
             raise ConfigError(f"start_value is {self.start_value!r}.", "Use learned or rollouts.")
         if self.start_value == "rollouts" and self.level != "response":

@@ -14,7 +14,8 @@ a sum of log-ratios is fp32.
 
 We differ from the paper in two points.
 1) After-states: V is also supervised behind the last token of every turn, in a separate term,
-   because search reads it there. The paper trains no value behind a turn.
+   because search reads it there. The paper trains no value behind a turn. Its target is what came
+   of the episode, or V behind the observation that followed.
 2) Value and policy loss of one step use the same policy and the same values; the authors update the
    critic first and use values from before that update. The numbers in the losses are the same.
 """
@@ -29,6 +30,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 __all__ = [
+    "AfterStateTarget",
     "Level",
     "OREOLosses",
     "after_state_loss",
@@ -37,6 +39,7 @@ __all__ = [
     "effective_beta",
     "implicit_values",
     "log_ratio_to_go",
+    "next_turn_values",
     "oreo_losses",
     "policy_loss",
     "require_full_precision",
@@ -46,6 +49,8 @@ __all__ = [
 
 Level = Literal["token", "step", "response"]
 """What one decision is: a token, an agent's turn, or the whole response."""
+AfterStateTarget = Literal["return", "next"]
+"""What V behind a turn learns: R - beta * C_next, or V where the next turn begins."""
 
 
 def log_ratio_to_go(log_ratios: Tensor, state_mask: Tensor) -> Tensor:
@@ -205,12 +210,21 @@ def implicit_values(log_ratios: Tensor, state_mask: Tensor, *, beta: float) -> T
 
 
 def after_state_loss(
-    values: Tensor, to_go: Tensor, returns: Tensor, turn_end_mask: Tensor, *, beta: float
+    values: Tensor,
+    to_go: Tensor,
+    returns: Tensor,
+    turn_end_mask: Tensor,
+    *,
+    beta: float,
+    next_values: Tensor | None = None,
 ) -> Tensor:
-    """(1/N) sum over the N turns of [V(behind the turn) - R + beta * stopgrad(C_next)]^2.
+    """(1/N) sum over the N turns of [V(behind the turn) - target]^2. Not in the paper.
 
-    C_next sums the log-ratios of the turns that follow; behind the last turn the target is R. Not
-    in the paper.
+    The target is R - beta * stopgrad(C_next), where C_next sums the log-ratios of the turns that
+    follow; or, where ``next_values`` are given, stopgrad(V) of the state in which the next turn
+    begins. Only the environment acts in between, so the soft Bellman equation says that V behind a
+    turn is the mean of V behind its observation. What comes later is noise that this target does
+    not have. Behind the last turn both are R.
 
     Args:
         values: V behind every token, ``(batch, time)``.
@@ -218,14 +232,33 @@ def after_state_loss(
         returns: R, ``(batch,)``.
         turn_end_mask: ``(batch, time)``, true at the last token of each turn.
         beta: KL temperature.
+        next_values: As of ``next_turn_values``, ``(batch, time)``.
 
     Returns:
         One loss a trajectory, ``(batch,)``.
     """
     require_full_precision(values, to_go)
     following = pad(to_go, (0, 1)).detach()  # column j: tokens j + 1 and later
-    residual = values - returns[:, None] + beta * following
-    return trajectory_mean(residual.square(), turn_end_mask)
+    target = returns[:, None] - beta * following if next_values is None else next_values
+    return trajectory_mean((values - target).square(), turn_end_mask)
+
+
+def next_turn_values(values: Tensor, returns: Tensor, starts: Tensor) -> Tensor:
+    """V of the first state at or behind each token in which a turn begins, R where none follows.
+
+    Args:
+        values: V behind every token, ``(batch, time)``.
+        returns: R, ``(batch,)``.
+        starts: ``(batch, time - 1)``, true in the first state of each turn.
+
+    Returns:
+        ``(batch, time)``, without gradient.
+    """
+    time = values.shape[1]
+    columns = torch.arange(time, device=values.device)
+    where = torch.where(pad(starts, (0, 1)), columns, time)  # no start: the column of R
+    first = where.flip(-1).cummin(-1).values.flip(-1)
+    return torch.cat((values.detach(), returns[:, None]), -1).gather(1, first)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,6 +297,7 @@ def oreo_losses(
     level: Level = "token",
     start_values: Tensor | None = None,
     stop_gradient: bool = True,
+    after_state_target: AfterStateTarget = "return",
 ) -> OREOLosses:
     """Return the terms of OREO (paper Eq. 8 and 9, and their step and response variants).
 
@@ -282,6 +316,7 @@ def oreo_losses(
         start_values: An estimate of V(s_0) for the policy's residual at response level,
             ``(batch,)``; None takes the value model's.
         stop_gradient: Whether the policy's later terms are held, as in the paper.
+        after_state_target: What V behind a turn learns.
     """
     log_ratios = logprobs - reference_logprobs.detach()
     to_go = log_ratio_to_go(log_ratios, state_mask)
@@ -303,11 +338,17 @@ def oreo_losses(
             stop_gradient=stop_gradient,
         )
     valued = starts if level == "step" else state_mask
+    following = None
+    if after_state_target == "next":
+        turns = decision_starts("step", state_mask, turn_end_mask)
+        following = next_turn_values(values, returns, turns)
     return OREOLosses(
         policy=policy,
         kl=trajectory_mean(kl, state_mask),
         value=value_loss(states, to_go, returns, valued, beta=beta),
-        after_state=after_state_loss(values, to_go, returns, turn_end_mask, beta=beta),
+        after_state=after_state_loss(
+            values, to_go, returns, turn_end_mask, beta=beta, next_values=following
+        ),
         log_ratio=trajectory_mean(log_ratios.detach(), state_mask),
         decision_share=starts.sum(-1) / state_mask.sum(-1).clamp(min=1),
     )

@@ -135,6 +135,7 @@ class OREOTrainer(EpisodeTrainer):
             level=self.oreo.level,
             start_values=batch["start_values"] if self.oreo.start_value == "rollouts" else None,
             stop_gradient=self.oreo.stop_gradient,
+            after_state_target=self.oreo.after_state_target,
         )
         if self._calibration is not None:
             ratios = output.logprobs - output.reference_logprobs

@@ -210,6 +210,9 @@ class OREOSection:
     """The head of a new value model: V = 0 everywhere, or small random weights."""
     after_state_weight: float = setting(0.5, ge=0)
     """Weight of the value loss behind each turn's last token."""
+    after_state_target: Literal["return", "next"] = "return"
+    """What V behind a turn learns: what came of the episode (``return``), or V behind the
+    observation that followed (``next``), which is less noisy."""
     stop_gradient: bool = True
     """Hold the log-ratios of later decisions in the policy's residual; ``false`` is the paper's
     ablation."""

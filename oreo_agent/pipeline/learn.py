@@ -138,6 +138,7 @@ def fit_oreo(
             level=level,
             start_value="rollouts" if method is Method.OREO_ASTAR else "learned",
             after_state_weight=section.after_state_weight,
+            after_state_target=section.after_state_target,
             stop_gradient=section.stop_gradient,
             value_warmup_steps=section.value_warmup,
             **_options(fit, policy.device),

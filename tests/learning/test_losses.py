@@ -14,6 +14,7 @@ from oreo_agent.learning.losses import (
     OREOLosses,
     after_state_loss,
     log_ratio_to_go,
+    next_turn_values,
     oreo_losses,
 )
 from oreo_agent.models.policy_terms import exact_kl, taken_logprob_and_kl
@@ -126,6 +127,24 @@ def test_trap_16_after_states_are_pulled_to_what_follows_the_turn() -> None:
     assert target[0, 2].item() == pytest.approx(1.0 - BETA * next_turn.item())
     assert target[0, 5].item() == pytest.approx(1.0)
     assert values.grad[0, [0, 1, 3, 4]].abs().max() == 0
+
+
+def test_trap_16_after_states_may_be_pulled_to_the_state_in_which_the_next_turn_begins() -> None:
+    given = example()
+    values = given["values"].requires_grad_()
+    losses = oreo_losses(**given, beta=BETA, after_state_target="next")
+    torch.autograd.backward(losses.after_state.sum())
+    target = values.detach() - values.grad * len(ENDS) / 2
+    assert target[0, 2].item() == pytest.approx(values[0, 3].item())  # behind the observation
+    assert target[0, 5].item() == pytest.approx(1.0)
+    assert values.grad[0, [0, 1, 3, 4]].abs().max() == 0
+
+
+def test_the_next_turn_begins_at_once_where_no_observation_parts_two() -> None:
+    values = torch.tensor([[0.1, 0.2, 0.3, 0.4, 0.5]])
+    starts = torch.tensor([[True, True, False, False]])  # turns: token 1, then tokens 2 to 4
+    found = next_turn_values(values, torch.tensor([9.0]), starts)
+    torch.testing.assert_close(found, torch.tensor([[0.1, 0.2, 9.0, 9.0, 9.0]]))
 
 
 def test_trap_17_half_precision_is_refused() -> None:

@@ -41,8 +41,9 @@ def _learnt(folder: Path, section: OREOSection) -> tuple[torch.Tensor, torch.Ten
         OREOSection(steps=4, value_warmup=0, stop_gradient=False),
         OREOSection(steps=4, value_warmup=0, value_init="normal"),
         OREOSection(steps=4, value_warmup=0, after_state_weight=0.0),
+        OREOSection(steps=4, value_warmup=0, after_state_target="next"),
     ],
-    ids=["stop_gradient", "value_init", "after_state_weight"],
+    ids=["stop_gradient", "value_init", "after_state_weight", "after_state_target"],
 )
 def test_an_ablation_reaches_the_trainer(tmp_path: Path, changed: OREOSection) -> None:
     before = _learnt(tmp_path / "before", OREOSection(steps=4, value_warmup=0))
