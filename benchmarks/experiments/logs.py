@@ -21,11 +21,8 @@ from benchmarks.experiments.runs import Run, execute
 from benchmarks.experiments.tables import (
     Games,
     core_hours,
-    difference,
-    each_seed,
     found,
-    markdown,
-    rate,
+    two_decodings,
     won,
 )
 from oreo_agent.pipeline.methods import method_name
@@ -76,18 +73,9 @@ def draw() -> Iterator[str]:
     )
     free = {m: [won(TABLE, run, m) for run in trained.values()] for m in methods}
     restricted = {m: _restricted(m, list(trained)) for m in methods}
-    rows = [
-        (method_name(m), *_cells(free[m], free["sft"]), *_cells(restricted[m], restricted["sft"]))
-        for m in methods
-    ]
-    head = ("method", "free", "each seed", "minus SFT", "restricted", "each seed", "minus SFT")
-    yield markdown(head, rows)
-
-
-def _cells(games: list[Games], sft: list[Games]) -> tuple[str, str, str]:
-    if not games:
-        return "", "", ""
-    return rate(games), each_seed(games), "" if games is sft else difference(games, sft)
+    yield two_decodings(
+        {method_name(m): (free[m], restricted[m]) for m in methods}, against=[method_name("sft")]
+    )
 
 
 def _restricted(method: str, seeds: list[int]) -> list[Games]:

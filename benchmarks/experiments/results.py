@@ -11,7 +11,15 @@ import itertools
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from benchmarks.experiments import ablations, corrections, houses, logs, mathematics, rounds
+from benchmarks.experiments import (
+    ablations,
+    corrections,
+    houses,
+    logs,
+    mathematics,
+    official,
+    rounds,
+)
 from benchmarks.experiments.tables import (
     Games,
     core_hours,
@@ -42,7 +50,7 @@ def draw() -> str:
     """Return the whole page."""
     sections = (
         *(_default_runs(), _sweep(), _regimes(), _guided()),
-        *(logs.draw(), mathematics.draw(), rounds.draw(), ablations.draw()),
+        *(official.draw(), logs.draw(), mathematics.draw(), rounds.draw(), ablations.draw()),
         corrections.draw(),
     )
     return "\n".join([_HEAD, *itertools.chain.from_iterable(sections)])

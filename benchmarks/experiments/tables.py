@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 from benchmarks.experiments.runs import RESULTS, Measured, measured, read_games
 from oreo_agent.evaluation import mcnemar_exact, sign_flip_test, wilson_interval
 
-__all__ = ["Games", "core_hours", "difference", "each_seed", "found", "markdown", "rate", "won"]
+__all__ = [
+    "Games",
+    "core_hours",
+    "difference",
+    "each_seed",
+    "found",
+    "markdown",
+    "rate",
+    "two_decodings",
+    "won",
+]
 
 Games = Mapping[str, bool]
 """Task to whether it was won."""
@@ -57,6 +67,30 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Return a table."""
     lines = [head, ["---"] * len(head), *rows]
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
+
+
+def two_decodings(
+    rows: Mapping[str, tuple[list[Games], list[Games]]], *, against: Sequence[str]
+) -> str:
+    """Return a table of what policies won freely, and restricted to admissible actions.
+
+    Args:
+        rows: What a policy won in each seed, both ways; seeds without a run are left out.
+        against: The rows from which the others, where they have as many seeds, are subtracted.
+    """
+
+    def cells(name: str, way: int) -> Iterator[str]:
+        games = rows[name][way]
+        yield rate(games) if games else ""
+        yield each_seed(games) if games else ""
+        for other in against:
+            theirs = rows[other][way]
+            paired = games and other != name and len(games) == len(theirs)
+            yield difference(games, theirs) if paired else ""
+
+    minus = [f"minus {other}" for other in against]
+    head = ("method", "free", "each seed", *minus, "restricted", "each seed", *minus)
+    return markdown(head, [(name, *cells(name, 0), *cells(name, 1)) for name in rows])
 
 
 def _share(games: Games) -> float:

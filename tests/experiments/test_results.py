@@ -12,6 +12,7 @@ from benchmarks.experiments import (
     houses,
     logs,
     mathematics,
+    official,
     results,
     rounds,
     runs,
@@ -104,6 +105,26 @@ def test_logs_have_both_ways_of_decoding(measured: Path) -> None:
     row = next(line for line in logs.draw() if "SFT" in line and "OREO" in line)
     ours = next(line for line in row.splitlines() if line.startswith("| OREO"))
     assert ours.index("(2/4)") < ours.index("+25.0") < ours.index("(4/4)") < ours.index("+50.0")
+
+
+def test_official_games_are_played_by_the_agent_that_ships_and_by_brief_clones(
+    measured: Path,
+) -> None:
+    keep_games(measured / "official", {"valid_seen": list("abcd")})
+    place = measured / "official"
+    won = {"rejection": "0011", "oreo": "0111"}
+    keep(place / "brief/0.json", "0001", "valid_seen", method="sft", **won)
+    assert list(official.draw()) == []  # before the other part has been measured
+    keep(place / "play/shipped-free.json", "1111", "valid_seen", method="RUN")
+    for method, restricted in (("sft", "0011"), ("rejection", "0111"), ("oreo", "1111")):
+        name = f"play/brief-0-{method}-restricted.json"
+        keep(place / name, restricted, "valid_seen", method="RUN")
+    page = "\n".join(official.draw())
+    assert "(4/4) free is what the agent that ships wins" in page
+    ours = next(line for line in page.splitlines() if line.startswith("| OREO"))
+    cells = [cell.strip() for cell in ours.split("|")[1:-1]]
+    points = [cell.split(",")[0] for cell in cells]
+    assert points[3:5] + points[7:] == ["+50.0", "+25.0", "+50.0", "+25.0"]
 
 
 def test_an_ablation_is_compared_over_the_seeds_that_it_has(measured: Path) -> None:
