@@ -8,9 +8,10 @@
 ``base`` is the default run of ``oreo-agent train alfworld`` with each seed; everything else starts
 from its policies and its rollouts. ``tune`` tries settings of every method from the first seed,
 on houses of another generator seed, which no other run plays; ``methods`` trains with those that
-won most of them; ``guided`` lets a search act with OREO's V. Training runs play 320 houses; the
-policies of ``methods`` then play 1,600, those among them: two points are lost in the noise of 320.
-Each may be stopped and started again.
+won most of them; ``guided`` trains OREO once more, with a V that learns from less noise what a
+search asks it, and lets searches act with it. Training runs play 320 houses; the policies of
+``methods`` then play 1,600, those among them: two points are lost in the noise of 320. Each may be
+stopped and started again.
 """
 
 from __future__ import annotations
@@ -27,7 +28,9 @@ from oreo_agent.errors import MissingError
 
 __all__ = [
     "AFTER",
+    "COUNTS",
     "LITTLE",
+    "RANKINGS",
     "REGIMES",
     "SEEDS",
     "SPLITS",
@@ -39,6 +42,7 @@ __all__ = [
     "episodes_of",
     "guided_agents",
     "guided_name",
+    "guiding_name",
     "learning",
     "name_of",
     "played",
@@ -76,8 +80,11 @@ _PLENTY = ("-s", "oreo.steps=600", "-s", "oreo.value_warmup=75")
 """Updates of every method: those of OREO go through the 10,000 rollouts once."""
 LITTLE = ("-s", "oreo.steps=150", "-s", "oreo.value_warmup=40")
 """The same with 300 rollouts, eight times through them."""
-_RANKINGS = ("by=value", "by=logprob", "prior=0.05")
-_COUNTS = (5, 2, 8, 3)
+RANKINGS = ("by=value", "by=logprob", "prior=0.05")
+"""By V, by the policy's log-probability, and by both."""
+COUNTS = (2, 3, 5, 8)
+"""Candidates a turn."""
+_FOR_SEARCH = ("-s", "oreo.after_state_target=next")
 _OTHER_HOUSES = ("-s", "games.seed=1")
 _FEW_TRAINING = ("-s", "games.train=1", "-s", "games.validation=0")
 """Runs from logged rollouts play no training game: there is no need to build 3,000."""
@@ -185,12 +192,17 @@ def name_of(method: str, regime: str, seed: int) -> str:
 
 def guided_agents() -> list[str]:
     """Return the policy alone, sampled, and the searches with it."""
-    return ["model", *(f"value:{k}:{by}" for k, by in itertools.product(_COUNTS, _RANKINGS))]
+    return ["model", *(f"value:{k}:{by}" for k, by in itertools.product(COUNTS, RANKINGS))]
 
 
 def guided_name(agent: str, split: str, seed: int) -> str:
     """Return the name of the run in which an agent plays a split."""
     return f"guided/{agent.replace(':', '-')}-{split}-{seed}"
+
+
+def guiding_name(seed: int) -> str:
+    """Return the name of the run that trains the policy and V that searches use."""
+    return f"guided/train-{seed}"
 
 
 def _playing(root: Path, method: str, *, name: str, seed: int) -> Iterator[Run]:
@@ -244,18 +256,29 @@ def _methods(root: Path, only: Iterable[str]) -> Iterator[Run]:
 
 
 def _guided(root: Path) -> Iterator[Run]:
-    """Searches with the policy and V that OREO learnt from plenty of rollouts."""
-    for seed, agent, split in itertools.product(SEEDS, guided_agents(), SPLITS):
-        checkpoint = root / TABLE / name_of("oreo", "plenty", seed) / "checkpoints" / "oreo"
-        sampled = ("--temperature", "1") if agent == "model" else ()
-        yield Run(
-            name=guided_name(agent, split, seed),
-            arguments=(
-                *("eval", "alfworld", "--agent", agent, "--checkpoint", str(checkpoint)),
-                *("--split", split, "--seed", str(seed), *sampled),
-            ),
-            facts={"seed": seed, "agent": agent, "split": split, "games": split},
+    """Policies and V from plenty of rollouts, and searches with them."""
+    for seed in SEEDS:
+        name = guiding_name(seed)
+        yield learning(
+            root,
+            "oreo",
+            seed=seed,
+            name=name,
+            logged="rollouts",
+            extra=_FOR_SEARCH,
+            facts={"setting": ""},
         )
+        checkpoint = root / TABLE / name / "checkpoints" / "oreo"
+        for agent, split in itertools.product(guided_agents(), SPLITS):
+            sampled = ("--temperature", "1") if agent == "model" else ()
+            yield Run(
+                name=guided_name(agent, split, seed),
+                arguments=(
+                    *("eval", "alfworld", "--agent", agent, "--checkpoint", str(checkpoint)),
+                    *("--split", split, "--seed", str(seed), *sampled),
+                ),
+                facts={"seed": seed, "agent": agent, "split": split, "games": split},
+            )
 
 
 if __name__ == "__main__":

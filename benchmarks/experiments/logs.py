@@ -5,8 +5,9 @@
 
 The transcripts (a Llama-2 agent on 510 official training games, 316 of 1,020 won) are imported by
 replaying them; the official games are not part of this project, so both have to be named. SFT
-imitates the successes; DPO, KTO and OREO go on from it with the same logs. Games of ``valid_seen``
-are then played freely, and restricted to admissible actions. It may be stopped and started again.
+imitates the successes; DPO, KTO and OREO go on from it with the same logs. The 140 games of
+``valid_seen``, which no log knows, are then played freely and restricted to admissible actions, and
+the 510 games of the logs freely. It may be stopped and started again.
 """
 
 from __future__ import annotations
@@ -14,17 +15,12 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from benchmarks.experiments.runs import Run, execute
-from benchmarks.experiments.tables import (
-    Games,
-    core_hours,
-    found,
-    two_decodings,
-    won,
-)
+from benchmarks.experiments.tables import Games, core_hours, found, in_several_ways, won
+from oreo_agent.episodes import read_episodes
 from oreo_agent.pipeline.methods import method_name
 
 __all__ = ["draw"]
@@ -38,6 +34,7 @@ _SETTINGS = (
     *("oreo.steps=300", "oreo.value_warmup=75", "oreo.lr=2e-4", "rejection.lr=2e-4"),
     *("dpo.lr=1e-5", "kto.lr=1e-4"),
 )
+_OWN = ("games.train=0", "games.validation=0", "games.dialect=put")
 
 
 def main() -> int:
@@ -45,14 +42,16 @@ def main() -> int:
     parser.add_argument("--root", type=Path, required=True, help="where the runs' folders go")
     parser.add_argument("--data", type=Path, required=True, help="folder of the official games")
     parser.add_argument("--transcripts", type=Path, required=True)
+    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     options = parser.parse_args()
     episodes = options.root / TABLE / "imported"
     if not episodes.exists():
         command = [sys.executable, "-m", "oreo_agent", "data", "import", str(options.transcripts)]
         command += ["--format", "transcripts", "--data", str(options.data), "--out", str(episodes)]
         subprocess.run(command, check=True)
-    for seed in SEEDS:
-        execute(TABLE, list(_runs(options.root, options.data, episodes, seed)), options.root)
+    own = _own_games(options.data, episodes, options.root / TABLE / "games")
+    for seed in options.seeds:
+        execute(TABLE, list(_runs(options.root, options.data, own, episodes, seed)), options.root)
     return 0
 
 
@@ -61,56 +60,69 @@ def draw() -> Iterator[str]:
     trained = {s: run for s in SEEDS if (run := found(TABLE, f"train/{s}"))}
     if not trained:
         return
-    methods = list(next(iter(trained.values())).won)
     yield "## Somebody else's logs\n"
     yield (
         "1,020 published episodes of a Llama-2 agent on 510 official training games, 316 of them"
         " won, are all there is: SFT imitates the successes, the other methods go on from it with"
-        " the same logs. A policy of 0.4 M parameters, trained from nothing, plays the official"
-        " valid_seen games, freely and restricted to admissible actions. `python -m"
-        " benchmarks.experiments.logs --root runs/experiments --data ALFWORLD --transcripts FILE`,"
-        f" {core_hours(list(trained.values()))} core-hours a seed for all methods.\n"
+        " the same logs. A policy of 0.4 M parameters, trained from nothing, plays the 140 official"
+        " valid_seen games, freely and restricted to admissible actions, and the 510 games that the"
+        " logs are of. `python -m benchmarks.experiments.logs --root runs/experiments --data"
+        f" ALFWORLD --transcripts FILE`, {core_hours(list(trained.values()))} core-hours a seed for"
+        " all methods.\n"
     )
-    free = {m: [won(TABLE, run, m) for run in trained.values()] for m in methods}
-    restricted = {m: _restricted(m, list(trained)) for m in methods}
-    yield two_decodings(
-        {method_name(m): (free[m], restricted[m]) for m in methods}, against=[method_name("sft")]
-    )
+    rows = {
+        method_name(m): {
+            "valid_seen": [won(TABLE, run, m) for run in trained.values()],
+            "valid_seen, restricted": _played("restricted", m, list(trained)),
+            "games of the logs": _played("own", m, list(trained)),
+        }
+        for m in next(iter(trained.values())).won
+    }
+    yield in_several_ways(rows, against=[method_name("sft")])
 
 
-def _restricted(method: str, seeds: list[int]) -> list[Games]:
-    runs = [found(TABLE, f"restricted/{method}-{seed}") for seed in seeds]
+def _played(way: str, method: str, seeds: Sequence[int]) -> list[Games]:
+    runs = [found(TABLE, f"{way}/{method}-{seed}") for seed in seeds]
     games = [won(TABLE, run, next(iter(run.won))) for run in runs if run is not None]
     return games if len(games) == len(seeds) else []
 
 
-def _runs(root: Path, data: Path, episodes: Path, seed: int) -> Iterator[Run]:
-    games = ("--games", "official", "--data", str(data))
-    facts = {"seed": seed, "games": "valid_seen"}
+def _own_games(data: Path, episodes: Path, folder: Path) -> Path:
+    """Return a folder that holds the logs' games and no other; they are linked to."""
+    for task in {episode.task for episode in read_episodes([episodes])}:
+        link = folder / task
+        if not link.is_symlink():
+            link.parent.mkdir(parents=True, exist_ok=True)
+            link.symlink_to((data / task).resolve(strict=True))
+    return folder
+
+
+def _runs(root: Path, data: Path, own: Path, episodes: Path, seed: int) -> Iterator[Run]:
     yield Run(
         name=f"train/{seed}",
         arguments=(
-            *("train", "alfworld", *games, "--seed", str(seed), "--episodes", str(episodes)),
+            *("train", "alfworld", "--games", "official", "--data", str(data)),
+            *("--seed", str(seed), "--episodes", str(episodes)),
             *(word for method in METHODS for word in ("--method", method)),
             *(word for each in (*_GAMES, *_SETTINGS) for word in ("-s", each)),
         ),
-        facts=facts,
+        facts={"seed": seed, "games": "valid_seen"},
     )
     for method in ("sft", *METHODS):
         checkpoint = root / TABLE / "train" / str(seed) / "checkpoints" / method
-        yield Run(
-            name=f"restricted/{method}-{seed}",
-            arguments=(
-                *("eval", "alfworld", *games, "--checkpoint", str(checkpoint)),
-                *("--split", "valid_seen", "--seed", str(seed)),
-                *(
-                    word
-                    for each in (*_GAMES, "evaluation.restricted=true")
-                    for word in ("-s", each)
+        for way, folder, split, settings in (
+            ("restricted", data, "valid_seen", (*_GAMES, "evaluation.restricted=true")),
+            ("own", own, "train", _OWN),
+        ):
+            yield Run(
+                name=f"{way}/{method}-{seed}",
+                arguments=(
+                    *("eval", "alfworld", "--games", "official", "--data", str(folder)),
+                    *("--checkpoint", str(checkpoint), "--split", split, "--seed", str(seed)),
+                    *(word for each in settings for word in ("-s", each)),
                 ),
-            ),
-            facts=facts,
-        )
+                facts={"seed": seed, "games": split},
+            )
 
 
 if __name__ == "__main__":

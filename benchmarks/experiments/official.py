@@ -17,7 +17,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.experiments.runs import Measured, Run, execute
-from benchmarks.experiments.tables import Games, core_hours, found, rate, two_decodings, won
+from benchmarks.experiments.tables import Games, core_hours, found, in_several_ways, rate, won
 from oreo_agent.pipeline.methods import method_name
 
 __all__ = ["draw"]
@@ -64,13 +64,13 @@ def draw() -> Iterator[str]:
         " not 4,000, which leaves something to learn from two rollouts of each game.\n"
     )
     rows = {
-        method_name(method): (
-            [won(TABLE, run, method) for run in trained.values()],
-            _restricted(method, trained),
-        )
+        method_name(method): {
+            "free": [won(TABLE, run, method) for run in trained.values()],
+            "restricted": _restricted(method, trained),
+        }
         for method in METHODS
     }
-    yield two_decodings(rows, against=[method_name(m) for m in METHODS[:2]])
+    yield in_several_ways(rows, against=[method_name(m) for m in METHODS[:2]])
 
 
 _WAYS: Mapping[str, Sequence[str]] = {

@@ -125,11 +125,16 @@ def _keep(path: Path, run: Run, out: Path, seconds: float) -> None:
         facts={**run.facts, "games": group},
         core_seconds=round(seconds, 1),
         seconds=stages,
-        won={r.method: "".join(str(int(r.won()[task])) for task in tasks) for r in results},
-        turns={r.method: sum(game.turns for game in r.games) for r in results},
+        won={_short(r.method): "".join(str(int(r.won()[t])) for t in tasks) for r in results},
+        turns={_short(r.method): sum(game.turns for game in r.games) for r in results},
         cost=results[0].cost if len(results) == 1 else None,
     )
     write_whole(path, msgspec.json.format(msgspec.json.encode(found), indent=1) + b"\n")
+
+
+def _short(method: str) -> str:
+    """Return a method's name without the folders of this machine: the shipped agent's has them."""
+    return Path(method).name if Path(method).is_absolute() else method
 
 
 def _results(out: Path, kind: str) -> tuple[list[MethodResult], dict[str, float]]:

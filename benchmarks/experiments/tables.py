@@ -13,9 +13,9 @@ __all__ = [
     "difference",
     "each_seed",
     "found",
+    "in_several_ways",
     "markdown",
     "rate",
-    "two_decodings",
     "won",
 ]
 
@@ -69,17 +69,17 @@ def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     return "".join(f"| {' | '.join(cells)} |\n" for cells in lines)
 
 
-def two_decodings(
-    rows: Mapping[str, tuple[list[Games], list[Games]]], *, against: Sequence[str]
+def in_several_ways(
+    rows: Mapping[str, Mapping[str, list[Games]]], *, against: Sequence[str]
 ) -> str:
-    """Return a table of what policies won freely, and restricted to admissible actions.
+    """Return a table of what policies won when they were measured in several ways.
 
     Args:
-        rows: What a policy won in each seed, both ways; seeds without a run are left out.
+        rows: What a policy won in each seed, by way; seeds without a run are left out.
         against: The rows from which the others, where they have as many seeds, are subtracted.
     """
 
-    def cells(name: str, way: int) -> Iterator[str]:
+    def cells(name: str, way: str) -> Iterator[str]:
         games = rows[name][way]
         yield rate(games) if games else ""
         yield each_seed(games) if games else ""
@@ -88,9 +88,10 @@ def two_decodings(
             paired = games and other != name and len(games) == len(theirs)
             yield difference(games, theirs) if paired else ""
 
-    minus = [f"minus {other}" for other in against]
-    head = ("method", "free", "each seed", *minus, "restricted", "each seed", *minus)
-    return markdown(head, [(name, *cells(name, 0), *cells(name, 1)) for name in rows])
+    ways = list(next(iter(rows.values())))
+    head = [word for way in ways for word in (way, "each seed", *(f"minus {o}" for o in against))]
+    body = [(name, *(cell for way in ways for cell in cells(name, way))) for name in rows]
+    return markdown(("method", *head), body)
 
 
 def _share(games: Games) -> float:

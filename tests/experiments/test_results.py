@@ -28,6 +28,7 @@ from tests.episodes.test_store import episode
 
 LOST = dict.fromkeys("abcdefgh", False)
 WON = dict.fromkeys("abcdefgh", True)
+GROUPS = {"held-out": list("abcd"), "valid_seen": list("ab"), "valid_unseen": list("cd")}
 HALF = {task: task in "abcd" for task in "abcdefgh"}
 
 
@@ -81,6 +82,20 @@ def test_a_policy_has_played_when_it_has_played_every_split(measured: Path) -> N
     assert houses.played(name) == {}
     keep(measured / f"houses/play/{name}-valid_unseen.json", "11", "valid_unseen-800", method="RUN")
     assert houses.played(name) == {"a": False, "b": True, "c": True, "d": True}
+
+
+def test_a_search_is_compared_with_its_policy_and_with_as_many_candidates_without_v(
+    measured: Path,
+) -> None:
+    keep_games(measured / "houses", GROUPS)
+    keep(measured / f"houses/{houses.guiding_name(0)}.json", "0001", "held-out", method="oreo")
+    for agent, won in (("model", "00"), ("value:5:by=logprob", "01"), ("value:5:prior=0.05", "11")):
+        for split in houses.SPLITS:
+            name = houses.guided_name(agent, split, 0)
+            keep(measured / f"houses/{name}.json", won, split, method="RUN")
+    row = next(line for line in results.draw().splitlines() if line.startswith("| `value:5:p"))
+    cells = [cell.strip().split(",")[0] for cell in row.split("|")[1:-1]]
+    assert cells[-3:] == ["+75.0", "+100.0", "+50.0"]
 
 
 def test_mathematics_compares_the_beams_with_the_policy(measured: Path) -> None:
