@@ -16,7 +16,7 @@ from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.comparison import Contest, Side
 from oreo_agent.tui.jobs import close_jobs
 from oreo_agent.tui.library import Entry, check_library, read_library
-from oreo_agent.tui.terminal import end_without_collection, guarded_terminal
+from oreo_agent.tui.terminal import guarded_terminal, rare_collection
 from oreo_agent.tui.workbench import Workbench
 
 __all__ = ["run_compare", "run_play", "run_replay", "run_watch"]
@@ -162,9 +162,9 @@ def _app(
 def _run(app: OreoApp, bench: Workbench, log: Path | None) -> None:
     folder = bench.journals or default_journal_folder()
     try:
-        _show(app, log or folder.parent / "screen.log", mouse=bench.look.mouse)
+        with rare_collection():
+            _show(app, log or folder.parent / "screen.log", mouse=bench.look.mouse)
     finally:
-        end_without_collection()
         end = time.monotonic() + _LEAVE_SECONDS
         ended = [d.close(timeout=max(end - time.monotonic(), 0.0)) for d in app.drivers]
         ended.append(close_jobs(timeout=max(end - time.monotonic(), 0.0)))

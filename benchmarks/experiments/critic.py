@@ -1,6 +1,6 @@
 """Does V know which action is the better? Games are forked, and every candidate tried for real.
 
-    python -m benchmarks.experiments.critic --checkpoint runs/demo/checkpoints/oreo --out forks.json
+    python -m benchmarks.experiments.critic --checkpoint runs/demo/checkpoints/oreo
 
 The policy plays each held-out game at temperature 1 up to some turn. There it samples candidates;
 each is done, and the same policy finishes the episode several times. A candidate's worth is the
@@ -9,7 +9,8 @@ better one has the higher V behind it, and in how many the higher log-probabilit
 as much as its candidates differ in worth; chance is one half. The p-value is a sign-flip test
 clustered by game. Beside them stands what a choice is worth: by chance, as the policy's samples
 fall; by V; by log-probability; and by what came of half of the episodes, judged by the other half,
-about the most that any critic could gain. The last line is one JSON object.
+about the most that any critic could gain. The last line is one JSON object. ``--keep`` also puts
+every fork under benchmarks/results, from which docs/results.md is drawn, the seeds together.
 """
 
 from __future__ import annotations
@@ -20,11 +21,16 @@ import json
 import math
 import random
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import mean
+from typing import Any
 
+import msgspec
+
+from benchmarks.experiments.runs import RESULTS
+from benchmarks.experiments.tables import markdown
 from oreo_agent.agents.protocol import Agent, AgentDecision
 from oreo_agent.config import resolve
 from oreo_agent.envs.api import ForkableEnv
@@ -38,6 +44,10 @@ from oreo_agent.pipeline.single import make_agent, set_threads
 from oreo_agent.pipeline.stages import derive_seed
 from oreo_agent.pipeline.worlds import world_of
 from oreo_agent.rollout.playing import Job, Playing, advance, to_request
+
+__all__ = ["draw"]
+
+TABLE = "critic"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +77,15 @@ class Fork:
     tried: list[Tried]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Kept:
+    """What is kept of a seed."""
+
+    candidates: int
+    finishes: int
+    forks: list[Fork]
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--checkpoint", type=Path, required=True)
@@ -76,7 +95,7 @@ def main() -> int:
     parser.add_argument("--latest", type=int, default=8, help="turn up to which games are forked")
     parser.add_argument("--limit", type=int, default=160, help="games")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--out", type=Path, help="also keep every fork here, as JSON")
+    parser.add_argument("--keep", action="store_true", help="keep the forks of this seed")
     options = parser.parse_args()
     config = resolve(TrainConfig, env={}, sets=[]).value
     set_threads(1)
@@ -95,19 +114,53 @@ def main() -> int:
         if fork is not None:
             forks.append(fork)
             print(f"\r{len(forks)} states", end="", file=sys.stderr, flush=True)
-    report = {
+    report = _report(forks)
+    if options.keep:
+        kept = Kept(candidates=options.candidates, finishes=options.finishes, forks=forks)
+        write_whole(RESULTS / TABLE / f"{options.seed}.json", msgspec.json.encode(kept) + b"\n")
+    print(file=sys.stderr)
+    print(json.dumps(report))
+    return 0
+
+
+def draw() -> Iterator[str]:
+    """Yield the lines of its section of docs/results.md."""
+    files = sorted((RESULTS / TABLE).glob("*.json"))
+    kept = [msgspec.json.decode(file.read_bytes(), type=Kept) for file in files]
+    if not kept:
+        return
+    seeds = [each.forks for each in kept]
+    together = _report([fork for forks in seeds for fork in forks])
+    yield "## Does V know which action is the better?\n"
+    yield (
+        "`python -m benchmarks.experiments.critic --checkpoint"
+        " runs/experiments/houses/guided/train-SEED/checkpoints/oreo --seed SEED --keep`, the"
+        f" policies and V that the searches above use, {len(seeds)} seeds: held-out games of unseen"
+        f" scenes are forked where {kept[0].candidates} samples at temperature 1 hold several"
+        f" actions; each is done, and the same policy finishes the game {kept[0].finishes} times."
+        f" {together['states']} states, {together['value']['pairs']} pairs of actions of unequal"
+        " worth; a pair weighs as much as the two differ; the test is clustered by game.\n"
+    )
+    rows = []
+    for name, key in (("V behind the action", "value"), ("log-probability", "logprob")):
+        each = ", ".join(f"{_report(forks)[key]['agreement']:.3f}" for forks in seeds)
+        pooled = together[key]
+        worth = f"{together['worth'][key]:.1%}"
+        agreement = f"{pooled['agreement']:.3f}, p = {pooled['p_value']:.2g}"
+        rows.append((name, agreement, each, worth))
+    rows.append(("as the samples fall", "0.5", "", f"{together['worth']['chance']:.1%}"))
+    rows.append(("foresight by trying", "", "", f"{together['worth']['foreseen']:.1%}"))
+    head = ("chosen by", "prefers the better action", "each seed", "games won from there")
+    yield markdown(head, rows)
+
+
+def _report(forks: Sequence[Fork]) -> dict[str, Any]:
+    return {
         "states": len(forks),
-        "finishes": options.finishes,
         "value": _agreement(forks, lambda tried: tried.value),
         "logprob": _agreement(forks, lambda tried: tried.logprob),
         "worth": {name: mean(map(choice, forks)) for name, choice in _CHOICES.items()},
     }
-    if options.out is not None:
-        document = {**report, "forks": [asdict(fork) for fork in forks]}
-        write_whole(options.out, json.dumps(document, indent=1).encode() + b"\n")
-    print(file=sys.stderr)
-    print(json.dumps(report))
-    return 0
 
 
 def _forkable(name: str, options: dict[str, object]) -> ForkableEnv:

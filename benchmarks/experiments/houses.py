@@ -84,7 +84,10 @@ RANKINGS = ("by=value", "by=logprob", "prior=0.05")
 """By V, by the policy's log-probability, and by both."""
 COUNTS = (2, 3, 5, 8)
 """Candidates a turn."""
-_FOR_SEARCH = ("-s", "oreo.after_state_target=next")
+_FOR_SEARCH = (
+    *("oreo.steps=1200", "oreo.value_warmup=150"),
+    *("oreo.after_state_target=next", "oreo.after_state_weight=1"),
+)
 _OTHER_HOUSES = ("-s", "games.seed=1")
 _FEW_TRAINING = ("-s", "games.train=1", "-s", "games.validation=0")
 """Runs from logged rollouts play no training game: there is no need to build 3,000."""
@@ -95,6 +98,7 @@ def main() -> int:
     parser.add_argument("part", choices=("base", "tune", "methods", "guided"))
     parser.add_argument("--root", type=Path, required=True, help="where the runs' folders go")
     parser.add_argument("--only", nargs="*", default=[], help="methods")
+    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS, help="of `guided`")
     options = parser.parse_args()
     root: Path = options.root
     only = tuple(options.only) or ("sft", *TRIED)
@@ -106,7 +110,7 @@ def main() -> int:
             take_few(root, seed)
         execute(TABLE, list(_methods(root, only)), root)
     elif options.part == "guided":
-        execute(TABLE, list(_guided(root)), root)
+        execute(TABLE, list(_guided(root, options.seeds)), root)
     return 0
 
 
@@ -255,9 +259,9 @@ def _methods(root: Path, only: Iterable[str]) -> Iterator[Run]:
         yield from _playing(root, method, name=name, seed=seed)
 
 
-def _guided(root: Path) -> Iterator[Run]:
+def _guided(root: Path, seeds: Iterable[int]) -> Iterator[Run]:
     """Policies and V from plenty of rollouts, and searches with them."""
-    for seed in SEEDS:
+    for seed in seeds:
         name = guiding_name(seed)
         yield learning(
             root,
@@ -265,8 +269,8 @@ def _guided(root: Path) -> Iterator[Run]:
             seed=seed,
             name=name,
             logged="rollouts",
-            extra=_FOR_SEARCH,
-            facts={"setting": ""},
+            extra=(),
+            facts={"setting": " ".join(_FOR_SEARCH)},
         )
         checkpoint = root / TABLE / name / "checkpoints" / "oreo"
         for agent, split in itertools.product(guided_agents(), SPLITS):

@@ -14,6 +14,7 @@ from pathlib import Path
 from benchmarks.experiments import (
     ablations,
     corrections,
+    critic,
     houses,
     logs,
     mathematics,
@@ -48,10 +49,10 @@ McNemar for one seed, a sign-flip test clustered by game for several.
 
 def draw() -> str:
     """Return the whole page."""
+    tables = (critic, official, logs, mathematics, rounds, ablations, corrections)
     sections = (
         *(_default_runs(), _sweep(), _regimes(), _guided()),
-        *(official.draw(), logs.draw(), mathematics.draw(), rounds.draw(), ablations.draw()),
-        corrections.draw(),
+        *(table.draw() for table in tables),
     )
     return "\n".join([_HEAD, *itertools.chain.from_iterable(sections)])
 

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from benchmarks.experiments import (
     ablations,
+    critic,
     houses,
     logs,
     mathematics,
@@ -56,6 +58,7 @@ def test_a_difference_of_several_seeds_is_clustered_by_game() -> None:
 def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setattr(runs, "RESULTS", tmp_path)
     monkeypatch.setattr(tables, "RESULTS", tmp_path)
+    monkeypatch.setattr(critic, "RESULTS", tmp_path)
     return tmp_path
 
 
@@ -96,6 +99,25 @@ def test_a_search_is_compared_with_its_policy_and_with_as_many_candidates_withou
     row = next(line for line in results.draw().splitlines() if line.startswith("| `value:5:p"))
     cells = [cell.strip().split(",")[0] for cell in row.split("|")[1:-1]]
     assert cells[-3:] == ["+75.0", "+100.0", "+50.0"]
+
+
+def test_forks_of_several_seeds_are_judged_together(measured: Path) -> None:
+    def tried(value: float, logprob: float, wins: int) -> critic.Tried:
+        ends = [n < wins for n in range(4)]
+        action = f"go {value}"
+        return critic.Tried(action=action, value=value, logprob=logprob, probability=0.5, ends=ends)
+
+    for seed, wins in enumerate((4, 2)):  # V prefers the better action twice, the likelier is worse
+        fork = critic.Fork(task=f"t{seed}", turn=1, tried=[tried(0.9, -2, wins), tried(0.1, -1, 0)])
+        kept = critic.Kept(candidates=4, finishes=4, forks=[fork])
+        path = measured / f"critic/{seed}.json"
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(msgspec.json.encode(kept))
+    rows = [line for line in "\n".join(critic.draw()).splitlines() if line.startswith("|")]
+    assert rows[2].startswith("| V behind the action | 1.000, p = ")
+    assert rows[2].endswith("| 1.000, 1.000 | 75.0% |")
+    assert rows[3].endswith("| 0.000, 0.000 | 0.0% |")
+    assert rows[4].endswith("| 37.5% |")
 
 
 def test_mathematics_compares_the_beams_with_the_policy(measured: Path) -> None:
