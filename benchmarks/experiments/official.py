@@ -3,21 +3,32 @@
     python -m benchmarks.experiments.official shipped --root runs/experiments --data ALFWORLD
     python -m benchmarks.experiments.official brief --root runs/experiments --data ALFWORLD
 
-``shipped`` measures the agent that ships. It was cloned so long that its own rollouts are hardly
-ever lost, which leaves other methods nothing to learn from; ``brief`` clones a quarter as long, and
-compares what rejection sampling and OREO then make of the same rollouts. Every policy plays all 140
-games freely, and restricted to admissible actions. It may be stopped and started again.
+``shipped`` measures the agent that ships, alone and with searches that its V guides. It was cloned
+so long that its own rollouts are hardly ever lost, which leaves other methods nothing to learn
+from; ``brief`` clones a quarter as long, and compares what rejection sampling and OREO then make of
+the same rollouts. Every policy plays all 140 games, freely and restricted to admissible actions;
+searches play freely. It may be stopped and started again.
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from benchmarks.experiments import houses
 from benchmarks.experiments.runs import Measured, Run, execute
-from benchmarks.experiments.tables import Games, core_hours, found, in_several_ways, rate, won
+from benchmarks.experiments.tables import (
+    GREEDY,
+    Games,
+    core_hours,
+    found,
+    in_several_ways,
+    rate,
+    searches,
+    won,
+)
 from oreo_agent.pipeline.methods import method_name
 
 __all__ = ["draw"]
@@ -40,7 +51,7 @@ def main() -> int:
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
     options = parser.parse_args()
     if options.part == "shipped":
-        execute(TABLE, [_play("shipped", None, options.data, way) for way in _WAYS], options.root)
+        execute(TABLE, list(_shipped(options.data)), options.root)
     else:
         for seed in options.seeds:
             execute(TABLE, list(_brief(options.root, options.data, seed)), options.root)
@@ -49,19 +60,38 @@ def main() -> int:
 
 def draw() -> Iterator[str]:
     """Yield the lines of its section of docs/results.md."""
-    trained = {seed: run for seed in SEEDS if (run := found(TABLE, f"brief/{seed}"))}
-    shipped = {way: run for way in _WAYS if (run := found(TABLE, f"play/shipped-{way}"))}
-    if not trained or not shipped:
+    yield from _draw_shipped()
+    yield from _draw_brief()
+
+
+def _draw_shipped() -> Iterator[str]:
+    ways = [found(TABLE, f"play/shipped-{way}") for way in ("free", "restricted")]
+    free, restricted = ([] if run is None else [_all(run)] for run in ways)
+    if not free or not restricted:
         return
-    yield "## Official games\n"
+    yield "## Official games: the agent that ships\n"
     yield (
-        "Policies of 0.95 M parameters, trained from nothing on the 3,553 training games, play all"
-        " 140 games of valid_seen. "
-        + " and ".join(f"{rate([_all(run)])} {way}" for way, run in shipped.items())
-        + " is what the agent that ships wins (`python -m benchmarks.experiments.official shipped"
-        " --root runs/experiments --data ALFWORLD`). The rows below (`brief` in place of `shipped`,"
-        f" {core_hours(list(trained.values()))} core-hours a seed) were cloned for 1,000 updates,"
-        " not 4,000, which leaves something to learn from two rollouts of each game.\n"
+        "0.95 M parameters, trained from nothing on the 3,553 training games, plays all 140 games"
+        " of valid_seen, once each. `python -m benchmarks.experiments.official shipped --root"
+        f" runs/experiments --data ALFWORLD`. It wins {rate(free)} freely and {rate(restricted)}"
+        " restricted to admissible actions; SFT of the run that trained it won 121 freely,"
+        " rejection sampling 124. Searches decode freely.\n"
+    )
+    alone = {GREEDY: {0: free[0]}}
+    found_ = {agent: found(TABLE, f"play/{_searching(agent)}") for agent in _AGENTS}
+    yield searches(alone | {a: {0: _all(run)} if run else {} for a, run in found_.items()})
+
+
+def _draw_brief() -> Iterator[str]:
+    trained = {seed: run for seed in SEEDS if (run := found(TABLE, f"brief/{seed}"))}
+    if not trained:
+        return
+    yield "## Official games: less imitation\n"
+    yield (
+        "Policies as large as the one that ships, cloned for 1,000 updates in place of 4,000, which"
+        " leaves something to learn from two rollouts of each game. `python -m"
+        " benchmarks.experiments.official brief --root runs/experiments --data ALFWORLD`,"
+        f" {core_hours(list(trained.values()))} core-hours a seed.\n"
     )
     rows = {
         method_name(method): {
@@ -73,11 +103,9 @@ def draw() -> Iterator[str]:
     yield in_several_ways(rows, against=[method_name(m) for m in METHODS[:2]])
 
 
-_WAYS: Mapping[str, Sequence[str]] = {
-    "free": (),
-    "restricted": ("-s", "evaluation.restricted=true"),
-}
-"""How actions are decoded, and the setting that says so."""
+_AGENTS = ("model", *(f"value:{k}:{by}" for k in houses.COUNTS for by in houses.RANKINGS))
+"""The policy, sampled, and searches with it."""
+_RESTRICTED = ("-s", "evaluation.restricted=true")
 
 
 def _all(run: Measured) -> Games:
@@ -87,6 +115,18 @@ def _all(run: Measured) -> Games:
 def _restricted(method: str, seeds: Mapping[int, Measured]) -> list[Games]:
     runs = [found(TABLE, f"play/brief-{seed}-{method}-restricted") for seed in seeds]
     return [_all(run) for run in runs if run is not None]
+
+
+def _shipped(data: Path) -> Iterator[Run]:
+    yield _play("shipped-free", data)
+    yield _play("shipped-restricted", data, *_RESTRICTED)
+    for agent in _AGENTS:
+        sampled = ("--temperature", "1") if agent == "model" else ()
+        yield _play(_searching(agent), data, "--agent", agent, *sampled)
+
+
+def _searching(agent: str) -> str:
+    return f"shipped-{agent.replace(':', '-')}"
 
 
 def _brief(root: Path, data: Path, seed: int) -> Iterator[Run]:
@@ -100,14 +140,14 @@ def _brief(root: Path, data: Path, seed: int) -> Iterator[Run]:
     )
     for method in METHODS:
         checkpoint = root / TABLE / "brief" / str(seed) / "checkpoints" / method
-        yield _play(f"brief-{seed}-{method}", checkpoint, data, "restricted")
+        name = f"brief-{seed}-{method}-restricted"
+        yield _play(name, data, "--checkpoint", str(checkpoint), *_RESTRICTED)
 
 
-def _play(name: str, checkpoint: Path | None, data: Path, way: str) -> Run:
-    named = () if checkpoint is None else ("--checkpoint", str(checkpoint))
+def _play(name: str, data: Path, *arguments: str) -> Run:
     return Run(
-        name=f"play/{name}-{way}",
-        arguments=("eval", "alfworld", *_games(data), *named, "--split", "valid_seen", *_WAYS[way]),
+        name=f"play/{name}",
+        arguments=("eval", "alfworld", *_games(data), "--split", "valid_seen", *arguments),
         facts={"games": "valid_seen"},
     )
 

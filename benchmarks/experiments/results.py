@@ -22,6 +22,7 @@ from benchmarks.experiments import (
     rounds,
 )
 from benchmarks.experiments.tables import (
+    GREEDY,
     Games,
     core_hours,
     difference,
@@ -29,6 +30,7 @@ from benchmarks.experiments.tables import (
     found,
     markdown,
     rate,
+    searches,
     won,
 )
 from oreo_agent.files import write_whole
@@ -141,19 +143,8 @@ def _regimes() -> Iterator[str]:
 
 def _guided() -> Iterator[str]:
     greedy, others = _greedy(), {agent: _searched(agent) for agent in houses.guided_agents()}
-    played = {"model, greedily": greedy, **others}
     if not greedy or not any(others.values()):
         return
-    rows = []
-    for agent, seeds in played.items():
-        if seeds:
-            control = ":".join((*agent.split(":")[:2], "by=logprob"))
-            minus = (
-                _common(seeds, played.get(other, {}))
-                for other in ("model, greedily", "model", control)
-            )
-            games = list(seeds.values())
-            rows.append((f"`{agent}`", rate(games), each_seed(games), *minus))
     yield "## Searching with V\n"
     yield (
         "`python -m benchmarks.experiments.houses guided --root runs/experiments`: a policy that"
@@ -162,8 +153,7 @@ def _guided() -> Iterator[str]:
         " taken by V alone, by log-probability alone, or by both (`prior=0.05`); samples at"
         " temperature 1, 320 held-out small houses.\n"
     )
-    head = ("minus greedy", "minus sampled", "minus the same K by log-probability")
-    yield markdown(("agent", "success", "each seed", *head), rows)
+    yield searches({GREEDY: greedy, **others})
 
 
 def _greedy() -> dict[int, Games]:
@@ -181,14 +171,6 @@ def _searched(agent: str) -> dict[int, Games]:
             parts = [won(houses.TABLE, run, next(iter(run.won))) for run in runs]
             seeds[seed] = {task: is_won for part in parts for task, is_won in part.items()}
     return seeds
-
-
-def _common(ours: dict[int, Games], theirs: dict[int, Games]) -> str:
-    """Return the difference over the seeds that both have."""
-    seeds = [seed for seed in ours if seed in theirs]
-    if not seeds or ours is theirs:
-        return ""
-    return difference([ours[s] for s in seeds], [theirs[s] for s in seeds])
 
 
 def _title(method: str) -> str:

@@ -8,6 +8,7 @@ from benchmarks.experiments.runs import RESULTS, Measured, measured, read_games
 from oreo_agent.evaluation import mcnemar_exact, sign_flip_test, wilson_interval
 
 __all__ = [
+    "GREEDY",
     "Games",
     "core_hours",
     "difference",
@@ -16,11 +17,15 @@ __all__ = [
     "in_several_ways",
     "markdown",
     "rate",
+    "searches",
     "won",
 ]
 
 Games = Mapping[str, bool]
 """Task to whether it was won."""
+
+GREEDY = "model, greedily"
+"""The policy alone, as tables of searches call it; `model` is the same at temperature 1."""
 
 
 def found(table: str, name: str) -> Measured | None:
@@ -92,6 +97,30 @@ def in_several_ways(
     head = [word for way in ways for word in (way, "each seed", *(f"minus {o}" for o in against))]
     body = [(name, *(cell for way in ways for cell in cells(name, way))) for name in rows]
     return markdown(("method", *head), body)
+
+
+def searches(played: Mapping[str, Mapping[int, Games]]) -> str:
+    """Return a table of searches beside their policy alone, and as many candidates without V.
+
+    Args:
+        played: What an agent won, by seed; agents without a run are left out.
+    """
+
+    def minus(agent: str, other: str) -> str:
+        """Return the difference over the seeds that both have."""
+        ours, theirs = played[agent], played.get(other, {})
+        seeds = [] if agent == other else [seed for seed in ours if seed in theirs]
+        return difference([ours[s] for s in seeds], [theirs[s] for s in seeds]) if seeds else ""
+
+    rows = []
+    for agent, seeds in played.items():
+        if seeds:
+            games = list(seeds.values())
+            control = ":".join((*agent.split(":")[:2], "by=logprob"))
+            others = (minus(agent, other) for other in (GREEDY, "model", control))
+            rows.append((f"`{agent}`", rate(games), each_seed(games), *others))
+    head = ("minus greedy", "minus sampled", "minus the same K by log-probability")
+    return markdown(("agent", "success", "each seed", *head), rows)
 
 
 def _share(games: Games) -> float:

@@ -96,9 +96,7 @@ def test_a_search_is_compared_with_its_policy_and_with_as_many_candidates_withou
         for split in houses.SPLITS:
             name = houses.guided_name(agent, split, 0)
             keep(measured / f"houses/{name}.json", won, split, method="RUN")
-    row = next(line for line in results.draw().splitlines() if line.startswith("| `value:5:p"))
-    cells = [cell.strip().split(",")[0] for cell in row.split("|")[1:-1]]
-    assert cells[-3:] == ["+75.0", "+100.0", "+50.0"]
+    assert points(results.draw(), "| `value:5:p")[-3:] == ["+75.0", "+100.0", "+50.0"]
 
 
 def test_forks_of_several_seeds_are_judged_together(measured: Path) -> None:
@@ -144,24 +142,30 @@ def test_logs_have_both_ways_of_decoding(measured: Path) -> None:
     assert ours.index("(2/4)") < ours.index("+25.0") < ours.index("(4/4)") < ours.index("+50.0")
 
 
-def test_official_games_are_played_by_the_agent_that_ships_and_by_brief_clones(
+def test_in_official_games_the_shipped_agent_searches_and_brief_clones_learn(
     measured: Path,
 ) -> None:
     keep_games(measured / "official", {"valid_seen": list("abcd")})
     place = measured / "official"
-    won = {"rejection": "0011", "oreo": "0111"}
-    keep(place / "brief/0.json", "0001", "valid_seen", method="sft", **won)
-    assert list(official.draw()) == []  # before the other part has been measured
-    keep(place / "play/shipped-free.json", "1111", "valid_seen", method="RUN")
-    for method, restricted in (("sft", "0011"), ("rejection", "0111"), ("oreo", "1111")):
-        name = f"play/brief-0-{method}-restricted.json"
-        keep(place / name, restricted, "valid_seen", method="RUN")
+    assert list(official.draw()) == []
+    played = {"shipped-free": "0111", "shipped-restricted": "1111"}
+    played |= {"shipped-value-5-by=logprob": "0011", "shipped-value-5-by=value": "1111"}
+    methods = {"sft": "0011", "rejection": "0111", "oreo": "1111"}
+    played |= {f"brief-0-{method}-restricted": won for method, won in methods.items()}
+    for name, won in played.items():
+        keep(place / f"play/{name}.json", won, "valid_seen", method="RUN")
+    keep(place / "brief/0.json", "0001", "valid_seen", method="sft", rejection="0011", oreo="0111")
     page = "\n".join(official.draw())
-    assert "(4/4) free is what the agent that ships wins" in page
-    ours = next(line for line in page.splitlines() if line.startswith("| OREO"))
-    cells = [cell.strip() for cell in ours.split("|")[1:-1]]
-    points = [cell.split(",")[0] for cell in cells]
-    assert points[3:5] + points[7:] == ["+50.0", "+25.0", "+50.0", "+25.0"]
+    assert "(3/4) freely and 100.0%" in page
+    assert points(page, "| `value:5:by=value`")[3:] == ["+25.0", "", "+50.0"]
+    cells = points(page, "| OREO")
+    assert cells[3:5] + cells[7:] == ["+50.0", "+25.0", "+50.0", "+25.0"]
+
+
+def points(page: str, start: str) -> list[str]:
+    """Return the cells of the row that begins so, each up to its first comma."""
+    row = next(line for line in page.splitlines() if line.startswith(start))
+    return [cell.strip().split(",")[0] for cell in row.split("|")[1:-1]]
 
 
 def test_an_ablation_is_compared_over_the_seeds_that_it_has(measured: Path) -> None:
