@@ -7,34 +7,64 @@ The transcripts (a Llama-2 agent on 510 official training games, 316 of 1,020 wo
 replaying them; the official games are not part of this project, so both have to be named. SFT
 imitates the successes; DPO, KTO and OREO go on from it with the same logs. The 140 games of
 ``valid_seen``, which no log knows, are then played freely and restricted to admissible actions, and
-the 510 games of the logs freely. It may be stopped and started again.
+the 510 games of the logs freely. ``plain`` learns from the logs as they are, ``renamed`` from them
+and copies in which kinds of things have changed places. It may be stopped and started again.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.experiments.renaming import find_kinds, renamed
 from benchmarks.experiments.runs import Run, execute
 from benchmarks.experiments.tables import Games, core_hours, found, in_several_ways, won
-from oreo_agent.episodes import read_episodes
+from oreo_agent.episodes import EpisodeStore, read_episodes
 from oreo_agent.pipeline.methods import method_name
 
 __all__ = ["draw"]
 
 TABLE = "logs"
 SEEDS = (0, 1, 2)
-METHODS = ("rejection", "dpo", "dpo-nll", "kto", "oreo", "oreo-step")
-_GAMES = ("games.valid_seen=0", "games.valid_unseen=0", "games.dialect=put")
-_SETTINGS = (
-    *("games.train=1", "games.validation=0", "sft.steps=600", "sft.lr=1e-3"),
-    *("oreo.steps=300", "oreo.value_warmup=75", "oreo.lr=2e-4", "rejection.lr=2e-4"),
-    *("dpo.lr=1e-5", "kto.lr=1e-4"),
-)
-_OWN = ("games.train=0", "games.validation=0", "games.dialect=put")
+COPIES = 11
+"""Renamed copies of each episode, beside itself."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """What is learnt from, and how."""
+
+    logs: str
+    methods: Sequence[str]
+    settings: Sequence[str]
+
+
+PARTS: Mapping[str, Part] = {
+    "plain": Part(
+        logs="imported",
+        methods=("rejection", "dpo", "dpo-nll", "kto", "oreo", "oreo-step"),
+        settings=(
+            *("sft.steps=600", "sft.lr=1e-3", "rejection.lr=2e-4", "dpo.lr=1e-5", "kto.lr=1e-4"),
+            *("oreo.steps=300", "oreo.value_warmup=75", "oreo.lr=2e-4"),
+        ),
+    ),
+    "renamed": Part(
+        logs="imported-renamed",
+        methods=("rejection", "oreo"),
+        settings=(
+            *("sft.steps=1500", "sft.lr=2e-3", "rejection.lr=3e-4"),
+            *("oreo.steps=600", "oreo.value_warmup=75", "oreo.lr=3e-4"),
+        ),
+    ),
+}
+_GAMES = ("games.valid_seen=0", "games.valid_unseen=0")
+_NO_TRAINING = ("games.train=1", "games.validation=0")
+_OWN = ("games.train=0", "games.validation=0")
 
 
 def main() -> int:
@@ -43,22 +73,24 @@ def main() -> int:
     parser.add_argument("--data", type=Path, required=True, help="folder of the official games")
     parser.add_argument("--transcripts", type=Path, required=True)
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS)
+    parser.add_argument("--parts", nargs="*", choices=PARTS, default=list(PARTS))
     options = parser.parse_args()
-    episodes = options.root / TABLE / "imported"
+    episodes = options.root / TABLE / PARTS["plain"].logs
     if not episodes.exists():
         command = [sys.executable, "-m", "oreo_agent", "data", "import", str(options.transcripts)]
         command += ["--format", "transcripts", "--data", str(options.data), "--out", str(episodes)]
         subprocess.run(command, check=True)
     own = _own_games(options.data, episodes, options.root / TABLE / "games")
-    for seed in options.seeds:
-        execute(TABLE, list(_runs(options.root, options.data, own, episodes, seed)), options.root)
+    _rename(episodes, options.root / TABLE / PARTS["renamed"].logs)
+    for seed, part in itertools.product(options.seeds, options.parts):
+        execute(TABLE, list(_runs(options.root, options.data, own, part, seed)), options.root)
     return 0
 
 
 def draw() -> Iterator[str]:
     """Yield the lines of its section of docs/results.md."""
-    trained = {s: run for s in SEEDS if (run := found(TABLE, f"train/{s}"))}
-    if not trained:
+    trained = {p: {s: r for s in SEEDS if (r := found(TABLE, f"{p}/train/{s}"))} for p in PARTS}
+    if not any(trained.values()):
         return
     yield "## Somebody else's logs\n"
     yield (
@@ -67,24 +99,46 @@ def draw() -> Iterator[str]:
         " the same logs. A policy of 0.4 M parameters, trained from nothing, plays the 140 official"
         " valid_seen games, freely and restricted to admissible actions, and the 510 games that the"
         " logs are of. `python -m benchmarks.experiments.logs --root runs/experiments --data"
-        f" ALFWORLD --transcripts FILE`, {core_hours(list(trained.values()))} core-hours a seed for"
-        " all methods.\n"
+        " ALFWORLD --transcripts FILE`.\n"
     )
-    rows = {
-        method_name(m): {
-            "valid_seen": [won(TABLE, run, m) for run in trained.values()],
-            "valid_seen, restricted": _played("restricted", m, list(trained)),
-            "games of the logs": _played("own", m, list(trained)),
-        }
-        for m in next(iter(trained.values())).won
+    about = {
+        "plain": "The logs as they are",
+        "renamed": f"The logs and {COPIES} copies of each episode in which kinds of things have"
+        " changed places, numbers too: there is less to learn by heart",
     }
-    yield in_several_ways(rows, against=[method_name("sft")])
+    for part, runs in trained.items():
+        if runs:
+            yield f"{about[part]} ({core_hours(list(runs.values()))} core-hours a seed):\n"
+            rows = {
+                method_name(m): {
+                    "valid_seen": [won(TABLE, run, m) for run in runs.values()],
+                    "valid_seen, restricted": _played(f"{part}/restricted/{m}", list(runs)),
+                    "games of the logs": _played(f"{part}/own/{m}", list(runs)),
+                }
+                for m in ("sft", *PARTS[part].methods)
+            }
+            yield in_several_ways(rows, against=[method_name("sft")])
 
 
-def _played(way: str, method: str, seeds: Sequence[int]) -> list[Games]:
-    runs = [found(TABLE, f"{way}/{method}-{seed}") for seed in seeds]
+def _played(name: str, seeds: Sequence[int]) -> list[Games]:
+    runs = [found(TABLE, f"{name}-{seed}") for seed in seeds]
     games = [won(TABLE, run, next(iter(run.won))) for run in runs if run is not None]
     return games if len(games) == len(seeds) else []
+
+
+def _rename(logs: Path, folder: Path) -> None:
+    """Keep the logs and their renamed copies."""
+    if folder.exists():
+        return
+    episodes = list(read_episodes([logs]))
+    kinds = find_kinds(episodes)
+    draft = folder.with_name(f"{folder.name}.part")
+    with EpisodeStore(draft).writer("episodes") as writer:
+        for episode in episodes:
+            writer.append(episode)
+            for copy in range(COPIES):
+                writer.append(renamed(episode, kinds, copy))
+    draft.rename(folder)
 
 
 def _own_games(data: Path, episodes: Path, folder: Path) -> Path:
@@ -97,25 +151,26 @@ def _own_games(data: Path, episodes: Path, folder: Path) -> Path:
     return folder
 
 
-def _runs(root: Path, data: Path, own: Path, episodes: Path, seed: int) -> Iterator[Run]:
+def _runs(root: Path, data: Path, own: Path, name: str, seed: int) -> Iterator[Run]:
+    part = PARTS[name]
     yield Run(
-        name=f"train/{seed}",
+        name=f"{name}/train/{seed}",
         arguments=(
             *("train", "alfworld", "--games", "official", "--data", str(data)),
-            *("--seed", str(seed), "--episodes", str(episodes)),
-            *(word for method in METHODS for word in ("--method", method)),
-            *(word for each in (*_GAMES, *_SETTINGS) for word in ("-s", each)),
+            *("--seed", str(seed), "--episodes", str(root / TABLE / part.logs)),
+            *(word for method in part.methods for word in ("--method", method)),
+            *(word for each in (*_GAMES, *_NO_TRAINING, *part.settings) for word in ("-s", each)),
         ),
         facts={"seed": seed, "games": "valid_seen"},
     )
-    for method in ("sft", *METHODS):
-        checkpoint = root / TABLE / "train" / str(seed) / "checkpoints" / method
+    for method in ("sft", *part.methods):
+        checkpoint = root / TABLE / name / "train" / str(seed) / "checkpoints" / method
         for way, folder, split, settings in (
             ("restricted", data, "valid_seen", (*_GAMES, "evaluation.restricted=true")),
             ("own", own, "train", _OWN),
         ):
             yield Run(
-                name=f"{way}/{method}-{seed}",
+                name=f"{name}/{way}/{method}-{seed}",
                 arguments=(
                     *("eval", "alfworld", "--games", "official", "--data", str(folder)),
                     *("--checkpoint", str(checkpoint), "--split", split, "--seed", str(seed)),

@@ -134,12 +134,15 @@ def test_mathematics_compares_the_beams_with_the_policy(measured: Path) -> None:
 
 def test_logs_have_both_ways_of_decoding(measured: Path) -> None:
     keep_games(measured / "logs", {"valid_seen": list("abcd")})
-    keep(measured / "logs/train/0.json", "0001", "valid_seen", method="sft", oreo="0011")
+    train = measured / "logs/renamed/train/0.json"
+    keep(train, "0001", "valid_seen", method="sft", rejection="0001", oreo="0011")
     for method, won in (("sft", "0011"), ("oreo", "1111")):
-        keep(measured / f"logs/restricted/{method}-0.json", won, "valid_seen", method="RUN")
-    row = next(line for line in logs.draw() if "SFT" in line and "OREO" in line)
-    ours = next(line for line in row.splitlines() if line.startswith("| OREO"))
-    assert ours.index("(2/4)") < ours.index("+25.0") < ours.index("(4/4)") < ours.index("+50.0")
+        name = f"logs/renamed/restricted/{method}-0.json"
+        keep(measured / name, won, "valid_seen", method="RUN")
+    page = "\n".join(logs.draw())
+    assert "The logs as they are" not in page
+    assert points(page, "| OREO")[1:7:2] == ["50.0% [15.0%", "+25.0", "100.0%"]
+    assert points(page, "| OREO")[6] == "+50.0"
 
 
 def test_in_official_games_the_shipped_agent_searches_and_brief_clones_learn(
