@@ -4,14 +4,16 @@
     python -m benchmarks.experiments.houses tune --root runs/experiments
     python -m benchmarks.experiments.houses methods --root runs/experiments
     python -m benchmarks.experiments.houses guided --root runs/experiments
+    python -m benchmarks.experiments.houses further --root runs/experiments
 
 ``base`` is the default run of ``oreo-agent train alfworld`` with each seed; everything else starts
 from its policies and its rollouts. ``tune`` tries settings of every method from the first seed,
 on houses of another generator seed, which no other run plays; ``methods`` trains with those that
 won most of them; ``guided`` trains OREO once more, with a V that learns from less noise what a
 search asks it, and lets searches act with it. Training runs play 320 houses; the policies of
-``methods`` then play 1,600, those among them: two points are lost in the noise of 320. Each may be
-stopped and started again.
+``methods`` then play 1,600, those among them: two points are lost in the noise of 320; and
+``further`` repeats the search that won most of the 320 on other houses. Each may be stopped and
+started again.
 """
 
 from __future__ import annotations
@@ -21,13 +23,14 @@ import itertools
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from benchmarks.experiments.runs import Run, execute
+from benchmarks.experiments.runs import Run, execute, read_games
 from benchmarks.experiments.tables import Games, found, won
 from oreo_agent.episodes import EpisodeStore, read_episodes
 from oreo_agent.errors import MissingError
 
 __all__ = [
     "AFTER",
+    "BEST",
     "COUNTS",
     "LITTLE",
     "RANKINGS",
@@ -40,6 +43,7 @@ __all__ = [
     "base",
     "chosen",
     "episodes_of",
+    "further",
     "guided_agents",
     "guided_name",
     "guiding_name",
@@ -84,6 +88,10 @@ RANKINGS = ("by=value", "by=logprob", "prior=0.05")
 """By V, by the policy's log-probability, and by both."""
 COUNTS = (2, 3, 5, 8)
 """Candidates a turn."""
+BEST = ("greedy", "model", "value:2:by=value", "value:2:by=logprob")
+"""The search that won most of the 320 houses, and what it is compared with on others."""
+_FURTHER = 480
+"""Houses of a split that these play; the first 160, which chose, are left out of the table."""
 _FOR_SEARCH = (
     *("oreo.steps=1200", "oreo.value_warmup=150"),
     *("oreo.after_state_target=next", "oreo.after_state_weight=1"),
@@ -95,10 +103,10 @@ _FEW_TRAINING = ("-s", "games.train=1", "-s", "games.validation=0")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("part", choices=("base", "tune", "methods", "guided"))
+    parser.add_argument("part", choices=("base", "tune", "methods", "guided", "further"))
     parser.add_argument("--root", type=Path, required=True, help="where the runs' folders go")
     parser.add_argument("--only", nargs="*", default=[], help="methods")
-    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS, help="of `guided`")
+    parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS, help="of searches")
     options = parser.parse_args()
     root: Path = options.root
     only = tuple(options.only) or ("sft", *TRIED)
@@ -111,6 +119,8 @@ def main() -> int:
         execute(TABLE, list(_methods(root, only)), root)
     elif options.part == "guided":
         execute(TABLE, list(_guided(root, options.seeds)), root)
+    elif options.part == "further":
+        execute(TABLE, list(_further(root, options.seeds)), root)
     return 0
 
 
@@ -204,6 +214,19 @@ def guided_name(agent: str, split: str, seed: int) -> str:
     return f"guided/{agent.replace(':', '-')}-{split}-{seed}"
 
 
+def further(agent: str, seed: int) -> Games:
+    """Return what an agent of `BEST` won of the further houses; empty until it has played them."""
+    parts: dict[str, bool] = {}
+    for split in SPLITS:
+        run = found(TABLE, f"further/{agent.replace(':', '-')}-{split}-{seed}")
+        if run is None:
+            return {}
+        chosen_on = set(read_games(TABLE, split))
+        games = won(TABLE, run, next(iter(run.won)))
+        parts |= {task: is_won for task, is_won in games.items() if task not in chosen_on}
+    return parts
+
+
 def guiding_name(seed: int) -> str:
     """Return the name of the run that trains the policy and V that searches use."""
     return f"guided/train-{seed}"
@@ -272,17 +295,33 @@ def _guided(root: Path, seeds: Iterable[int]) -> Iterator[Run]:
             extra=(),
             facts={"setting": " ".join(_FOR_SEARCH)},
         )
-        checkpoint = root / TABLE / name / "checkpoints" / "oreo"
         for agent, split in itertools.product(guided_agents(), SPLITS):
-            sampled = ("--temperature", "1") if agent == "model" else ()
-            yield Run(
-                name=guided_name(agent, split, seed),
-                arguments=(
-                    *("eval", "alfworld", "--agent", agent, "--checkpoint", str(checkpoint)),
-                    *("--split", split, "--seed", str(seed), *sampled),
-                ),
-                facts={"seed": seed, "agent": agent, "split": split, "games": split},
-            )
+            arguments = _searching(root, agent, split, seed)
+            facts = {"seed": seed, "agent": agent, "split": split, "games": split}
+            yield Run(name=guided_name(agent, split, seed), arguments=arguments, facts=facts)
+
+
+def _further(root: Path, seeds: Iterable[int]) -> Iterator[Run]:
+    """The best search and what it is compared with, on more houses."""
+    for seed, agent, split in itertools.product(seeds, BEST, SPLITS):
+        arguments = (
+            *_searching(root, agent, split, seed),
+            *("-s", f"games.{split}={_FURTHER}"),
+        )
+        facts = {"seed": seed, "agent": agent, "games": f"{split}-{_FURTHER}"}
+        name = f"further/{agent.replace(':', '-')}-{split}-{seed}"
+        yield Run(name=name, arguments=arguments, facts=facts)
+
+
+def _searching(root: Path, agent: str, split: str, seed: int) -> tuple[str, ...]:
+    """Return the command by which an agent of `guided` plays; ``model`` is sampled."""
+    checkpoint = root / TABLE / guiding_name(seed) / "checkpoints" / "oreo"
+    kind = "model" if agent == "greedy" else agent
+    sampled = ("--temperature", "1") if agent == "model" else ()
+    return (
+        *("eval", "alfworld", "--agent", kind, "--checkpoint", str(checkpoint)),
+        *("--split", split, "--seed", str(seed), *sampled),
+    )
 
 
 if __name__ == "__main__":
