@@ -81,6 +81,7 @@ class Fork:
 class Kept:
     """What is kept of a seed."""
 
+    latest: int
     candidates: int
     finishes: int
     forks: list[Fork]
@@ -116,8 +117,14 @@ def main() -> int:
             print(f"\r{len(forks)} states", end="", file=sys.stderr, flush=True)
     report = _report(forks)
     if options.keep:
-        kept = Kept(candidates=options.candidates, finishes=options.finishes, forks=forks)
-        write_whole(RESULTS / TABLE / f"{options.seed}.json", msgspec.json.encode(kept) + b"\n")
+        kept = Kept(
+            latest=options.latest,
+            candidates=options.candidates,
+            finishes=options.finishes,
+            forks=forks,
+        )
+        path = RESULTS / TABLE / f"{options.latest}-{options.seed}.json"
+        write_whole(path, msgspec.json.encode(kept) + b"\n")
     print(file=sys.stderr)
     print(json.dumps(report))
     return 0
@@ -129,17 +136,25 @@ def draw() -> Iterator[str]:
     kept = [msgspec.json.decode(file.read_bytes(), type=Kept) for file in files]
     if not kept:
         return
-    seeds = [each.forks for each in kept]
-    together = _report([fork for forks in seeds for fork in forks])
     yield "## Does V know which action is the better?\n"
     yield (
         "`python -m benchmarks.experiments.critic --checkpoint"
-        " runs/experiments/houses/guided/train-SEED/checkpoints/oreo --seed SEED --keep`, the"
-        f" policies and V that the searches above use, {len(seeds)} seeds: held-out games of unseen"
-        f" scenes are forked where {kept[0].candidates} samples at temperature 1 hold several"
-        f" actions; each is done, and the same policy finishes the game {kept[0].finishes} times."
-        f" {together['states']} states, {together['value']['pairs']} pairs of actions of unequal"
-        " worth; a pair weighs as much as the two differ; the test is clustered by game.\n"
+        " runs/experiments/houses/guided/train-SEED/checkpoints/oreo --seed SEED --latest TURN"
+        f" --candidates {kept[0].candidates} --keep`, with the policies and V of the searches"
+        " above: games of unseen scenes are forked at a turn drawn up to TURN, where"
+        f" {kept[0].candidates} samples at temperature 1 hold several actions; each is done, and"
+        f" the same policy finishes the game {kept[0].finishes} times. A pair of actions weighs as"
+        " much as they differ in worth; the test is clustered by game.\n"
+    )
+    for latest in sorted({each.latest for each in kept}):
+        yield from _draw([each.forks for each in kept if each.latest == latest], latest)
+
+
+def _draw(seeds: Sequence[list[Fork]], latest: int) -> Iterator[str]:
+    together = _report([fork for forks in seeds for fork in forks])
+    yield (
+        f"Forked up to turn {latest}: {together['states']} states, {together['value']['pairs']}"
+        f" pairs of actions of unequal worth, {len(seeds)} seeds.\n"
     )
     rows = []
     for name, key in (("V behind the action", "value"), ("log-probability", "logprob")):

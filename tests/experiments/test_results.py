@@ -107,8 +107,8 @@ def test_forks_of_several_seeds_are_judged_together(measured: Path) -> None:
 
     for seed, wins in enumerate((4, 2)):  # V prefers the better action twice, the likelier is worse
         fork = critic.Fork(task=f"t{seed}", turn=1, tried=[tried(0.9, -2, wins), tried(0.1, -1, 0)])
-        kept = critic.Kept(candidates=4, finishes=4, forks=[fork])
-        path = measured / f"critic/{seed}.json"
+        kept = critic.Kept(latest=8, candidates=4, finishes=4, forks=[fork])
+        path = measured / f"critic/8-{seed}.json"
         path.parent.mkdir(exist_ok=True)
         path.write_bytes(msgspec.json.encode(kept))
     rows = [line for line in "\n".join(critic.draw()).splitlines() if line.startswith("|")]
