@@ -42,6 +42,8 @@ class Part:
     logs: str
     methods: Sequence[str]
     settings: Sequence[str]
+    after: Sequence[str] = ()
+    """Settings of an OREO that goes on from rejection sampling's policy; none: there is none."""
 
 
 PARTS: Mapping[str, Part] = {
@@ -60,6 +62,7 @@ PARTS: Mapping[str, Part] = {
             *("sft.steps=1500", "sft.lr=2e-3", "rejection.lr=3e-4"),
             *("oreo.steps=600", "oreo.value_warmup=75", "oreo.lr=3e-4"),
         ),
+        after=("oreo.steps=600", "oreo.value_warmup=300", "oreo.lr=1e-4", "oreo.alpha=0.1"),
     ),
 }
 _GAMES = ("games.valid_seen=0", "games.valid_unseen=0")
@@ -117,6 +120,13 @@ def draw() -> Iterator[str]:
                 }
                 for m in ("sft", *PARTS[part].methods)
             }
+            after = [run for seed in runs if (run := found(TABLE, f"{part}/after/{seed}"))]
+            if len(after) == len(runs):
+                rows["OREO after rejection sampling"] = {
+                    "valid_seen": [won(TABLE, run, "oreo") for run in after],
+                    "valid_seen, restricted": _played(f"{part}/restricted/after", list(runs)),
+                    "games of the logs": _played(f"{part}/own/after", list(runs)),
+                }
             yield in_several_ways(rows, against=[method_name("sft")])
 
 
@@ -153,31 +163,46 @@ def _own_games(data: Path, episodes: Path, folder: Path) -> Path:
 
 def _runs(root: Path, data: Path, own: Path, name: str, seed: int) -> Iterator[Run]:
     part = PARTS[name]
-    yield Run(
-        name=f"{name}/train/{seed}",
-        arguments=(
-            *("train", "alfworld", "--games", "official", "--data", str(data)),
-            *("--seed", str(seed), "--episodes", str(root / TABLE / part.logs)),
-            *(word for method in part.methods for word in ("--method", method)),
-            *(word for each in (*_GAMES, *_NO_TRAINING, *part.settings) for word in ("-s", each)),
-        ),
-        facts={"seed": seed, "games": "valid_seen"},
-    )
-    for method in ("sft", *part.methods):
-        checkpoint = root / TABLE / name / "train" / str(seed) / "checkpoints" / method
+    trained = root / TABLE / name / "train" / str(seed) / "checkpoints"
+    checkpoints = {method: trained / method for method in ("sft", *part.methods)}
+
+    def training(kind: str, methods: Sequence[str], *arguments: str) -> Run:
+        return Run(
+            name=f"{name}/{kind}/{seed}",
+            arguments=(
+                *("train", "alfworld", "--games", "official", "--data", str(data)),
+                *("--seed", str(seed), "--episodes", str(root / TABLE / part.logs)),
+                *(word for method in methods for word in ("--method", method)),
+                *arguments,
+            ),
+            facts={"seed": seed, "games": "valid_seen"},
+        )
+
+    yield training("train", part.methods, *_set(*_GAMES, *_NO_TRAINING, *part.settings))
+    if part.after:
+        start = ("--checkpoint", str(trained / "rejection"))
+        settings = _set(*_GAMES, *_NO_TRAINING, *part.after)
+        yield training("after", ("oreo",), *start, *settings)
+        checkpoints["after"] = root / TABLE / name / "after" / str(seed) / "checkpoints" / "oreo"
+    for method, checkpoint in checkpoints.items():
         for way, folder, split, settings in (
-            ("restricted", data, "valid_seen", (*_GAMES, "evaluation.restricted=true")),
-            ("own", own, "train", _OWN),
+            ("restricted", data, "valid_seen", _set(*_GAMES, "evaluation.restricted=true")),
+            ("own", own, "train", _set(*_OWN)),
         ):
             yield Run(
                 name=f"{name}/{way}/{method}-{seed}",
                 arguments=(
                     *("eval", "alfworld", "--games", "official", "--data", str(folder)),
                     *("--checkpoint", str(checkpoint), "--split", split, "--seed", str(seed)),
-                    *(word for each in settings for word in ("-s", each)),
+                    *settings,
                 ),
                 facts={"seed": seed, "games": split},
             )
+
+
+def _set(*settings: str) -> tuple[str, ...]:
+    """Return the flags that make settings."""
+    return tuple(word for each in settings for word in ("-s", each))
 
 
 if __name__ == "__main__":

@@ -143,6 +143,10 @@ def test_logs_have_both_ways_of_decoding(measured: Path) -> None:
     assert "The logs as they are" not in page
     assert points(page, "| OREO")[1:7:2] == ["50.0% [15.0%", "+25.0", "100.0%"]
     assert points(page, "| OREO")[6] == "+50.0"
+    assert "| OREO after" not in page
+    after = measured / "logs/renamed/after/0.json"
+    keep(after, "0001", "valid_seen", method="sft", oreo="0111")
+    assert points("\n".join(logs.draw()), "| OREO after")[3] == "+50.0"
 
 
 def test_in_official_games_the_shipped_agent_searches_and_brief_clones_learn(
