@@ -96,6 +96,7 @@ _FOR_SEARCH = (
     *("oreo.steps=1200", "oreo.value_warmup=150"),
     *("oreo.after_state_target=next", "oreo.after_state_weight=1"),
 )
+"""The default run's updates, and a V behind turns that is less noisy."""
 _OTHER_HOUSES = ("-s", "games.seed=1")
 _FEW_TRAINING = ("-s", "games.train=1", "-s", "games.validation=0")
 """Runs from logged rollouts play no training game: there is no need to build 3,000."""

@@ -134,7 +134,8 @@ def _keep(path: Path, run: Run, out: Path, seconds: float) -> None:
 
 def _short(method: str) -> str:
     """Return a method's name without the folders of this machine: the shipped agent's has them."""
-    return Path(method).name if Path(method).is_absolute() else method
+    agent, of, checkpoint = method.rpartition(" of ")
+    return agent + of + (Path(checkpoint).name if Path(checkpoint).is_absolute() else checkpoint)
 
 
 def _results(out: Path, kind: str) -> tuple[list[MethodResult], dict[str, float]]:

@@ -62,6 +62,14 @@ def measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+def test_what_is_kept_names_no_folder_of_a_machine() -> None:
+    kept = [runs._short(name) for name in ("oreo", "/a/b/agent", "value:5 of /a/b/agent")]
+    assert kept == ["oreo", "agent", "value:5 of agent"]
+    assert runs._short("value:5 of runs/x/oreo") == "value:5 of runs/x/oreo"
+    assert not [file for file in runs.RESULTS.rglob("*.json") if '"/' in file.read_text()]
+    assert not [file for file in runs.RESULTS.rglob("*.json") if " of /" in file.read_text()]
+
+
 def test_without_runs_the_page_has_no_table(measured: Path) -> None:
     assert "|" not in results.draw()
 
