@@ -43,9 +43,7 @@ def find_kinds(episodes: Iterable[Episode]) -> Kinds:
         first, *later = (turn.observation for turn in episode.turns)
         places |= {kind for kind, _ in _THING.findall(first)}
         things |= {kind for text in later for kind, _ in _THING.findall(text)}
-    return Kinds(
-        places=sorted(places - _FIXED), portable=sorted(things - places - _FIXED - {"loc"})
-    )
+    return Kinds(places=sorted(places - _FIXED), portable=sorted(things - places - _FIXED))
 
 
 def renamed(episode: Episode, kinds: Kinds, copy: int) -> Episode:

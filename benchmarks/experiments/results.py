@@ -154,14 +154,19 @@ def _guided() -> Iterator[str]:
         " temperature 1, 320 held-out small houses.\n"
     )
     yield searches({GREEDY: greedy, **others})
+    yield from _further()
+
+
+def _further() -> Iterator[str]:
     best = {a: {s: g for s in houses.SEEDS if (g := houses.further(a, s))} for a in houses.BEST}
-    if all(best.values()):
-        count = len(next(iter(best["greedy"].values())))
-        yield (
-            "K = 2 by V alone won most of these 320 houses, and so was played in"
-            f" {count:,} others (`... houses further ...`):\n"
-        )
-        yield searches({GREEDY if a == "greedy" else a: seeds for a, seeds in best.items()})
+    if not all(best.values()):
+        return
+    count = len(next(iter(best["greedy"].values())))
+    yield (
+        f"The search that was chosen in these 320 houses, in {count:,} others (`python -m"
+        " benchmarks.experiments.houses further --root runs/experiments`):\n"
+    )
+    yield searches({GREEDY if a == "greedy" else a: seeds for a, seeds in best.items()})
 
 
 def _greedy() -> dict[int, Games]:

@@ -57,10 +57,18 @@ def test_a_name_becomes_one_other_and_no_two_the_same() -> None:
     assert len({copy.turns[1].observation for copy in copies}) > 3
 
 
-def test_episodes_of_a_task_and_a_copy_are_renamed_alike() -> None:
+def test_episodes_of_a_task_and_a_copy_are_renamed_alike_and_others_otherwise() -> None:
     kinds = find_kinds([logged()])
-    other = msgspec.structs.replace(logged(), id="e-2", outcome=logged().outcome)
-    one, two = renamed(logged(), kinds, 5), renamed(other, kinds, 5)
-    assert one.turns == two.turns
-    assert one.id != two.id
-    assert one.turns != renamed(logged(), kinds, 6).turns or one.goal != logged().goal
+    first = renamed(logged(), kinds, 0)
+    again = renamed(msgspec.structs.replace(logged(), id="e-2"), kinds, 0)
+    assert (again.id, again.goal, again.turns) == ("e-2-0", first.goal, first.turns)
+    assert len({words_of(renamed(logged(), kinds, copy)) for copy in range(8)}) > 2
+    others = {
+        words_of(renamed(msgspec.structs.replace(logged(), task=f"t-{n}"), kinds, 0))
+        for n in range(8)
+    }
+    assert len(others) > 2
+
+
+def words_of(told: Episode) -> tuple[str, ...]:
+    return tuple(words(told))

@@ -107,6 +107,25 @@ def test_a_search_is_compared_with_its_policy_and_with_as_many_candidates_withou
     assert points(results.draw(), "| `value:5:p")[-3:] == ["+75.0", "+100.0", "+50.0"]
 
 
+def test_the_search_that_was_chosen_is_judged_in_houses_that_did_not_choose_it(
+    measured: Path,
+) -> None:
+    more = {"valid_seen-480": list("abe"), "valid_unseen-480": list("cdf")}
+    keep_games(measured / "houses", GROUPS | more)
+    keep(measured / f"houses/{houses.guiding_name(0)}.json", "1111", "held-out", method="oreo")
+    won = {"greedy": "110", "model": "110", "value:2:by=value": "001", "value:2:by=logprob": "000"}
+    for agent, marks in won.items():
+        assert houses.further(agent, 0) == {}
+        for split in houses.SPLITS:
+            keep(measured / f"houses/{houses.guided_name(agent, split, 0)}.json", "11", split)
+            name = f"houses/further/{agent.replace(':', '-')}-{split}-0.json"
+            keep(measured / name, marks, f"{split}-480")
+    assert houses.further("value:2:by=value", 0) == {"e": True, "f": True}
+    page = results.draw()
+    later = page[page.index("in 2 others") :]
+    assert points(later, "| `value:2:by=value`")[3:] == ["+100.0", "+100.0", "+100.0"]
+
+
 def test_forks_of_several_seeds_are_judged_together(measured: Path) -> None:
     def tried(value: float, logprob: float, wins: int) -> critic.Tried:
         ends = [n < wins for n in range(4)]
