@@ -11,6 +11,7 @@ from oreo_agent.pipeline.progress import Phase
 from oreo_agent.pipeline.run_view import RunCondition
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.run_episodes import RunEpisodesScreen
+from oreo_agent.tui.screens.train import TrainScreen
 from oreo_agent.tui.widgets.curve import Curve
 from oreo_agent.tui.widgets.note_list import NoteList
 from oreo_agent.tui.widgets.stage_list import clock as time_of
@@ -88,6 +89,22 @@ async def test_the_curves_are_of_the_selected_stage_and_then_of_the_present_one(
         assert curve(shown, 0).splitlines()[-1].split() == ["0", "10000", "episodes"]
         await shown.press("f")
         await shown.wait(lambda: shown.view.looked_at == "oreo")
+
+
+async def test_a_look_that_began_before_a_key_does_not_take_the_cursor_back(run: Path) -> None:
+    with at_work(run):
+        async with watch(run) as shown:
+            late = TrainScreen.Seen(shown.view, None)
+            await shown.press("k")
+            await shown.wait(lambda: shown.view.looked_at == "rejection")
+            shown.train.on_train_screen_seen(late)
+            assert shown.view.looked_at == "oreo"
+            assert shown.stages.stage == "rejection"
+            await shown.wait(lambda: shown.view.looked_at == "rejection")
+            shown.stages.highlighted = 0
+            shown.train.on_train_screen_seen(late)
+            assert shown.stages.stage == "games"
+            await shown.wait(lambda: shown.view.looked_at == "games")
 
 
 async def test_enter_lists_the_episodes_of_the_selected_stage_and_one_can_be_opened(

@@ -64,9 +64,11 @@ class TrainScreen(Screen[None]):
     class Seen(Message):
         """The folder was looked at."""
 
-        def __init__(self, view: RunView) -> None:
+        def __init__(self, view: RunView, asked: str | None) -> None:
             super().__init__()
             self.view = view
+            self.asked = asked
+            """The stage that was wanted then."""
 
     def __init__(
         self,
@@ -175,6 +177,8 @@ class TrainScreen(Screen[None]):
     def on_train_screen_seen(self, message: Seen) -> None:
         """Show what was found."""
         self._is_looking = False
+        if message.asked != self._wanted:
+            self.look()
         before, self.view = self.view, message.view
         if before is not None and before.looked_at != message.view.looked_at:
             self._first = 0
@@ -213,7 +217,7 @@ class TrainScreen(Screen[None]):
     @work(thread=True, exit_on_error=False)
     def _look(self, stage: str | None) -> None:
         view = self._watcher.look(stage)
-        self.post_message(self.Seen(view))
+        self.post_message(self.Seen(view, stage))
 
     def _draw(self) -> None:
         view = self.view
@@ -224,7 +228,7 @@ class TrainScreen(Screen[None]):
             Content.assemble((" Run ", "bold $accent"), fit(safe_line(about), self.size.width - 5)),
             layout=False,
         )
-        self.query_one(StageList).show(view)
+        self.query_one(StageList).show(view, self._wanted or view.looked_at)
         self.query_one(StageList).border_title = "Stages"
         self.query_one(StageList).border_subtitle = "" if self._wanted is None else "f follows"
         self.query_one(TallyList).show(view.methods)

@@ -59,6 +59,8 @@ class StageList(OptionList):
         super().__init__(id=id, markup=False)
         self._stages: tuple[StageView, ...] = ()
         self._rows: list[Content] = []
+        self._told: int | None = None
+        """The place that the screen knows of: one that a person has just moved to is not yet."""
 
     @property
     def stage(self) -> str | None:
@@ -66,10 +68,10 @@ class StageList(OptionList):
         place = self.highlighted
         return self._stages[place].name if place is not None and self._stages else None
 
-    def show(self, view: RunView) -> None:
-        """Show the stages of a run, the one selected that the view looks at."""
+    def show(self, view: RunView, selected: str | None) -> None:
+        """Show the stages of a run, with the cursor on one of them."""
         self._stages = view.stages
-        self._draw(view.looked_at)
+        self._draw(selected)
 
     def on_resize(self) -> None:
         """Lay out anew to the new width."""
@@ -78,6 +80,7 @@ class StageList(OptionList):
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Tell the screen which stage a person selected."""
         event.stop()
+        self._told = event.option_index
         self.post_message(self.Moved(self._stages[event.option_index].name))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -90,6 +93,7 @@ class StageList(OptionList):
         rows = [_row(stage, width) for stage in self._stages]
         names = [stage.name for stage in self._stages]
         place = names.index(selected) if selected in names else None
+        has_moved = self.highlighted != self._told
         with self.prevent(OptionList.OptionHighlighted):
             if len(rows) != len(self._rows):
                 self.set_options(map(Option, rows))
@@ -98,8 +102,8 @@ class StageList(OptionList):
                     if old != new:
                         self.replace_option_prompt_at_index(index, new)
             self._rows = rows
-            if self.highlighted != place:
-                self.highlighted = place
+            if self.highlighted is None or not has_moved:
+                self.highlighted = self._told = place
 
 
 def clock(seconds: float) -> str:
