@@ -27,6 +27,7 @@ from benchmarks.experiments.runs import Run, execute, read_games
 from benchmarks.experiments.tables import Games, found, won
 from oreo_agent.episodes import EpisodeStore, read_episodes
 from oreo_agent.errors import MissingError
+from oreo_agent.pipeline.methods import method_name
 
 __all__ = [
     "AFTER",
@@ -51,6 +52,7 @@ __all__ = [
     "name_of",
     "played",
     "take_few",
+    "title",
 ]
 
 TABLE = "houses"
@@ -203,6 +205,12 @@ def played(name: str) -> Games:
 def name_of(method: str, regime: str, seed: int) -> str:
     """Return the name of the run that trained a method."""
     return f"base/{seed}" if method == "sft" else f"{regime}/{method}-{seed}"
+
+
+def title(method: str) -> str:
+    """Return how tables call a method, one of `AFTER` too."""
+    after = " after rejection sampling" if method in AFTER else ""
+    return method_name(AFTER.get(method, method)) + after
 
 
 def guided_agents() -> list[str]:

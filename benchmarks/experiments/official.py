@@ -6,8 +6,9 @@
 ``shipped`` measures the agent that ships, alone and with searches that its V guides. It was cloned
 so long that its own rollouts are hardly ever lost, which leaves other methods nothing to learn
 from; ``brief`` clones a quarter as long, and compares what rejection sampling and OREO then make of
-the same rollouts. Every policy plays all 140 games, freely and restricted to admissible actions;
-searches play freely. It may be stopped and started again.
+the same rollouts, once from SFT and once more from rejection sampling's policy. Every policy plays
+all 140 games, freely and restricted to admissible actions; searches play freely. It may be stopped
+and started again.
 """
 
 from __future__ import annotations
@@ -29,18 +30,25 @@ from benchmarks.experiments.tables import (
     searches,
     won,
 )
-from oreo_agent.pipeline.methods import method_name
 
 __all__ = ["draw"]
 
 TABLE = "official"
-METHODS = ("sft", "rejection", "oreo")
+LEARNT = {"sft": "brief", "rejection": "brief", "oreo": "brief"} | dict.fromkeys(
+    houses.AFTER, "after"
+)
+"""Method to the run that trains it."""
 SEEDS = (0, 1, 2)
 _SETTINGS = (
     *("games.train=0", "games.valid_seen=0", "games.validation=60", "model.preset=tiny"),
     *("demonstrations.games=0", "demonstrations.per_game=2", "sft.steps=1000"),
     *("rollouts.games=all", "rollouts.per_game=2"),
 )
+_AFTER = (
+    *("games.train=1", "games.valid_seen=0", "games.validation=0", "rejection.lr=1e-4"),
+    *("oreo.steps=600", "oreo.value_warmup=300", "oreo.lr=1e-4"),
+)
+"""What the methods that go on from rejection sampling were tuned to on generated houses."""
 
 
 def main() -> int:
@@ -94,13 +102,13 @@ def _draw_brief() -> Iterator[str]:
         f" {core_hours(list(trained.values()))} core-hours a seed.\n"
     )
     rows = {
-        method_name(method): {
-            "free": [won(TABLE, run, method) for run in trained.values()],
+        houses.title(method): {
+            "free": _free(method, trained),
             "restricted": _restricted(method, trained),
         }
-        for method in METHODS
+        for method in LEARNT
     }
-    yield in_several_ways(rows, against=[method_name(m) for m in METHODS[:2]])
+    yield in_several_ways(rows, against=[houses.title(m) for m in ("sft", "rejection")])
 
 
 _AGENTS = ("model", *(f"value:{k}:{by}" for k in houses.COUNTS for by in houses.RANKINGS))
@@ -110,6 +118,12 @@ _RESTRICTED = ("-s", "evaluation.restricted=true")
 
 def _all(run: Measured) -> Games:
     return won(TABLE, run, next(iter(run.won)))
+
+
+def _free(method: str, seeds: Mapping[int, Measured]) -> list[Games]:
+    runs = [found(TABLE, f"{LEARNT[method]}/{seed}") for seed in seeds]
+    learnt = houses.AFTER.get(method, method)
+    return [won(TABLE, run, learnt) for run in runs if run is not None]
 
 
 def _restricted(method: str, seeds: Mapping[int, Measured]) -> list[Games]:
@@ -130,18 +144,26 @@ def _searching(agent: str) -> str:
 
 
 def _brief(root: Path, data: Path, seed: int) -> Iterator[Run]:
-    yield Run(
-        name=f"brief/{seed}",
-        arguments=(
-            *("train", "alfworld", *_games(data), "--seed", str(seed)),
-            *(word for each in _SETTINGS for word in ("-s", each)),
-        ),
-        facts={"seed": seed, "games": "valid_seen"},
-    )
-    for method in METHODS:
-        checkpoint = root / TABLE / "brief" / str(seed) / "checkpoints" / method
+    trained = root / TABLE / "brief" / str(seed)
+    logged = ("--episodes", str(trained / "episodes" / "rollouts"))
+    start = ("--checkpoint", str(trained / "checkpoints" / "rejection"))
+    methods = [word for method in houses.AFTER.values() for word in ("--method", method)]
+    for name, arguments, settings in (
+        ("brief", (), _SETTINGS),
+        ("after", (*methods, *logged, *start), _AFTER),
+    ):
+        yield Run(
+            name=f"{name}/{seed}",
+            arguments=(
+                *("train", "alfworld", *_games(data), "--seed", str(seed), *arguments),
+                *(word for each in settings for word in ("-s", each)),
+            ),
+            facts={"seed": seed, "games": "valid_seen"},
+        )
+    for method, run in LEARNT.items():
+        folder = root / TABLE / run / str(seed) / "checkpoints" / houses.AFTER.get(method, method)
         name = f"brief-{seed}-{method}-restricted"
-        yield _play(name, data, "--checkpoint", str(checkpoint), *_RESTRICTED)
+        yield _play(name, data, "--checkpoint", str(folder), *_RESTRICTED)
 
 
 def _play(name: str, data: Path, *arguments: str) -> Run:

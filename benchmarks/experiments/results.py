@@ -90,7 +90,7 @@ def _sweep() -> Iterator[str]:
         for number, setting in enumerate(settings):
             if run := found(houses.TABLE, f"tune/{method}-{number}"):
                 games = won(houses.TABLE, run, houses.AFTER.get(method, method))
-                rows.append((_title(method), f"`{setting or 'default'}`", rate([games])))
+                rows.append((houses.title(method), f"`{setting or 'default'}`", rate([games])))
     if rows:
         yield "## Settings that were tried\n"
         yield (
@@ -129,7 +129,7 @@ def _regimes() -> Iterator[str]:
         )
         rows = [
             (
-                _title(method),
+                houses.title(method),
                 rate(games),
                 each_seed(games),
                 "" if method == best else difference(seeds[best], games),
@@ -137,7 +137,7 @@ def _regimes() -> Iterator[str]:
             )
             for method, games in seeds.items()
         ]
-        head = (f"{_title(best)} minus it", "core-hours a seed")
+        head = (f"{houses.title(best)} minus it", "core-hours a seed")
         yield markdown(("method", "success", "each seed", *head), rows)
 
 
@@ -184,11 +184,6 @@ def _searched(agent: str) -> dict[int, Games]:
             parts = [won(houses.TABLE, run, next(iter(run.won))) for run in runs]
             seeds[seed] = {task: is_won for part in parts for task, is_won in part.items()}
     return seeds
-
-
-def _title(method: str) -> str:
-    after = " after rejection sampling" if method in houses.AFTER else ""
-    return method_name(houses.AFTER.get(method, method)) + after
 
 
 if __name__ == "__main__":
