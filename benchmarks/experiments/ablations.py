@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.experiments import houses
-from benchmarks.experiments.runs import Measured, Run, execute
+from benchmarks.experiments.runs import Measured, Run, execute, write_episodes
 from benchmarks.experiments.tables import (
     Games,
     core_hours,
@@ -26,7 +26,7 @@ from benchmarks.experiments.tables import (
     rate,
     won,
 )
-from oreo_agent.episodes import EpisodeStore, read_episodes
+from oreo_agent.episodes import read_episodes
 from oreo_agent.episodes.record import Outcome
 
 __all__ = ["CHANGES", "draw", "leave_out", "name_of"]
@@ -64,7 +64,7 @@ def main() -> int:
     parser.add_argument("--only", nargs="*", choices=CHANGES, default=list(CHANGES))
     parser.add_argument("--seeds", nargs="*", type=int, default=houses.SEEDS)
     options = parser.parse_args()
-    execute(houses.TABLE, [houses.base(seed) for seed in options.seeds], options.root)
+    houses.make_bases(options.root, options.seeds)
     for seed in options.seeds:
         houses.take_few(options.root, seed)
         execute(TABLE, [_run(options.root, change, seed) for change in options.only], options.root)
@@ -86,15 +86,16 @@ def draw() -> Iterator[str]:
         if common:
             games, unchanged = (_games(each, common) for each in (seeds, whole))
             minus = "" if change == "as it is" else difference(games, unchanged)
-            rows.append((change, rate(games), each_seed(games), minus))
+            rows.append((change, ", ".join(map(str, common)), rate(games), each_seed(games), minus))
     yield "## What the parts of OREO do\n"
     yield (
-        "The default settings on the scarce regime's rollouts, one thing changed at a time."
-        " `python -m benchmarks.experiments.ablations --root runs/experiments`: 320 held-out small"
-        f" houses, {core_hours(list(whole.values()))} core-hours a run. Lost rollouts are about a"
-        " third; beta 0.03 with alpha 0.01 is as it is.\n"
+        "The default settings on the scarce regime's rollouts, one thing changed at a time: beta is"
+        " 0.03 there, alpha 0.01, and about a third of the rollouts were lost. `python -m"
+        " benchmarks.experiments.ablations --root runs/experiments`: the 320 held-out houses of the"
+        f" first table, {core_hours(list(whole.values()))} core-hours a run. Differences are over"
+        f" the seeds that a row has. {houses.where_from(TABLE, whole)}\n"
     )
-    yield markdown(("OREO", "success", "each seed", "minus as it is"), rows)
+    yield markdown(("OREO", "seeds", "success", "each seed", "minus as it is"), rows)
 
 
 def name_of(change: str, seed: int) -> str:
@@ -110,11 +111,8 @@ def leave_out(root: Path, seed: int, name: str, share: float) -> None:
     rollouts = list(read_episodes([folder / "scarce"]))
     lost = [each.id for each in rollouts if each.outcome is not Outcome.SUCCESS]
     kept = {each for n, each in enumerate(lost) if int((n + 1) * share) > int(n * share)}
-    with EpisodeStore(folder / f"{name}.part").writer("episodes") as writer:
-        for episode in rollouts:
-            if episode.outcome is Outcome.SUCCESS or episode.id in kept:
-                writer.append(episode)
-    (folder / f"{name}.part").rename(folder / name)
+    chosen = (each for each in rollouts if each.outcome is Outcome.SUCCESS or each.id in kept)
+    write_episodes(folder / name, chosen)
 
 
 def _games(runs: Mapping[int, Measured], seeds: Sequence[int]) -> list[Games]:

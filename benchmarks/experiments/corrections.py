@@ -24,7 +24,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.experiments.corrections_screen import Correction, correct_all
-from benchmarks.experiments.runs import Run, execute
+from benchmarks.experiments.runs import Run, execute, write_episodes
 from benchmarks.experiments.tables import (
     difference,
     each_seed,
@@ -197,9 +197,7 @@ def _choose(base: Path, collected: Path, failed: Path, count: int) -> None:
     kept = list(itertools.islice(lost, count))
     if len(kept) < count:
         raise RunFailedError(f"{len(kept)} failures, {count} are wanted.", "Raise its attempts.")
-    with EpisodeStore(failed).writer("failed") as writer:
-        for episode in kept:
-            writer.append(episode)
+    write_episodes(failed, kept)
 
 
 _LOST = (Outcome.HORIZON, Outcome.INVALID)
@@ -231,10 +229,7 @@ def _anchor(base: Path, own: Path) -> None:
     """Keep some of the base run's own rollouts."""
     if own.exists():
         return
-    rollouts = itertools.islice(read_episodes([base / "episodes" / "rollouts"]), ANCHOR)
-    with EpisodeStore(own).writer("own") as writer:
-        for episode in rollouts:
-            writer.append(episode)
+    write_episodes(own, itertools.islice(read_episodes([base / "episodes" / "rollouts"]), ANCHOR))
 
 
 def _facts(failed: Path, corrected: Path, place: Path) -> dict[str, int]:

@@ -8,9 +8,10 @@ share of these that were won. Reported over the pairs of candidates of one state
 better one has the higher V behind it, and in how many the higher log-probability, a pair weighing
 as much as its candidates differ in worth; chance is one half. The p-value is a sign-flip test
 clustered by game. Beside them stands what a choice is worth: by chance, as the policy's samples
-fall; by V; by log-probability; and by what came of half of the episodes, judged by the other half,
-about the most that any critic could gain. The last line is one JSON object. ``--keep`` also puts
-every fork under benchmarks/results, from which docs/results.md is drawn, the seeds together.
+fall; by V; by log-probability. What a perfect critic could gain lies between two bounds: the choice
+by what came of half of the episodes, judged by the other half, and the choice by all of them judged
+by these same. The last line is one JSON object. ``--keep`` also puts every fork under
+benchmarks/results, from which docs/results.md is drawn, the seeds together.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from typing import Any
 import msgspec
 
 from benchmarks.experiments.runs import RESULTS
-from benchmarks.experiments.tables import markdown
+from benchmarks.experiments.tables import markdown, p_text
 from oreo_agent.agents.protocol import Agent, AgentDecision
 from oreo_agent.config import resolve
 from oreo_agent.envs.api import ForkableEnv
@@ -45,7 +46,7 @@ from oreo_agent.pipeline.stages import derive_seed
 from oreo_agent.pipeline.worlds import world_of
 from oreo_agent.rollout.playing import Job, Playing, advance, to_request
 
-__all__ = ["draw"]
+__all__ = ["Fork", "Kept", "Tried", "draw", "report"]
 
 TABLE = "critic"
 
@@ -115,7 +116,7 @@ def main() -> int:
         if fork is not None:
             forks.append(fork)
             print(f"\r{len(forks)} states", end="", file=sys.stderr, flush=True)
-    report = _report(forks)
+    found = report(forks)
     if options.keep:
         kept = Kept(
             latest=options.latest,
@@ -126,7 +127,7 @@ def main() -> int:
         path = RESULTS / TABLE / f"{options.latest}-{options.seed}.json"
         write_whole(path, msgspec.json.encode(kept) + b"\n")
     print(file=sys.stderr)
-    print(json.dumps(report))
+    print(json.dumps(found))
     return 0
 
 
@@ -151,25 +152,27 @@ def draw() -> Iterator[str]:
 
 
 def _draw(seeds: Sequence[list[Fork]], latest: int) -> Iterator[str]:
-    together = _report([fork for forks in seeds for fork in forks])
+    together = report([fork for forks in seeds for fork in forks])
     yield (
         f"Forked up to turn {latest}: {together['states']} states, {together['value']['pairs']}"
         f" pairs of actions of unequal worth, {len(seeds)} seeds.\n"
     )
     rows = []
     for name, key in (("V behind the action", "value"), ("log-probability", "logprob")):
-        each = ", ".join(f"{_report(forks)[key]['agreement']:.3f}" for forks in seeds)
+        each = ", ".join(f"{report(forks)[key]['agreement']:.3f}" for forks in seeds)
         pooled = together[key]
         worth = f"{together['worth'][key]:.1%}"
-        agreement = f"{pooled['agreement']:.3f}, p = {pooled['p_value']:.2g}"
+        agreement = f"{pooled['agreement']:.3f}, {p_text(pooled['p_value'])}"
         rows.append((name, agreement, each, worth))
     rows.append(("as the samples fall", "0.5", "", f"{together['worth']['chance']:.1%}"))
-    rows.append(("foresight by trying", "", "", f"{together['worth']['foreseen']:.1%}"))
+    most = " to ".join(f"{together['worth'][key]:.1%}" for key in ("foreseen", "hindsight"))
+    rows.append(("a perfect critic", "", "", most))
     head = ("chosen by", "prefers the better action", "each seed", "games won from there")
     yield markdown(head, rows)
 
 
-def _report(forks: Sequence[Fork]) -> dict[str, Any]:
+def report(forks: Sequence[Fork]) -> dict[str, Any]:
+    """Return the agreement of V and of log-probability, and what choices are worth."""
     return {
         "states": len(forks),
         "value": _agreement(forks, lambda tried: tried.value),
@@ -277,10 +280,13 @@ def _best(fork: Fork, score: Callable[[Tried], float]) -> float:
 def _foreseen(fork: Fork) -> float:
     """Choose by every other episode and judge by the rest, both ways: neither flatters itself."""
     ways = ((slice(0, None, 2), slice(1, None, 2)), (slice(1, None, 2), slice(0, None, 2)))
-    return mean(
-        _share(max(fork.tried, key=lambda tried: sum(tried.ends[seen])).ends[judged])
-        for seen, judged in ways
-    )
+
+    def judge(seen: slice, judged: slice) -> float:
+        most = max(sum(tried.ends[seen]) for tried in fork.tried)
+        best = (tried for tried in fork.tried if sum(tried.ends[seen]) == most)
+        return mean(_share(tried.ends[judged]) for tried in best)
+
+    return mean(judge(*way) for way in ways)
 
 
 def _share(ends: Sequence[bool]) -> float:
@@ -292,6 +298,7 @@ _CHOICES: Mapping[str, Callable[[Fork], float]] = {
     "value": lambda fork: _best(fork, lambda tried: tried.value),
     "logprob": lambda fork: _best(fork, lambda tried: tried.logprob),
     "foreseen": _foreseen,
+    "hindsight": lambda fork: _best(fork, lambda tried: tried.won),
 }
 
 

@@ -11,8 +11,8 @@ from its policies and its rollouts. ``tune`` tries settings of every method from
 on houses of another generator seed, which no other run plays; ``methods`` trains with those that
 won most of them; ``guided`` trains OREO once more, with a V that learns from less noise what a
 search asks it, and lets searches act with it. Training runs play 320 houses; the policies of
-``methods`` then play 1,600, those among them: two points are lost in the noise of 320; and
-``further`` repeats the search that won most of the 320 on other houses. Each may be stopped and
+``methods`` then play 1,600: two points are lost in the noise of 320, which stay out of their table;
+and ``further`` repeats the search that won most of the 320 on other houses. Each may be stopped and
 started again.
 """
 
@@ -20,12 +20,12 @@ from __future__ import annotations
 
 import argparse
 import itertools
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
-from benchmarks.experiments.runs import Run, execute, read_games
-from benchmarks.experiments.tables import Games, found, won
-from oreo_agent.episodes import EpisodeStore, read_episodes
+from benchmarks.experiments.runs import RESULTS, Measured, Run, execute, read_games, write_episodes
+from benchmarks.experiments.tables import Games, found, only, won
+from oreo_agent.episodes import read_episodes
 from oreo_agent.errors import MissingError
 from oreo_agent.pipeline.methods import method_name
 
@@ -48,11 +48,14 @@ __all__ = [
     "guided_agents",
     "guided_name",
     "guiding_name",
+    "in_both",
     "learning",
+    "make_bases",
     "name_of",
     "played",
     "take_few",
     "title",
+    "where_from",
 ]
 
 TABLE = "houses"
@@ -113,7 +116,7 @@ def main() -> int:
     options = parser.parse_args()
     root: Path = options.root
     only = tuple(options.only) or ("sft", *TRIED)
-    execute(TABLE, [base(seed) for seed in SEEDS], root)
+    make_bases(root, SEEDS)
     if options.part == "tune":
         execute(TABLE, list(_tuning(root, only)), root)
     elif options.part == "methods":
@@ -134,6 +137,23 @@ def base(seed: int) -> Run:
         arguments=("train", "alfworld", "--seed", str(seed)),
         facts={"seed": seed},
     )
+
+
+def make_bases(root: Path, seeds: Iterable[int]) -> None:
+    """Make the default runs that are not there: others start from their policies and rollouts.
+
+    Raises:
+        MissingError: One was measured elsewhere, and its folder is not under this root.
+    """
+    execute(TABLE, [base(seed) for seed in seeds], root)
+    for seed in seeds:
+        folder = root / TABLE / base(seed).name
+        if not (folder / "checkpoints" / "sft").exists():
+            raise MissingError(
+                f"{folder}: no such run, though {RESULTS.name}/{TABLE} has what it measured.",
+                f"Make it again: oreo-agent {' '.join(base(seed).arguments)} --threads 1 --out"
+                f" {folder}; or delete {RESULTS.name}/{TABLE} to measure everything anew.",
+            )
 
 
 def episodes_of(root: Path, seed: int) -> Path:
@@ -174,11 +194,7 @@ def take_few(root: Path, seed: int) -> None:
         return
     rollouts = list(read_episodes([folder / "rollouts"]))
     tasks = list(dict.fromkeys(episode.task for episode in rollouts))[:SCARCE_GAMES]
-    with EpisodeStore(folder / "scarce.part").writer("episodes") as writer:
-        for episode in rollouts:
-            if episode.task in tasks:
-                writer.append(episode)
-    (folder / "scarce.part").rename(few)
+    write_episodes(few, (episode for episode in rollouts if episode.task in tasks))
 
 
 def chosen(method: str) -> str:
@@ -195,11 +211,17 @@ def chosen(method: str) -> str:
     return max(wins, key=lambda setting: wins[setting])
 
 
+def in_both(names: Sequence[str]) -> Games:
+    """Return what was won of both splits by two runs; empty until both have been made."""
+    runs = [run for name in names if (run := found(TABLE, name))]
+    if len(runs) < len(names):
+        return {}
+    return {task: is_won for run in runs for task, is_won in only(TABLE, run).items()}
+
+
 def played(name: str) -> Games:
-    """Return what the policy of a run won of the many houses; empty until it has played them."""
-    runs = [found(TABLE, f"play/{name}-{split}") for split in SPLITS]
-    there = [won(TABLE, run, next(iter(run.won))) for run in runs if run is not None]
-    return {t: w for part in there for t, w in part.items()} if len(there) == len(runs) else {}
+    """Return what the policy of a run won of the many houses that nothing was chosen by."""
+    return _not_yet_seen(in_both([f"play/{name}-{split}" for split in SPLITS]))
 
 
 def name_of(method: str, regime: str, seed: int) -> str:
@@ -213,6 +235,22 @@ def title(method: str) -> str:
     return method_name(AFTER.get(method, method)) + after
 
 
+def where_from(table: str, runs: Mapping[int, Measured]) -> str:
+    """Say which SFT policies runs of seeds went on from, unless those were the default run's.
+
+    A run plays what it starts from: greedily, so the same policy wins the same games.
+    """
+    starts = {seed: won(table, run, "sft") for seed, run in runs.items()}
+    bases = {seed: run for seed in runs if (run := found(TABLE, f"base/{seed}"))}
+    if all(won(TABLE, run, "sft") == starts[seed] for seed, run in bases.items()):
+        return ""
+    counts = ", ".join(str(sum(games.values())) for games in starts.values())
+    return (
+        "Made again by the default run's command on another machine, where sums round otherwise,"
+        f" the SFT policies that this starts from win {counts} of the first table's 320 houses."
+    )
+
+
 def guided_agents() -> list[str]:
     """Return the policy alone, sampled, and the searches with it."""
     return ["model", *(f"value:{k}:{by}" for k, by in itertools.product(COUNTS, RANKINGS))]
@@ -224,21 +262,20 @@ def guided_name(agent: str, split: str, seed: int) -> str:
 
 
 def further(agent: str, seed: int) -> Games:
-    """Return what an agent of `BEST` won of the further houses; empty until it has played them."""
-    parts: dict[str, bool] = {}
-    for split in SPLITS:
-        run = found(TABLE, f"further/{agent.replace(':', '-')}-{split}-{seed}")
-        if run is None:
-            return {}
-        chosen_on = set(read_games(TABLE, split))
-        games = won(TABLE, run, next(iter(run.won)))
-        parts |= {task: is_won for task, is_won in games.items() if task not in chosen_on}
-    return parts
+    """Return what an agent of `BEST` won of the further houses."""
+    name = agent.replace(":", "-")
+    return _not_yet_seen(in_both([f"further/{name}-{split}-{seed}" for split in SPLITS]))
 
 
 def guiding_name(seed: int) -> str:
     """Return the name of the run that trains the policy and V that searches use."""
     return f"guided/train-{seed}"
+
+
+def _not_yet_seen(games: Games) -> Games:
+    """Leave out the 320 houses of the training runs, by which methods and searches were judged."""
+    known = set(read_games(TABLE, "held-out")) if games else set()
+    return {task: is_won for task, is_won in games.items() if task not in known}
 
 
 def _playing(root: Path, method: str, *, name: str, seed: int) -> Iterator[Run]:

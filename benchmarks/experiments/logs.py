@@ -17,14 +17,14 @@ import argparse
 import itertools
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from benchmarks.experiments.renaming import find_kinds, renamed
-from benchmarks.experiments.runs import Run, execute
-from benchmarks.experiments.tables import Games, core_hours, found, in_several_ways, won
-from oreo_agent.episodes import EpisodeStore, read_episodes
+from benchmarks.experiments.runs import Run, execute, write_episodes
+from benchmarks.experiments.tables import Games, core_hours, found, in_several_ways, only, won
+from oreo_agent.episodes import read_episodes
 from oreo_agent.pipeline.methods import method_name
 
 __all__ = ["draw"]
@@ -42,8 +42,8 @@ class Part:
     logs: str
     methods: Sequence[str]
     settings: Sequence[str]
-    after: Sequence[str] = ()
-    """Settings of an OREO that goes on from rejection sampling's policy; none: there is none."""
+    after: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    """Methods that go on from rejection sampling's policy, and their settings."""
 
 
 PARTS: Mapping[str, Part] = {
@@ -62,9 +62,20 @@ PARTS: Mapping[str, Part] = {
             *("sft.steps=1500", "sft.lr=2e-3", "rejection.lr=3e-4"),
             *("oreo.steps=600", "oreo.value_warmup=75", "oreo.lr=3e-4"),
         ),
-        after=("oreo.steps=600", "oreo.value_warmup=300", "oreo.lr=1e-4", "oreo.alpha=0.1"),
+        after={
+            "rejection": ("oreo.steps=600", "rejection.lr=1e-4"),
+            "oreo": ("oreo.steps=600", "oreo.value_warmup=300", "oreo.lr=1e-4", "oreo.alpha=0.1"),
+        },
     ),
 }
+AFTER = {"rejection": "after-rejection", "oreo": "after"}
+"""Methods that may go on from rejection sampling's policy, and what their runs are called."""
+_TITLES = {
+    "rejection": "SFT, longer",
+    "after-rejection": "SFT, longer still",
+    "after": "OREO after SFT, longer",
+}
+"""Rejection sampling imitates the successes of the same logs, as SFT has done before it."""
 _GAMES = ("games.valid_seen=0", "games.valid_unseen=0")
 _NO_TRAINING = ("games.train=1", "games.validation=0")
 _OWN = ("games.train=0", "games.validation=0")
@@ -99,10 +110,11 @@ def draw() -> Iterator[str]:
     yield (
         "1,020 published episodes of a Llama-2 agent on 510 official training games, 316 of them"
         " won, are all there is: SFT imitates the successes, the other methods go on from it with"
-        " the same logs. A policy of 0.4 M parameters, trained from nothing, plays the 140 official"
-        " valid_seen games, freely and restricted to admissible actions, and the 510 games that the"
-        " logs are of. `python -m benchmarks.experiments.logs --root runs/experiments --data"
-        " ALFWORLD --transcripts FILE`.\n"
+        " the same logs, of which rejection sampling imitates the same successes: it is SFT that"
+        " goes on longer. A policy of 0.4 M parameters, trained from nothing, plays the 140"
+        " official valid_seen games, freely and restricted to admissible actions, and the 510 games"
+        " that the logs are of. `python -m benchmarks.experiments.logs --root runs/experiments"
+        " --data ALFWORLD --transcripts FILE`.\n"
     )
     about = {
         "plain": "The logs as they are",
@@ -113,27 +125,29 @@ def draw() -> Iterator[str]:
         if runs:
             yield f"{about[part]} ({core_hours(list(runs.values()))} core-hours a seed):\n"
             rows = {
-                method_name(m): {
+                _TITLES.get(m, method_name(m)): {
                     "valid_seen": [won(TABLE, run, m) for run in runs.values()],
-                    "valid_seen, restricted": _played(f"{part}/restricted/{m}", list(runs)),
-                    "games of the logs": _played(f"{part}/own/{m}", list(runs)),
+                    "valid_seen, restricted": _played(f"{part}/restricted/{m}", runs),
+                    "games of the logs": _played(f"{part}/own/{m}", runs),
                 }
                 for m in ("sft", *PARTS[part].methods)
             }
-            after = [run for seed in runs if (run := found(TABLE, f"{part}/after/{seed}"))]
-            if len(after) == len(runs):
-                rows["OREO after rejection sampling"] = {
-                    "valid_seen": [won(TABLE, run, "oreo") for run in after],
-                    "valid_seen, restricted": _played(f"{part}/restricted/after", list(runs)),
-                    "games of the logs": _played(f"{part}/own/after", list(runs)),
-                }
-            yield in_several_ways(rows, against=[method_name("sft")])
+            for method in PARTS[part].after:
+                kind = AFTER[method]
+                after = [run for seed in runs if (run := found(TABLE, f"{part}/{kind}/{seed}"))]
+                if len(after) == len(runs):
+                    rows[_TITLES[kind]] = {
+                        "valid_seen": [won(TABLE, run, method) for run in after],
+                        "valid_seen, restricted": _played(f"{part}/restricted/{kind}", runs),
+                        "games of the logs": _played(f"{part}/own/{kind}", runs),
+                    }
+            yield in_several_ways(rows, against=[method_name("sft"), _TITLES["rejection"]])
 
 
-def _played(name: str, seeds: Sequence[int]) -> list[Games]:
+def _played(name: str, seeds: Iterable[int]) -> list[Games]:
+    """Return what was won in each seed; nothing where one is missing."""
     runs = [found(TABLE, f"{name}-{seed}") for seed in seeds]
-    games = [won(TABLE, run, next(iter(run.won))) for run in runs if run is not None]
-    return games if len(games) == len(seeds) else []
+    return [only(TABLE, run) for run in runs if run] if all(runs) else []
 
 
 def _rename(logs: Path, folder: Path) -> None:
@@ -142,13 +156,8 @@ def _rename(logs: Path, folder: Path) -> None:
         return
     episodes = list(read_episodes([logs]))
     kinds = find_kinds(episodes)
-    draft = folder.with_name(f"{folder.name}.part")
-    with EpisodeStore(draft).writer("episodes") as writer:
-        for episode in episodes:
-            writer.append(episode)
-            for copy in range(COPIES):
-                writer.append(renamed(episode, kinds, copy))
-    draft.rename(folder)
+    copies = ([e, *(renamed(e, kinds, copy) for copy in range(COPIES))] for e in episodes)
+    write_episodes(folder, itertools.chain.from_iterable(copies))
 
 
 def _own_games(data: Path, episodes: Path, folder: Path) -> Path:
@@ -179,11 +188,11 @@ def _runs(root: Path, data: Path, own: Path, name: str, seed: int) -> Iterator[R
         )
 
     yield training("train", part.methods, *_set(*_GAMES, *_NO_TRAINING, *part.settings))
-    if part.after:
+    for method, settings in part.after.items():
+        kind = AFTER[method]
         start = ("--checkpoint", str(trained / "rejection"))
-        settings = _set(*_GAMES, *_NO_TRAINING, *part.after)
-        yield training("after", ("oreo",), *start, *settings)
-        checkpoints["after"] = root / TABLE / name / "after" / str(seed) / "checkpoints" / "oreo"
+        yield training(kind, (method,), *start, *_set(*_GAMES, *_NO_TRAINING, *settings))
+        checkpoints[kind] = root / TABLE / name / kind / str(seed) / "checkpoints" / method
     for method, checkpoint in checkpoints.items():
         for way, folder, split, settings in (
             ("restricted", data, "valid_seen", _set(*_GAMES, "evaluation.restricted=true")),

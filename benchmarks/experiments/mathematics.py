@@ -21,6 +21,7 @@ from benchmarks.experiments.tables import (
     each_seed,
     found,
     markdown,
+    only,
     rate,
     won,
 )
@@ -74,7 +75,7 @@ def draw() -> Iterator[str]:
         }
         for beam, runs in searched.items():
             if len(runs) == count:
-                games = [won(TABLE, run, next(iter(run.won))) for run in runs]
+                games = [only(TABLE, run) for run in runs]
                 rows[f"OREO, `{beam}`"] = games
         yield f"## Mathematics: {about}\n"
         yield (

@@ -15,17 +15,18 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from benchmarks.experiments import houses
-from benchmarks.experiments.runs import Measured, Run, execute
+from benchmarks.experiments.runs import Run, execute
 from benchmarks.experiments.tables import (
     GREEDY,
     Games,
     core_hours,
     found,
     in_several_ways,
+    only,
     rate,
     searches,
     won,
@@ -74,7 +75,7 @@ def draw() -> Iterator[str]:
 
 def _draw_shipped() -> Iterator[str]:
     ways = [found(TABLE, f"play/shipped-{way}") for way in ("free", "restricted")]
-    free, restricted = ([] if run is None else [_all(run)] for run in ways)
+    free, restricted = ([] if run is None else [only(TABLE, run)] for run in ways)
     if not free or not restricted:
         return
     yield "## Official games: the agent that ships\n"
@@ -87,7 +88,7 @@ def _draw_shipped() -> Iterator[str]:
     )
     alone = {GREEDY: {0: free[0]}}
     found_ = {agent: found(TABLE, f"play/{_searching(agent)}") for agent in _AGENTS}
-    yield searches(alone | {a: {0: _all(run)} if run else {} for a, run in found_.items()})
+    yield searches(alone | {a: {0: only(TABLE, run)} if run else {} for a, run in found_.items()})
 
 
 def _draw_brief() -> Iterator[str]:
@@ -116,19 +117,16 @@ _AGENTS = ("model", *(f"value:{k}:{by}" for k in houses.COUNTS for by in houses.
 _RESTRICTED = ("-s", "evaluation.restricted=true")
 
 
-def _all(run: Measured) -> Games:
-    return won(TABLE, run, next(iter(run.won)))
-
-
-def _free(method: str, seeds: Mapping[int, Measured]) -> list[Games]:
+def _free(method: str, seeds: Iterable[int]) -> list[Games]:
+    """Return what a method won in each seed; nothing where one is missing."""
     runs = [found(TABLE, f"{LEARNT[method]}/{seed}") for seed in seeds]
     learnt = houses.AFTER.get(method, method)
-    return [won(TABLE, run, learnt) for run in runs if run is not None]
+    return [won(TABLE, run, learnt) for run in runs if run] if all(runs) else []
 
 
-def _restricted(method: str, seeds: Mapping[int, Measured]) -> list[Games]:
+def _restricted(method: str, seeds: Iterable[int]) -> list[Games]:
     runs = [found(TABLE, f"play/brief-{seed}-{method}-restricted") for seed in seeds]
-    return [_all(run) for run in runs if run is not None]
+    return [only(TABLE, run) for run in runs if run] if all(runs) else []
 
 
 def _shipped(data: Path) -> Iterator[Run]:

@@ -42,22 +42,24 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--root", type=Path, required=True, help="where the runs' folders go")
     options = parser.parse_args()
-    execute(houses.TABLE, [houses.base(seed) for seed in houses.SEEDS], options.root)
+    houses.make_bases(options.root, houses.SEEDS)
     execute(TABLE, [_run(options.root, seed) for seed in houses.SEEDS], options.root)
     return 0
 
 
 def draw() -> Iterator[str]:
     """Yield the lines of its section of docs/results.md."""
-    runs = [run for seed in houses.SEEDS if (run := found(TABLE, str(seed)))]
-    if not runs:
+    seeds = {seed: run for seed in houses.SEEDS if (run := found(TABLE, str(seed)))}
+    if not seeds:
         return
+    runs = list(seeds.values())
     yield "## Rounds\n"
     yield (
         "A round is two rollouts of each of 2,000 houses by OREO's policy so far; every method goes"
         " on from its own policy of the round before, with the rollouts of all rounds. `python -m"
         " benchmarks.experiments.rounds --root runs/experiments`: 320 held-out small houses,"
-        f" {core_hours(runs)} core-hours a seed beside the default run.\n"
+        f" {core_hours(runs)} core-hours a seed beside the default run."
+        f" {houses.where_from(TABLE, seeds)}\n"
     )
     games = {method: [won(TABLE, run, method) for run in runs] for method in runs[0].won}
     rows = []

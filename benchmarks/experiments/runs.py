@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,12 +19,13 @@ from typing import Any
 import msgspec
 
 from oreo_agent.agents.cost import Cost
+from oreo_agent.episodes import Episode, EpisodeStore
 from oreo_agent.errors import RunFailedError
 from oreo_agent.files import write_whole
 from oreo_agent.pipeline.folder import read_found
 from oreo_agent.pipeline.results import MethodResult, RunResults
 
-__all__ = ["RESULTS", "Measured", "Run", "execute", "measured", "read_games"]
+__all__ = ["RESULTS", "Measured", "Run", "execute", "measured", "read_games", "write_episodes"]
 
 RESULTS = Path(__file__).parent.parent / "results"
 """What is committed."""
@@ -94,6 +96,16 @@ def read_games(table: str, group: str) -> list[str]:
     """Read the tasks that the runs of a group played, in the order of `Measured.won`."""
     games: dict[str, list[str]] = json.loads((RESULTS / table / _GAMES).read_bytes())
     return games[group]
+
+
+def write_episodes(folder: Path, episodes: Iterable[Episode]) -> None:
+    """Write a store, whole or not at all: what an earlier attempt has left is thrown away."""
+    draft = folder.with_name(f"{folder.name}.part")
+    shutil.rmtree(draft, ignore_errors=True)
+    with EpisodeStore(draft).writer("episodes") as writer:
+        for episode in episodes:
+            writer.append(episode)
+    draft.rename(folder)
 
 
 def _call(arguments: Sequence[str], out: Path) -> float:

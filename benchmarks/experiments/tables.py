@@ -16,8 +16,11 @@ __all__ = [
     "found",
     "in_several_ways",
     "markdown",
+    "only",
+    "p_text",
     "rate",
     "searches",
+    "share",
     "won",
 ]
 
@@ -39,6 +42,12 @@ def won(table: str, run: Measured, method: str) -> Games:
     return {task: mark == "1" for task, mark in zip(tasks, run.won[method], strict=True)}
 
 
+def only(table: str, run: Measured) -> Games:
+    """Return what the one method of a run won."""
+    [method] = run.won
+    return won(table, run, method)
+
+
 def rate(seeds: Sequence[Games]) -> str:
     """Return the mean rate over seeds, its interval with every game counted once, the counts."""
     mean, count = sum(map(_share, seeds)) / len(seeds), len(seeds[0])
@@ -47,20 +56,34 @@ def rate(seeds: Sequence[Games]) -> str:
     return f"{mean:.1%} [{low:.1%}, {high:.1%}] ({total}/{count * len(seeds)})"
 
 
+def share(seeds: Sequence[Games]) -> str:
+    """Return the mean rate over seeds alone."""
+    return f"{sum(map(_share, seeds)) / len(seeds):.1%}"
+
+
 def each_seed(seeds: Sequence[Games]) -> str:
     """Return the rates of the seeds, in order."""
     return ", ".join(f"{_share(games):.1%}" for games in seeds)
 
 
 def difference(ours: Sequence[Games], theirs: Sequence[Games]) -> str:
-    """Return ours minus theirs in points, with the p-value of the paired test.
+    """Return ours minus theirs in points, that of each seed, and the p-value of the paired test.
 
     One seed: exact McNemar. Several: a sign-flip test clustered by game.
     """
     pairs = list(zip(ours, theirs, strict=True))
+    if len(pairs) == 1:
+        return f"{_points(*pairs[0])}, {p_text(mcnemar_exact(*pairs[0]))}"
     mean = {task: sum(a[task] - b[task] for a, b in pairs) / len(pairs) for task in ours[0]}
-    p_value = mcnemar_exact(*pairs[0]) if len(pairs) == 1 else sign_flip_test(mean)
-    return f"{100 * sum(mean.values()) / len(mean):+.1f}, p = {p_value:.2g}"
+    points = f"{100 * sum(mean.values()) / len(mean):+.1f}"
+    return (
+        f"{points} ({' '.join(_points(*pair) for pair in pairs)}), {p_text(sign_flip_test(mean))}"
+    )
+
+
+def p_text(value: float) -> str:
+    """Write a p-value; the sign-flip test cannot tell small ones apart."""
+    return "p < 0.0001" if value < 1e-4 else f"p = {value:.2g}"
 
 
 def core_hours(runs: Sequence[Measured]) -> str:
@@ -123,5 +146,9 @@ def searches(played: Mapping[str, Mapping[int, Games]]) -> str:
     return markdown(("agent", "success", "each seed", *head), rows)
 
 
+def _points(ours: Games, theirs: Games) -> str:
+    return f"{100 * (_share(ours) - _share(theirs)):+.1f}"
+
+
 def _share(games: Games) -> float:
-    return sum(games.values()) / len(games)
+    return sum(games.values()) / max(1, len(games))

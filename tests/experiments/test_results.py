@@ -51,7 +51,13 @@ def test_a_difference_of_one_seed_is_tested_by_mcnemar() -> None:
 
 def test_a_difference_of_several_seeds_is_clustered_by_game() -> None:
     # Were every pair a game of its own, three seeds would make it more certain than one.
-    assert difference([WON] * 3, [HALF] * 3) == "+50.0, p = 0.12"
+    assert difference([WON] * 3, [HALF] * 3) == "+50.0 (+50.0 +50.0 +50.0), p = 0.12"
+    assert difference([WON, HALF], [HALF, WON]) == "+0.0 (+50.0 -50.0), p = 1"
+
+
+def test_a_p_value_is_no_smaller_than_the_test_can_tell() -> None:
+    many = dict.fromkeys(map(str, range(40)), True)
+    assert difference([many] * 2, [dict.fromkeys(many, False)] * 2).endswith(", p < 0.0001")
 
 
 @pytest.fixture
@@ -86,20 +92,21 @@ def test_the_setting_with_most_wins_is_chosen(measured: Path) -> None:
 
 
 def test_a_policy_has_played_when_it_has_played_every_split(measured: Path) -> None:
-    games = {"valid_seen-800": ["a", "b"], "valid_unseen-800": ["c", "d"]}
-    keep_games(measured / "houses", games)
+    games = {"valid_seen-800": ["a", "e"], "valid_unseen-800": ["c", "f"]}
+    keep_games(measured / "houses", GROUPS | games)
     name = houses.name_of("oreo", "plenty", 0)
     keep(measured / f"houses/play/{name}-valid_seen.json", "01", "valid_seen-800", method="RUN")
     assert houses.played(name) == {}
     keep(measured / f"houses/play/{name}-valid_unseen.json", "11", "valid_unseen-800", method="RUN")
-    assert houses.played(name) == {"a": False, "b": True, "c": True, "d": True}
+    assert houses.played(name) == {"e": True, "f": True}  # the others are of the first table
 
 
 def test_a_search_is_compared_with_its_policy_and_with_as_many_candidates_without_v(
     measured: Path,
 ) -> None:
     keep_games(measured / "houses", GROUPS)
-    keep(measured / f"houses/{houses.guiding_name(0)}.json", "0001", "held-out", method="oreo")
+    train = measured / f"houses/{houses.guiding_name(0)}.json"
+    keep(train, "0000", "held-out", method="sft", oreo="0001")
     for agent, won in (("model", "00"), ("value:5:by=logprob", "01"), ("value:5:prior=0.05", "11")):
         for split in houses.SPLITS:
             name = houses.guided_name(agent, split, 0)
@@ -112,7 +119,8 @@ def test_the_search_that_was_chosen_is_judged_in_houses_that_did_not_choose_it(
 ) -> None:
     more = {"valid_seen-480": list("abe"), "valid_unseen-480": list("cdf")}
     keep_games(measured / "houses", GROUPS | more)
-    keep(measured / f"houses/{houses.guiding_name(0)}.json", "1111", "held-out", method="oreo")
+    train = measured / f"houses/{houses.guiding_name(0)}.json"
+    keep(train, "0000", "held-out", method="sft", oreo="1111")
     won = {"greedy": "110", "model": "110", "value:2:by=value": "001", "value:2:by=logprob": "000"}
     for agent, marks in won.items():
         assert houses.further(agent, 0) == {}
@@ -143,6 +151,23 @@ def test_forks_of_several_seeds_are_judged_together(measured: Path) -> None:
     assert rows[2].endswith("| 1.000, 1.000 | 75.0% |")
     assert rows[3].endswith("| 0.000, 0.000 | 0.0% |")
     assert rows[4].endswith("| 37.5% |")
+    assert rows[5].endswith("| 75.0% to 75.0% |")
+
+
+def test_a_perfect_critic_gains_at_least_what_half_of_the_trials_foresee() -> None:
+    def fork(*ends: str) -> critic.Fork:
+        tried = [
+            critic.Tried(action=e, value=0, logprob=0, probability=0.5, ends=[c == "1" for c in e])
+            for e in ends
+        ]
+        return critic.Fork(task="t", turn=1, tried=tried)
+
+    # Every other trial prefers one of the two, the rest the other one: both choices are worth 0.
+    worth = critic.report([fork("0001", "1000")])["worth"]
+    assert (worth["foreseen"], worth["hindsight"]) == (0.0, 0.25)
+    # Equally good by the first half: worth 0 and 0.5 by the second. There the last is the best.
+    worth = critic.report([fork("0000", "1000", "1100")])["worth"]
+    assert (worth["foreseen"], worth["hindsight"]) == ((0.25 + 0.5) / 2, 0.5)
 
 
 def test_mathematics_compares_the_beams_with_the_policy(measured: Path) -> None:
@@ -168,8 +193,11 @@ def test_logs_have_both_ways_of_decoding(measured: Path) -> None:
         keep(measured / name, won, "valid_seen", method="RUN")
     page = "\n".join(logs.draw())
     assert "The logs as they are" not in page
-    assert points(page, "| OREO")[1:7:2] == ["50.0% [15.0%", "+25.0", "100.0%"]
-    assert points(page, "| OREO")[6] == "+50.0"
+    cells = points(page, "| OREO")
+    assert [cells[place] for place in (1, 3, 4, 6, 7)] == [
+        *("50.0% [15.0%", "+25.0", "+25.0", "100.0%", "+50.0")
+    ]
+    assert "| SFT, longer | 25.0%" in page
     assert "| OREO after" not in page
     after = measured / "logs/renamed/after/0.json"
     keep(after, "0001", "valid_seen", method="sft", oreo="0111")
@@ -207,13 +235,38 @@ def test_an_ablation_is_compared_over_the_seeds_that_it_has(measured: Path) -> N
     whole, other = list(ablations.CHANGES)[:2]
     for seed in (0, 1):
         name = ablations.name_of(whole, seed)
-        keep(measured / f"ablations/{name}.json", "0011", "held-out", method="oreo")
+        keep(measured / f"ablations/{name}.json", "0000", "held-out", method="sft", oreo="0011")
     name = ablations.name_of(other, 1)
     keep(measured / f"ablations/{name}.json", "0001", "held-out", method="oreo")
     page = "\n".join(ablations.draw())
-    assert "| as it is | 50.0% [15.0%, 85.0%] (4/8)" in page
-    assert f"| {other} | 25.0%" in page
+    assert "| as it is | 0, 1 | 50.0% [15.0%, 85.0%] (4/8)" in page
+    assert f"| {other} | 1 | 25.0%" in page
     assert "(1/4) | 25.0% | -25.0" in page
+    assert "on another machine" not in page
+
+
+def test_runs_that_start_from_other_policies_than_the_default_runs_say_so(measured: Path) -> None:
+    for table in ("ablations", "houses"):
+        keep_games(measured / table, {"held-out": list("abcd")})
+    name = ablations.name_of("as it is", 0)
+    keep(measured / f"ablations/{name}.json", "0111", "held-out", method="sft", oreo="0011")
+    keep(measured / "houses/base/0.json", "0111", "held-out", method="sft")
+    assert "on another machine" not in "\n".join(ablations.draw())
+    keep(measured / "houses/base/0.json", "1110", "held-out", method="sft")
+    assert "on another machine" in "\n".join(ablations.draw())
+    assert "win 3 of the first table's 320" in "\n".join(ablations.draw())
+
+
+def test_a_default_run_that_was_measured_elsewhere_is_asked_for(
+    measured: Path, tmp_path: Path
+) -> None:
+    keep(measured / "houses/base/0.json", "0111", "held-out", method="sft")
+    with pytest.raises(MissingError, match="no such run") as caught:
+        houses.make_bases(tmp_path / "runs", [0])
+    assert caught.value.fix is not None
+    assert "oreo-agent train alfworld --seed 0 --threads 1 --out" in caught.value.fix
+    (tmp_path / "runs/houses/base/0/checkpoints/sft").mkdir(parents=True)
+    houses.make_bases(tmp_path / "runs", [0])
 
 
 @pytest.mark.parametrize(("share", "expected"), [(0.0, 0), (0.25, 2), (0.5, 4)])
@@ -233,7 +286,8 @@ def test_rounds_are_compared_with_the_first(measured: Path) -> None:
     keep_games(measured / "rounds", {"held-out": list("abcd")})
     won = {"oreo": "0011", "rejection-round2": "0001", "oreo-round2": "0111"}
     won |= {"rejection-round3": "0001", "oreo-round3": "1111"}
-    keep(measured / "rounds/0.json", "0001", "held-out", **won)
+    won |= {"rejection": "0001"}
+    keep(measured / "rounds/0.json", "0000", "held-out", method="sft", **won)
     line = next(each for each in rounds.draw() if "|" in each).splitlines()[-1]
     assert line.startswith("| OREO | 3 | 100.0%")
     assert "| +50.0, p = 0.5 | +75.0, p = 0.25 |" in line
