@@ -99,7 +99,7 @@ def success_by_type(results: Sequence[GameResult]) -> dict[str, Proportion]:
     """Return success per task type, in alphabetical order, then ``all``.
 
     A game that several runs played counts once in the interval's width: its outcomes are taken as
-    one observation, which is the cautious end of what they may be.
+    one observation. It says nothing of other training seeds.
     """
     groups: dict[str, list[GameResult]] = {}
     for result in results:
