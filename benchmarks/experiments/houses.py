@@ -5,6 +5,7 @@
     python -m benchmarks.experiments.houses methods --root runs/experiments
     python -m benchmarks.experiments.houses guided --root runs/experiments
     python -m benchmarks.experiments.houses further --root runs/experiments
+    python -m benchmarks.experiments.houses usual --root runs/experiments
 
 ``base`` is the default run of ``oreo-agent train alfworld`` with each seed; everything else starts
 from its policies and its rollouts. ``tune`` tries settings of every method from the first seed,
@@ -12,8 +13,8 @@ on houses of another generator seed, which no other run plays; ``methods`` train
 won most of them; ``guided`` trains OREO once more, with a V that learns from less noise what a
 search asks it, and lets searches act with it. Training runs play 320 houses; the policies of
 ``methods`` then play 1,600: two points are lost in the noise of 320, which stay out of their table;
-and ``further`` repeats the search that won most of the 320 on other houses. Each may be stopped and
-started again.
+and ``further`` repeats the search that won most of the 320 on other houses, ``usual`` there too,
+with the V that OREO learns by default. Each may be stopped and started again.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ __all__ = [
     "AFTER",
     "BEST",
     "COUNTS",
+    "FURTHER",
     "LITTLE",
     "RANKINGS",
     "REGIMES",
@@ -97,11 +99,12 @@ BEST = ("greedy", "model", "value:2:by=value", "value:2:by=logprob")
 """The search that won most of the 320 houses, and what it is compared with on others."""
 _FURTHER = 480
 """Houses of a split that these play; the first 160, which chose, are left out of the table."""
-_FOR_SEARCH = (
-    *("oreo.steps=1200", "oreo.value_warmup=150"),
-    *("oreo.after_state_target=next", "oreo.after_state_weight=1"),
-)
-"""The default run's updates, and a V behind turns that is less noisy."""
+_UPDATES = ("oreo.steps=1200", "oreo.value_warmup=150")
+"""As many as in the default run."""
+_FOR_SEARCH = (*_UPDATES, "oreo.after_state_target=next", "oreo.after_state_weight=1")
+"""And a V behind turns that is less noisy."""
+FURTHER = {"further": "guided", "usual": "usual"}
+"""Parts that play more houses, and whose policy and V plays there."""
 _OTHER_HOUSES = ("-s", "games.seed=1")
 _FEW_TRAINING = ("-s", "games.train=1", "-s", "games.validation=0")
 """Runs from logged rollouts play no training game: there is no need to build 3,000."""
@@ -109,7 +112,7 @@ _FEW_TRAINING = ("-s", "games.train=1", "-s", "games.validation=0")
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("part", choices=("base", "tune", "methods", "guided", "further"))
+    parser.add_argument("part", choices=("base", "tune", "methods", "guided", *FURTHER))
     parser.add_argument("--root", type=Path, required=True, help="where the runs' folders go")
     parser.add_argument("--only", nargs="*", default=[], help="methods")
     parser.add_argument("--seeds", nargs="*", type=int, default=SEEDS, help="of searches")
@@ -125,8 +128,8 @@ def main() -> int:
         execute(TABLE, list(_methods(root, only)), root)
     elif options.part == "guided":
         execute(TABLE, list(_guided(root, options.seeds)), root)
-    elif options.part == "further":
-        execute(TABLE, list(_further(root, options.seeds)), root)
+    elif options.part in FURTHER:
+        execute(TABLE, list(_further(root, options.part, options.seeds)), root)
     return 0
 
 
@@ -261,15 +264,15 @@ def guided_name(agent: str, split: str, seed: int) -> str:
     return f"guided/{agent.replace(':', '-')}-{split}-{seed}"
 
 
-def further(agent: str, seed: int) -> Games:
+def further(part: str, agent: str, seed: int) -> Games:
     """Return what an agent of `BEST` won of the further houses."""
-    name = agent.replace(":", "-")
-    return _not_yet_seen(in_both([f"further/{name}-{split}-{seed}" for split in SPLITS]))
+    names = [_further_name(part, agent, split, seed) for split in SPLITS]
+    return _not_yet_seen(in_both(names))
 
 
-def guiding_name(seed: int) -> str:
+def guiding_name(seed: int, trained: str = "guided") -> str:
     """Return the name of the run that trains the policy and V that searches use."""
-    return f"guided/train-{seed}"
+    return f"{trained}/train-{seed}"
 
 
 def _not_yet_seen(games: Games) -> Games:
@@ -331,37 +334,45 @@ def _methods(root: Path, only: Iterable[str]) -> Iterator[Run]:
 def _guided(root: Path, seeds: Iterable[int]) -> Iterator[Run]:
     """Policies and V from plenty of rollouts, and searches with them."""
     for seed in seeds:
-        name = guiding_name(seed)
-        yield learning(
-            root,
-            "oreo",
-            seed=seed,
-            name=name,
-            logged="rollouts",
-            extra=(),
-            facts={"setting": " ".join(_FOR_SEARCH)},
-        )
+        yield _guiding(root, seed, "guided")
         for agent, split in itertools.product(guided_agents(), SPLITS):
-            arguments = _searching(root, agent, split, seed)
+            arguments = _searching(root, agent, split, seed, "guided")
             facts = {"seed": seed, "agent": agent, "split": split, "games": split}
             yield Run(name=guided_name(agent, split, seed), arguments=arguments, facts=facts)
 
 
-def _further(root: Path, seeds: Iterable[int]) -> Iterator[Run]:
+def _further(root: Path, part: str, seeds: Iterable[int]) -> Iterator[Run]:
     """The best search and what it is compared with, on more houses."""
-    for seed, agent, split in itertools.product(seeds, BEST, SPLITS):
-        arguments = (
-            *_searching(root, agent, split, seed),
-            *("-s", f"games.{split}={_FURTHER}"),
-        )
-        facts = {"seed": seed, "agent": agent, "games": f"{split}-{_FURTHER}"}
-        name = f"further/{agent.replace(':', '-')}-{split}-{seed}"
-        yield Run(name=name, arguments=arguments, facts=facts)
+    for seed in seeds:
+        yield _guiding(root, seed, FURTHER[part])
+        for agent, split in itertools.product(BEST, SPLITS):
+            arguments = _searching(root, agent, split, seed, FURTHER[part])
+            yield Run(
+                name=_further_name(part, agent, split, seed),
+                arguments=(*arguments, "-s", f"games.{split}={_FURTHER}"),
+                facts={"seed": seed, "agent": agent, "games": f"{split}-{_FURTHER}"},
+            )
 
 
-def _searching(root: Path, agent: str, split: str, seed: int) -> tuple[str, ...]:
-    """Return the command by which an agent of `guided` plays; ``model`` is sampled."""
-    checkpoint = root / TABLE / guiding_name(seed) / "checkpoints" / "oreo"
+def _further_name(part: str, agent: str, split: str, seed: int) -> str:
+    return f"{part}/{agent.replace(':', '-')}-{split}-{seed}"
+
+
+def _guiding(root: Path, seed: int, trained: str) -> Run:
+    return learning(
+        root,
+        "oreo",
+        seed=seed,
+        name=guiding_name(seed, trained),
+        logged="rollouts",
+        extra=(),
+        facts={"setting": " ".join(_UPDATES if trained == "usual" else _FOR_SEARCH)},
+    )
+
+
+def _searching(root: Path, agent: str, split: str, seed: int, trained: str) -> tuple[str, ...]:
+    """Return the command by which an agent plays; ``model`` is sampled."""
+    checkpoint = root / TABLE / guiding_name(seed, trained) / "checkpoints" / "oreo"
     kind = "model" if agent == "greedy" else agent
     sampled = ("--temperature", "1") if agent == "model" else ()
     return (

@@ -173,26 +173,30 @@ def _guided() -> Iterator[str]:
         f" {houses.where_from(houses.TABLE, _guiding())}\n"
     )
     yield searches({GREEDY: greedy, **others})
-    yield from _further()
+    for part in houses.FURTHER:
+        yield from _further(part)
 
 
-def _further() -> Iterator[str]:
-    best = {a: {s: g for s in houses.SEEDS if (g := houses.further(a, s))} for a in houses.BEST}
-    if not all(best.values()):
+def _further(part: str) -> Iterator[str]:
+    found_ = {
+        agent: {s: games for s in houses.SEEDS if (games := houses.further(part, agent, s))}
+        for agent in houses.BEST
+    }
+    if not all(found_.values()):
         return
-    count = len(next(iter(best["greedy"].values())))
-    yield (
-        f"The search that was chosen in these 320 houses, in {count:,} others (`python -m"
-        " benchmarks.experiments.houses further --root runs/experiments`):\n"
-    )
-    yield searches({GREEDY if a == "greedy" else a: seeds for a, seeds in best.items()})
+    best = {GREEDY if agent == "greedy" else agent: seeds for agent, seeds in found_.items()}
+    about = {
+        "further": "The search that was chosen in these 320 houses, in {count} others",
+        "usual": "The same {count} houses with the policy and V that OREO learns by default, the"
+        " same updates on the same rollouts",
+    }
+    command = f"python -m benchmarks.experiments.houses {part} --root runs/experiments"
+    yield f"{about[part].format(count=len(next(iter(best[GREEDY].values()))))} (`{command}`):\n"
+    yield searches(best)
     for split, scenes in zip(houses.SPLITS, ("seen", "unseen"), strict=True):
         yield f"Of these, the houses of {scenes} scenes:\n"
         yield searches(
-            {
-                GREEDY if a == "greedy" else a: {s: _of(split, g) for s, g in seeds.items()}
-                for a, seeds in best.items()
-            }
+            {a: {s: _of(split, games) for s, games in seeds.items()} for a, seeds in best.items()}
         )
 
 

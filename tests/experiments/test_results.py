@@ -114,8 +114,11 @@ def test_a_search_is_compared_with_its_policy_and_with_as_many_candidates_withou
     assert points(results.draw(), "| `value:5:p")[-3:] == ["+75.0", "+100.0", "+50.0"]
 
 
+@pytest.mark.parametrize(
+    ("part", "heading"), [("further", "in 2 others"), ("usual", "The same 2 houses")]
+)
 def test_the_search_that_was_chosen_is_judged_in_houses_that_did_not_choose_it(
-    measured: Path,
+    measured: Path, part: str, heading: str
 ) -> None:
     more = {"valid_seen-480": list("abe"), "valid_unseen-480": list("cdf")}
     keep_games(measured / "houses", GROUPS | more)
@@ -123,14 +126,14 @@ def test_the_search_that_was_chosen_is_judged_in_houses_that_did_not_choose_it(
     keep(train, "0000", "held-out", method="sft", oreo="1111")
     won = {"greedy": "110", "model": "110", "value:2:by=value": "001", "value:2:by=logprob": "000"}
     for agent, marks in won.items():
-        assert houses.further(agent, 0) == {}
+        assert houses.further(part, agent, 0) == {}
         for split in houses.SPLITS:
             keep(measured / f"houses/{houses.guided_name(agent, split, 0)}.json", "11", split)
-            name = f"houses/further/{agent.replace(':', '-')}-{split}-0.json"
+            name = f"houses/{part}/{agent.replace(':', '-')}-{split}-0.json"
             keep(measured / name, marks, f"{split}-480")
-    assert houses.further("value:2:by=value", 0) == {"e": True, "f": True}
+    assert houses.further(part, "value:2:by=value", 0) == {"e": True, "f": True}
     page = results.draw()
-    later = page[page.index("in 2 others") :]
+    later = page[page.index(heading) :]
     assert points(later, "| `value:2:by=value`")[3:] == ["+100.0", "+100.0", "+100.0"]
 
 
