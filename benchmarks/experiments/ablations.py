@@ -93,7 +93,7 @@ def draw() -> Iterator[str]:
         " 0.03 there, alpha 0.01, and about a third of the rollouts were lost. `python -m"
         " benchmarks.experiments.ablations --root runs/experiments`: the 320 held-out houses of the"
         f" first table, {core_hours(list(whole.values()))} core-hours a run. Differences are over"
-        f" the seeds that a row has. {houses.where_from(TABLE, whole)}\n"
+        f" the seeds that a row has.{houses.where_from(TABLE, whole)}\n"
     )
     yield markdown(("OREO", "seeds", "success", "each seed", "minus as it is"), rows)
 

@@ -238,19 +238,21 @@ def title(method: str) -> str:
     return method_name(AFTER.get(method, method)) + after
 
 
-def where_from(table: str, runs: Mapping[int, Measured]) -> str:
-    """Say which SFT policies runs of seeds went on from, unless those were the default run's.
+def where_from(table: str, runs: Mapping[int, Measured], method: str = "") -> str:
+    """Say which policies runs of seeds start from, unless those are the default run's.
 
     A run plays what it starts from: greedily, so the same policy wins the same games.
     """
+    start = "rejection" if method in AFTER else "sft"
     starts = {seed: won(table, run, "sft") for seed, run in runs.items()}
     bases = {seed: run for seed in runs if (run := found(TABLE, f"base/{seed}"))}
-    if all(won(TABLE, run, "sft") == starts[seed] for seed, run in bases.items()):
+    if all(won(TABLE, run, start) == starts[seed] for seed, run in bases.items()):
         return ""
     counts = ", ".join(str(sum(games.values())) for games in starts.values())
+    who = f"The {title(method)} row starts" if method else "They start"
     return (
-        "Made again by the default run's command on another machine, where sums round otherwise,"
-        f" the SFT policies that this starts from win {counts} of the first table's 320 houses."
+        f" {who} from policies that the default run's command made on another machine, where sums"
+        f" round otherwise: these win {counts} of the first table's 320 houses."
     )
 
 

@@ -129,18 +129,14 @@ def _regimes() -> Iterator[str]:
         ours = [method for method in _OURS if method in seeds]
         if not ours:
             continue
-        others = (
-            f" {houses.title(m)}: {note}"
-            for m in seeds
-            if (note := houses.where_from(houses.TABLE, runs[m]))
-        )
+        others = "".join(houses.where_from(houses.TABLE, runs[m], m) for m in seeds)
         yield f"## Every method, data: {regime}\n"
         yield (
             f"{about[regime]} Each policy plays {len(seeds[ours[0]][0]):,} held-out small houses,"
             " those of the first table not among them. `python -m benchmarks.experiments.houses"
             " methods --root runs/experiments`. The hours are those of the training command, with"
             " the 640 games that it plays; SFT stands with the whole default run."
-            f"{''.join(others)}\n"
+            f"{others}\n"
         )
         rows = [
             (
@@ -170,7 +166,7 @@ def _guided() -> Iterator[str]:
         " begins (`oreo.after_state_target=next`); and what it does when the best of K samples is"
         " taken by V alone, by log-probability alone, or by both (`prior=0.05`); samples at"
         " temperature 1, 320 held-out small houses."
-        f" {houses.where_from(houses.TABLE, _guiding())}\n"
+        f"{houses.where_from(houses.TABLE, _guiding())}\n"
     )
     yield searches({GREEDY: greedy, **others})
     for part in houses.FURTHER:

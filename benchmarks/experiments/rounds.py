@@ -59,7 +59,7 @@ def draw() -> Iterator[str]:
         " on from its own policy of the round before, with the rollouts of all rounds. `python -m"
         " benchmarks.experiments.rounds --root runs/experiments`: 320 held-out small houses,"
         f" {core_hours(runs)} core-hours a seed beside the default run."
-        f" {houses.where_from(TABLE, seeds)}\n"
+        f"{houses.where_from(TABLE, seeds)}\n"
     )
     games = {method: [won(TABLE, run, method) for run in runs] for method in runs[0].won}
     rows = []
