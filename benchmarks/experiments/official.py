@@ -95,12 +95,14 @@ def _draw_brief() -> Iterator[str]:
     trained = {seed: run for seed in SEEDS if (run := found(TABLE, f"brief/{seed}"))}
     if not trained:
         return
+    after = [run for seed in trained if (run := found(TABLE, f"after/{seed}"))]
     yield "## Official games: less imitation\n"
     yield (
         "Policies as large as the one that ships, cloned for 1,000 updates in place of 4,000, which"
         " leaves something to learn from two rollouts of each game. `python -m"
         " benchmarks.experiments.official brief --root runs/experiments --data ALFWORLD`,"
-        f" {core_hours(list(trained.values()))} core-hours a seed.\n"
+        f" {core_hours(list(trained.values()))} core-hours a seed, and"
+        f" {core_hours(after)} for what goes on from rejection sampling. Seeds: {len(trained)}.\n"
     )
     rows = {
         houses.title(method): {
@@ -109,7 +111,8 @@ def _draw_brief() -> Iterator[str]:
         }
         for method in LEARNT
     }
-    yield in_several_ways(rows, against=[houses.title(m) for m in ("sft", "rejection")])
+    against = ("sft", "rejection", "rejection-after")
+    yield in_several_ways(rows, against=[houses.title(method) for method in against])
 
 
 _AGENTS = ("model", *(f"value:{k}:{by}" for k in houses.COUNTS for by in houses.RANKINGS))

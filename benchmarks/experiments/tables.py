@@ -88,7 +88,7 @@ def p_text(value: float) -> str:
 
 def core_hours(runs: Sequence[Measured]) -> str:
     """Return the mean processor time of a run."""
-    return f"{sum(run.core_seconds for run in runs) / len(runs) / 3600:.2f}"
+    return f"{sum(run.core_seconds for run in runs) / max(1, len(runs)) / 3600:.2f}"
 
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -224,7 +224,10 @@ def test_in_official_games_the_shipped_agent_searches_and_brief_clones_learn(
     assert "(3/4) freely and 100.0%" in page
     assert points(page, "| `value:5:by=value`")[3:] == ["+25.0", "", "+50.0"]
     cells = points(page, "| OREO")
-    assert cells[3:5] + cells[7:] == ["+50.0", "+25.0", "+50.0", "+25.0"]
+    assert cells[3:6] + cells[8:] == ["+50.0", "+25.0", "", "+50.0", "+25.0", ""]
+    keep(place / "after/0.json", "0011", "valid_seen", method="sft", rejection="0001", oreo="1111")
+    page = "\n".join(official.draw())
+    assert points(page, "| OREO after")[3:6] == ["+75.0", "+50.0", "+75.0"]
 
 
 def points(page: str, start: str) -> list[str]:
