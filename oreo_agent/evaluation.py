@@ -141,16 +141,16 @@ def sign_flip_test(
         flips: Monte-Carlo sign vectors; the observed one is counted too.
         seed: Seed of the sign vectors.
     """
-    values = np.array([value for value in differences.values() if value], dtype=np.float64)
+    values = np.array([value for value in differences.values() if value]).round(12)
     if values.size == 0:
         return 1.0
-    observed = abs(values.sum())
+    # Games of equal weight are alike: how many of them are positive is binomial.
+    weights, counts = np.unique(np.abs(values), return_counts=True)
     generator = np.random.default_rng(seed)
-    extreme = 1
-    for start in range(0, flips, 10_000):
-        count = min(10_000, flips - start)
-        signs = generator.integers(0, 2, size=(count, values.size), dtype=np.int8) * 2 - 1
-        extreme += int((np.abs(signs @ values) >= observed - 1e-9).sum())
+    sums = np.zeros(flips)
+    for weight, count in zip(weights, counts, strict=True):
+        sums += weight * (2 * generator.binomial(count, 0.5, size=flips) - count)
+    extreme = 1 + int((np.abs(sums) >= abs(values.sum()) - 1e-9).sum())
     return float(extreme / (flips + 1))
 
 
