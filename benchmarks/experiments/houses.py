@@ -25,7 +25,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from benchmarks.experiments.runs import RESULTS, Measured, Run, execute, read_games, write_episodes
-from benchmarks.experiments.tables import Games, found, only, won
+from benchmarks.experiments.tables import Games, found, in_every, won
 from oreo_agent.episodes import read_episodes
 from oreo_agent.errors import MissingError
 from oreo_agent.pipeline.methods import method_name
@@ -48,13 +48,13 @@ __all__ = [
     "episodes_of",
     "further",
     "guided_agents",
-    "guided_name",
     "guiding_name",
     "in_both",
     "learning",
     "make_bases",
     "name_of",
     "played",
+    "searched_name",
     "take_few",
     "title",
     "where_from",
@@ -216,10 +216,7 @@ def chosen(method: str) -> str:
 
 def in_both(names: Sequence[str]) -> Games:
     """Return what was won of both splits by two runs; empty until both have been made."""
-    runs = [run for name in names if (run := found(TABLE, name))]
-    if len(runs) < len(names):
-        return {}
-    return {task: is_won for run in runs for task, is_won in only(TABLE, run).items()}
+    return {t: is_won for part in in_every(TABLE, names) for t, is_won in part.items()}
 
 
 def played(name: str) -> Games:
@@ -261,14 +258,14 @@ def guided_agents() -> list[str]:
     return ["model", *(f"value:{k}:{by}" for k, by in itertools.product(COUNTS, RANKINGS))]
 
 
-def guided_name(agent: str, split: str, seed: int) -> str:
-    """Return the name of the run in which an agent plays a split."""
-    return f"guided/{agent.replace(':', '-')}-{split}-{seed}"
+def searched_name(part: str, agent: str, split: str, seed: int) -> str:
+    """Return the name of the run in which an agent plays a split for a part."""
+    return f"{part}/{agent.replace(':', '-')}-{split}-{seed}"
 
 
 def further(part: str, agent: str, seed: int) -> Games:
     """Return what an agent of `BEST` won of the further houses."""
-    names = [_further_name(part, agent, split, seed) for split in SPLITS]
+    names = [searched_name(part, agent, split, seed) for split in SPLITS]
     return _not_yet_seen(in_both(names))
 
 
@@ -340,7 +337,8 @@ def _guided(root: Path, seeds: Iterable[int]) -> Iterator[Run]:
         for agent, split in itertools.product(guided_agents(), SPLITS):
             arguments = _searching(root, agent, split, seed, "guided")
             facts = {"seed": seed, "agent": agent, "split": split, "games": split}
-            yield Run(name=guided_name(agent, split, seed), arguments=arguments, facts=facts)
+            name = searched_name("guided", agent, split, seed)
+            yield Run(name=name, arguments=arguments, facts=facts)
 
 
 def _further(root: Path, part: str, seeds: Iterable[int]) -> Iterator[Run]:
@@ -350,14 +348,10 @@ def _further(root: Path, part: str, seeds: Iterable[int]) -> Iterator[Run]:
         for agent, split in itertools.product(BEST, SPLITS):
             arguments = _searching(root, agent, split, seed, FURTHER[part])
             yield Run(
-                name=_further_name(part, agent, split, seed),
+                name=searched_name(part, agent, split, seed),
                 arguments=(*arguments, "-s", f"games.{split}={_FURTHER}"),
                 facts={"seed": seed, "agent": agent, "games": f"{split}-{_FURTHER}"},
             )
-
-
-def _further_name(part: str, agent: str, split: str, seed: int) -> str:
-    return f"{part}/{agent.replace(':', '-')}-{split}-{seed}"
 
 
 def _guiding(root: Path, seed: int, trained: str) -> Run:

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from benchmarks.experiments.renaming import find_kinds, renamed
 from benchmarks.experiments.runs import Run, execute, write_episodes
-from benchmarks.experiments.tables import Games, core_hours, found, in_several_ways, only, won
+from benchmarks.experiments.tables import Games, core_hours, found, in_every, in_several_ways, won
 from oreo_agent.episodes import read_episodes
 from oreo_agent.pipeline.methods import method_name
 
@@ -145,9 +145,7 @@ def draw() -> Iterator[str]:
 
 
 def _played(name: str, seeds: Iterable[int]) -> list[Games]:
-    """Return what was won in each seed; nothing where one is missing."""
-    runs = [found(TABLE, f"{name}-{seed}") for seed in seeds]
-    return [only(TABLE, run) for run in runs if run] if all(runs) else []
+    return in_every(TABLE, [f"{name}-{seed}" for seed in seeds])
 
 
 def _rename(logs: Path, folder: Path) -> None:

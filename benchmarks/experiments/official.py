@@ -25,6 +25,7 @@ from benchmarks.experiments.tables import (
     Games,
     core_hours,
     found,
+    in_every,
     in_several_ways,
     only,
     rate,
@@ -128,8 +129,7 @@ def _free(method: str, seeds: Iterable[int]) -> list[Games]:
 
 
 def _restricted(method: str, seeds: Iterable[int]) -> list[Games]:
-    runs = [found(TABLE, f"play/brief-{seed}-{method}-restricted") for seed in seeds]
-    return [only(TABLE, run) for run in runs if run] if all(runs) else []
+    return in_every(TABLE, [f"play/brief-{seed}-{method}-restricted" for seed in seeds])
 
 
 def _shipped(data: Path) -> Iterator[Run]:

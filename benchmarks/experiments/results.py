@@ -212,10 +212,12 @@ def _guiding() -> dict[int, Measured]:
 def _searched(agent: str) -> dict[int, Games]:
     """Return what an agent won of both splits, for the seeds that have played them."""
     games = {
-        seed: houses.in_both([houses.guided_name(agent, split, seed) for split in houses.SPLITS])
+        seed: houses.in_both(
+            [houses.searched_name("guided", agent, split, seed) for split in houses.SPLITS]
+        )
         for seed in houses.SEEDS
     }
-    return {seed: won for seed, won in games.items() if won}
+    return {seed: there for seed, there in games.items() if there}
 
 
 if __name__ == "__main__":

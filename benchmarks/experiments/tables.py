@@ -14,6 +14,7 @@ __all__ = [
     "difference",
     "each_seed",
     "found",
+    "in_every",
     "in_several_ways",
     "markdown",
     "only",
@@ -46,6 +47,12 @@ def only(table: str, run: Measured) -> Games:
     """Return what the one method of a run won."""
     [method] = run.won
     return won(table, run, method)
+
+
+def in_every(table: str, names: Sequence[str]) -> list[Games]:
+    """Return what each of several runs of one method won; nothing where one is missing."""
+    runs = [found(table, name) for name in names]
+    return [only(table, run) for run in runs if run] if all(runs) else []
 
 
 def rate(seeds: Sequence[Games]) -> str:

@@ -109,7 +109,7 @@ def test_a_search_is_compared_with_its_policy_and_with_as_many_candidates_withou
     keep(train, "0000", "held-out", method="sft", oreo="0001")
     for agent, won in (("model", "00"), ("value:5:by=logprob", "01"), ("value:5:prior=0.05", "11")):
         for split in houses.SPLITS:
-            name = houses.guided_name(agent, split, 0)
+            name = houses.searched_name("guided", agent, split, 0)
             keep(measured / f"houses/{name}.json", won, split, method="RUN")
     assert points(results.draw(), "| `value:5:p")[-3:] == ["+75.0", "+100.0", "+50.0"]
 
@@ -128,7 +128,11 @@ def test_the_search_that_was_chosen_is_judged_in_houses_that_did_not_choose_it(
     for agent, marks in won.items():
         assert houses.further(part, agent, 0) == {}
         for split in houses.SPLITS:
-            keep(measured / f"houses/{houses.guided_name(agent, split, 0)}.json", "11", split)
+            keep(
+                measured / f"houses/{houses.searched_name('guided', agent, split, 0)}.json",
+                "11",
+                split,
+            )
             name = f"houses/{part}/{agent.replace(':', '-')}-{split}-0.json"
             keep(measured / name, marks, f"{split}-480")
     assert houses.further(part, "value:2:by=value", 0) == {"e": True, "f": True}
