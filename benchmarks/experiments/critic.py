@@ -5,12 +5,13 @@
 The policy plays each held-out game at temperature 1 up to some turn. There it samples candidates;
 each is done, and the same policy finishes the episode several times. A candidate's worth is the
 share of these that were won. Reported over the pairs of candidates of one state: in how many the
-better one has the higher V behind it, and in how many the higher log-probability, a pair weighing
-as much as its candidates differ in worth; chance is one half. The p-value is a sign-flip test
-clustered by game. Beside them stands what a choice is worth: by chance, as the policy's samples
-fall; by V; by log-probability. What a perfect critic could gain lies between two bounds: the choice
-by what came of half of the episodes, judged by the other half, and the choice by all of them judged
-by these same. The last line is one JSON object. ``--keep`` also puts every fork under
+better one has the higher V behind it, in how many the higher V once the environment has answered,
+and in how many the higher log-probability, a pair weighing as much as its candidates differ in
+worth; chance is one half. The p-value is a sign-flip test clustered by game. Beside them stands
+what a choice is worth: by chance, as the policy's samples fall; by V; by log-probability. What a
+perfect critic could gain lies between two bounds: the choice by what came of half of the episodes,
+judged by the other half, and the choice by all of them judged by these same. The last line is one
+JSON object. ``--keep`` also puts every fork under
 benchmarks/results, from which docs/results.md is drawn, the seeds together.
 """
 
@@ -49,6 +50,8 @@ from oreo_agent.rollout.playing import Job, Playing, advance, to_request
 __all__ = ["Fork", "Kept", "Tried", "draw", "report"]
 
 TABLE = "critic"
+_SCENES = {"valid_unseen": "Unseen", "valid_seen": "Seen"}
+"""Split to what its scenes are in training."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,6 +63,8 @@ class Tried:
     logprob: float
     probability: float
     """The policy's, of the whole message."""
+    answered: float
+    """V once the environment has answered; what came of it, where that ended the episode."""
     ends: list[bool]
     """Which of the episodes that went on from it were won."""
 
@@ -91,7 +96,7 @@ class Kept:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--split", default="valid_unseen")
+    parser.add_argument("--split", choices=_SCENES, default="valid_unseen")
     parser.add_argument("--candidates", type=int, default=4, help="samples a state")
     parser.add_argument("--finishes", type=int, default=8, help="episodes a candidate")
     parser.add_argument("--latest", type=int, default=8, help="turn up to which games are forked")
@@ -124,7 +129,7 @@ def main() -> int:
             finishes=options.finishes,
             forks=forks,
         )
-        path = RESULTS / TABLE / f"{options.latest}-{options.seed}.json"
+        path = RESULTS / TABLE / options.split / f"{options.latest}-{options.seed}.json"
         write_whole(path, msgspec.json.encode(kept) + b"\n")
     print(file=sys.stderr)
     print(json.dumps(found))
@@ -133,32 +138,52 @@ def main() -> int:
 
 def draw() -> Iterator[str]:
     """Yield the lines of its section of docs/results.md."""
-    files = sorted((RESULTS / TABLE).glob("*.json"))
-    kept = [msgspec.json.decode(file.read_bytes(), type=Kept) for file in files]
-    if not kept:
+    kept = {split: _kept(split) for split in _SCENES}
+    tried = next(itertools.chain.from_iterable(kept.values()), None)
+    if tried is None:
         return
     yield "## Does V know which action is the better?\n"
     yield (
         "`python -m benchmarks.experiments.critic --checkpoint"
-        " runs/experiments/houses/guided/train-SEED/checkpoints/oreo --seed SEED --latest TURN"
-        f" --candidates {kept[0].candidates} --keep`, with the policies and V of the searches"
-        " above: games of unseen scenes are forked at a turn drawn up to TURN, where"
-        f" {kept[0].candidates} samples at temperature 1 hold several actions; each is done, and"
-        f" the same policy finishes the game {kept[0].finishes} times. A pair of actions weighs as"
-        " much as they differ in worth; the test is clustered by game.\n"
+        " runs/experiments/houses/guided/train-SEED/checkpoints/oreo --seed SEED --split SPLIT"
+        f" --latest TURN --candidates {tried.candidates} --keep`, with the policies and V of the"
+        " searches above: games are forked at a turn drawn up to TURN, where"
+        f" {tried.candidates} samples at temperature 1 hold several actions; each is done, and the"
+        f" same policy finishes the game {tried.finishes} times. A pair of actions weighs as much"
+        " as they differ in worth; the test is clustered by game.\n"
     )
-    for latest in sorted({each.latest for each in kept}):
-        yield from _draw([each.forks for each in kept if each.latest == latest], latest)
+    for split, scenes in _SCENES.items():
+        for latest in sorted({each.latest for each in kept[split]}):
+            seeds = [each.forks for each in kept[split] if each.latest == latest]
+            yield from _draw(seeds, f"{scenes} scenes, forked up to turn {latest}")
+    together = report([f for files in kept.values() for each in files for f in each.forks])
+    sure = {key: together[key] for key in ("value", "answered", "logprob")}
+    action, answer, likely = (
+        f"{each['agreement']:.3f} ({p_text(each['p_value'])})" for each in sure.values()
+    )
+    yield (
+        f"All {together['states']} states together: V behind the action {action}, V behind the"
+        f" environment's answer {answer}, log-probability {likely}.\n"
+    )
 
 
-def _draw(seeds: Sequence[list[Fork]], latest: int) -> Iterator[str]:
+def _kept(split: str) -> list[Kept]:
+    files = sorted((RESULTS / TABLE / split).glob("*.json"))
+    return [msgspec.json.decode(file.read_bytes(), type=Kept) for file in files]
+
+
+def _draw(seeds: Sequence[list[Fork]], where: str) -> Iterator[str]:
     together = report([fork for forks in seeds for fork in forks])
     yield (
-        f"Forked up to turn {latest}: {together['states']} states, {together['value']['pairs']}"
-        f" pairs of actions of unequal worth, {len(seeds)} seeds.\n"
+        f"{where}: {together['states']} states, {together['value']['pairs']} pairs of actions of"
+        f" unequal worth, {len(seeds)} seeds.\n"
     )
     rows = []
-    for name, key in (("V behind the action", "value"), ("log-probability", "logprob")):
+    for name, key in (
+        ("V behind the action", "value"),
+        ("V behind the environment's answer", "answered"),
+        ("log-probability", "logprob"),
+    ):
         each = ", ".join(f"{report(forks)[key]['agreement']:.3f}" for forks in seeds)
         pooled = together[key]
         worth = f"{together['worth'][key]:.1%}"
@@ -176,6 +201,7 @@ def report(forks: Sequence[Fork]) -> dict[str, Any]:
     return {
         "states": len(forks),
         "value": _agreement(forks, lambda tried: tried.value),
+        "answered": _agreement(forks, lambda tried: tried.answered),
         "logprob": _agreement(forks, lambda tried: tried.logprob),
         "worth": {name: mean(map(choice, forks)) for name, choice in _CHOICES.items()},
     }
@@ -211,17 +237,18 @@ def _fork(
     if len(candidates) < 2:
         return None
     state = first.fork()
-    tried = []
-    branches = [
-        (_branch(playing, f"{place}/{number}", number), candidate)
+    tries = [
+        (candidate, [_branch(playing, f"{place}/{number}", number) for number in range(finishes)])
         for place, candidate in enumerate(candidates)
-        for number in range(finishes)
     ]
     going = []
-    for env, (branch, candidate) in zip(envs, branches, strict=False):
+    for env, (candidate, branch) in zip(
+        envs, ((c, branch) for c, branches in tries for branch in branches), strict=False
+    ):
         env.restore(state)
         if _do(env, branch, policy, _as_decision(candidate)):
             going.append((env, branch))
+    answered = _values(searcher, [branches[0] for _, branches in tries])
     while going:
         decisions = policy.act([to_request(branch) for _, branch in going])
         going = [
@@ -229,19 +256,36 @@ def _fork(
             for (env, branch), made in zip(going, decisions, strict=True)
             if _do(env, branch, policy, made)
         ]
-    for candidate in candidates:
-        ends = [branch.outcome for branch, each in branches if each is candidate]
-        assert candidate.value is not None
-        tried.append(
-            Tried(
-                action=candidate.action,
-                value=candidate.value,
-                logprob=math.log(max(candidate.probability or 0.0, 1e-30)),
-                probability=candidate.probability or 0.0,
-                ends=[end is Outcome.SUCCESS for end in ends],
-            )
-        )
+    tried = [
+        _tried(candidate, value, branches)
+        for (candidate, branches), value in zip(tries, answered, strict=True)
+    ]
     return Fork(task=job.task, turn=turn, tried=tried)
+
+
+def _values(searcher: Agent, branches: Sequence[Playing]) -> list[float]:
+    """Return V of each branch's state; what came of it, where it is over."""
+    going = [branch for branch in branches if branch.outcome is None]
+    decisions = searcher.act([to_request(branch) for branch in going])
+    values = {b.id: made.value for b, made in zip(going, decisions, strict=True)}
+    found = []
+    for branch in branches:
+        value = values.get(branch.id)
+        assert value is not None or branch.outcome is not None
+        found.append(float(branch.outcome is Outcome.SUCCESS) if value is None else value.value)
+    return found
+
+
+def _tried(candidate: Candidate, answered: float, branches: Sequence[Playing]) -> Tried:
+    assert candidate.value is not None
+    return Tried(
+        action=candidate.action,
+        value=candidate.value,
+        logprob=math.log(max(candidate.probability or 0.0, 1e-30)),
+        probability=candidate.probability or 0.0,
+        answered=answered,
+        ends=[branch.outcome is Outcome.SUCCESS for branch in branches],
+    )
 
 
 def _branch(trunk: Playing, name: str, number: int) -> Playing:
@@ -296,6 +340,7 @@ def _share(ends: Sequence[bool]) -> float:
 _CHOICES: Mapping[str, Callable[[Fork], float]] = {
     "chance": _chance,
     "value": lambda fork: _best(fork, lambda tried: tried.value),
+    "answered": lambda fork: _best(fork, lambda tried: tried.answered),
     "logprob": lambda fork: _best(fork, lambda tried: tried.logprob),
     "foreseen": _foreseen,
     "hindsight": lambda fork: _best(fork, lambda tried: tried.won),

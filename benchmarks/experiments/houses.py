@@ -72,17 +72,16 @@ WIDE = 800
 
 TRIED: dict[str, Sequence[str]] = {
     "rejection": ("", "oreo.steps=300", "oreo.steps=1200"),
-    "dpo": ("dpo.lr=1e-5",),
-    "dpo-nll": ("",),
-    "kto": ("kto.lr=3e-4",),
+    "dpo": ("dpo.lr=1e-5", "", "dpo.lr=3e-5"),
+    "dpo-nll": ("", "dpo_nll.lr=1e-4", "dpo_nll.lr=5e-4"),
+    "kto": ("kto.lr=3e-4", "", "kto.lr=3e-5"),
     "oreo": ("", "oreo.lr=2e-4", "oreo.lr=2e-4 oreo.alpha=0.003"),
     "oreo-step": ("", "oreo.lr=2e-4", "oreo.lr=2e-4 oreo.step_alpha=0.03"),
-    "oreo-response": ("",),
+    "oreo-response": ("", "oreo.lr=2e-4", "oreo.lr=2e-4 oreo.response_alpha=0.1"),
     "rejection-after": ("rejection.lr=1e-4",),
     "oreo-after": ("oreo.lr=1e-4 oreo.value_warmup=300",),
 }
-"""Three settings of rejection sampling and of OREO at token and step level, one of the others; the
-empty one is the default."""
+"""Three settings of each method, one of those that come after another; "" is the default."""
 
 AFTER = {"rejection-after": "rejection", "oreo-after": "oreo"}
 """Methods that go on from the default run's rejection sampling policy, in place of SFT."""

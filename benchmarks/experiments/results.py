@@ -98,16 +98,19 @@ def _sweep() -> Iterator[str]:
         for number, setting in enumerate(settings):
             if run := found(houses.TABLE, f"tune/{method}-{number}"):
                 games = won(houses.TABLE, run, houses.AFTER.get(method, method))
-                rows.append((houses.title(method), f"`{setting or 'default'}`", rate([games])))
+                before = sum(won(houses.TABLE, run, "sft").values())
+                name = f"`{setting or 'default'}`"
+                rows.append((houses.title(method), name, rate([games]), str(before)))
     if rows:
         yield "## Settings that were tried\n"
         yield (
             "`python -m benchmarks.experiments.houses tune --root runs/experiments`: one seed, 320"
             " small houses of another generator seed, which no other table uses. The best"
-            " goes into the tables below. Rejection sampling, OREO and its step level had three"
-            " settings each, the other methods one: their rows may be the poorer for it.\n"
+            " goes into the tables below. Every method had three settings, those that come after"
+            " rejection sampling one. The last column is what the policy that a run starts from"
+            " wins: the default run's, made on one machine or another.\n"
         )
-        yield markdown(("method", "setting", "validation houses won"), rows)
+        yield markdown(("method", "setting", "validation houses won", "won before"), rows)
 
 
 def _regimes() -> Iterator[str]:

@@ -144,27 +144,43 @@ def test_the_search_that_was_chosen_is_judged_in_houses_that_did_not_choose_it(
 def test_forks_of_several_seeds_are_judged_together(measured: Path) -> None:
     def tried(value: float, logprob: float, wins: int) -> critic.Tried:
         ends = [n < wins for n in range(4)]
-        action = f"go {value}"
-        return critic.Tried(action=action, value=value, logprob=logprob, probability=0.5, ends=ends)
+        return critic.Tried(
+            action=f"go {value}",
+            value=value,
+            logprob=logprob,
+            probability=0.5,
+            answered=1 - value,
+            ends=ends,
+        )
 
     for seed, wins in enumerate((4, 2)):  # V prefers the better action twice, the likelier is worse
         fork = critic.Fork(task=f"t{seed}", turn=1, tried=[tried(0.9, -2, wins), tried(0.1, -1, 0)])
         kept = critic.Kept(latest=8, candidates=4, finishes=4, forks=[fork])
-        path = measured / f"critic/8-{seed}.json"
-        path.parent.mkdir(exist_ok=True)
+        path = measured / f"critic/valid_seen/8-{seed}.json"
+        path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(msgspec.json.encode(kept))
-    rows = [line for line in "\n".join(critic.draw()).splitlines() if line.startswith("|")]
+    lines = "\n".join(critic.draw()).splitlines()
+    assert "All 2 states together: V behind the action 1.000 (p = " in "".join(lines)
+    rows = [line for line in lines if line.startswith("|")]
     assert rows[2].startswith("| V behind the action | 1.000, p = ")
     assert rows[2].endswith("| 1.000, 1.000 | 75.0% |")
-    assert rows[3].endswith("| 0.000, 0.000 | 0.0% |")
-    assert rows[4].endswith("| 37.5% |")
-    assert rows[5].endswith("| 75.0% to 75.0% |")
+    assert rows[3].startswith("| V behind the environment's answer | 0.000, p = ")
+    assert rows[4].endswith("| 0.000, 0.000 | 0.0% |")
+    assert rows[5].endswith("| 37.5% |")
+    assert rows[6].endswith("| 75.0% to 75.0% |")
 
 
 def test_a_perfect_critic_gains_at_least_what_half_of_the_trials_foresee() -> None:
     def fork(*ends: str) -> critic.Fork:
         tried = [
-            critic.Tried(action=e, value=0, logprob=0, probability=0.5, ends=[c == "1" for c in e])
+            critic.Tried(
+                action=e,
+                value=0,
+                logprob=0,
+                probability=0.5,
+                answered=0,
+                ends=[c == "1" for c in e],
+            )
             for e in ends
         ]
         return critic.Fork(task="t", turn=1, tried=tried)
