@@ -94,6 +94,8 @@ RANKINGS = ("by=value", "by=logprob", "prior=0.05")
 """By V, by the policy's log-probability, and by both."""
 COUNTS = (2, 3, 5, 8)
 """Candidates a turn."""
+LOOKAHEADS = ("lookahead:2x1", "lookahead:5x1")
+"""The same by V behind the environment's answer, which they see before they act: privileged."""
 BEST = ("greedy", "model", "value:2:by=value", "value:2:by=logprob")
 """The search that won most of the 320 houses, and what it is compared with on others."""
 _FURTHER = 480
@@ -253,8 +255,9 @@ def where_from(table: str, runs: Mapping[int, Measured], method: str = "") -> st
 
 
 def guided_agents() -> list[str]:
-    """Return the policy alone, sampled, and the searches with it."""
-    return ["model", *(f"value:{k}:{by}" for k, by in itertools.product(COUNTS, RANKINGS))]
+    """Return the policy alone, sampled, the searches with it, and those that try actions out."""
+    by_text = (f"value:{k}:{by}" for k, by in itertools.product(COUNTS, RANKINGS))
+    return ["model", *by_text, *LOOKAHEADS]
 
 
 def searched_name(part: str, agent: str, split: str, seed: int) -> str:

@@ -168,7 +168,9 @@ def _guided() -> Iterator[str]:
         " OREO learnt from plenty of data, V behind a turn learning from V where the next turn"
         " begins (`oreo.after_state_target=next`); and what it does when the best of K samples is"
         " taken by V alone, by log-probability alone, or by both (`prior=0.05`); samples at"
-        " temperature 1, 320 held-out small houses."
+        " temperature 1, 320 held-out small houses. `lookahead` tries the samples out in a fork of"
+        " the game and takes the best by V behind the environment's answer, which no other agent"
+        " sees beforehand."
         f"{houses.where_from(houses.TABLE, _guiding())}\n"
     )
     yield searches({GREEDY: greedy, **others})

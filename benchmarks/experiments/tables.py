@@ -146,7 +146,8 @@ def searches(played: Mapping[str, Mapping[int, Games]]) -> str:
     for agent, seeds in played.items():
         if seeds:
             games = list(seeds.values())
-            control = ":".join((*agent.split(":")[:2], "by=logprob"))
+            count = agent.partition(":")[2].partition(":")[0].partition("x")[0]
+            control = f"value:{count}:by=logprob"
             others = (minus(agent, other) for other in (GREEDY, "model", control))
             rows.append((f"`{agent}`", rate(games), each_seed(games), *others))
     head = ("minus greedy", "minus sampled", "minus the same K by log-probability")
