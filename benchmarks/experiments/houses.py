@@ -236,7 +236,9 @@ def title(method: str) -> str:
     return method_name(AFTER.get(method, method)) + after
 
 
-def where_from(table: str, runs: Mapping[int, Measured], method: str = "") -> str:
+def where_from(
+    table: str, runs: Mapping[int, Measured], method: str = "", who: str = " They start"
+) -> str:
     """Say which policies runs of seeds start from, unless those are the default run's.
 
     A run plays what it starts from: greedily, so the same policy wins the same games.
@@ -247,9 +249,8 @@ def where_from(table: str, runs: Mapping[int, Measured], method: str = "") -> st
     if all(won(TABLE, run, start) == starts[seed] for seed, run in bases.items()):
         return ""
     counts = ", ".join(str(sum(games.values())) for games in starts.values())
-    who = f"The {title(method)} row starts" if method else "They start"
     return (
-        f" {who} from policies that the default run's command made on another machine, where sums"
+        f"{who} from policies that the default run's command made on another machine, where sums"
         f" round otherwise: these win {counts} of the first table's 320 houses."
     )
 

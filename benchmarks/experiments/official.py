@@ -82,7 +82,7 @@ PARTS: Mapping[str, Part] = {
         ),
         methods=("rejection",),
         after="small-after",
-        after_settings=(*_AFTER, "oreo.steps=300", "oreo.value_warmup=200", "oreo.lr=1e-4"),
+        after_settings=(*_AFTER, "oreo.steps=150", "oreo.value_warmup=75", "oreo.lr=1e-4"),
     ),
 }
 

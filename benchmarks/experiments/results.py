@@ -132,7 +132,14 @@ def _regimes() -> Iterator[str]:
         ours = [method for method in _OURS if method in seeds]
         if not ours:
             continue
-        others = "".join(houses.where_from(houses.TABLE, runs[m], m) for m in seeds)
+        elsewhere: dict[str, list[str]] = {}
+        for method in seeds:
+            if where := houses.where_from(houses.TABLE, runs[method], method, who=""):
+                elsewhere.setdefault(where, []).append(houses.title(method))
+        others = "".join(
+            f" The rows of {' and of '.join(methods)} start{where}"
+            for where, methods in elsewhere.items()
+        )
         yield f"## Every method, data: {regime}\n"
         yield (
             f"{about[regime]} Each policy plays {len(seeds[ours[0]][0]):,} held-out small houses,"
