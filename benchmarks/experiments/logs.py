@@ -141,7 +141,8 @@ def draw() -> Iterator[str]:
                         "valid_seen, restricted": _played(f"{part}/restricted/{kind}", runs),
                         "games of the logs": _played(f"{part}/own/{kind}", runs),
                     }
-            yield in_several_ways(rows, against=[method_name("sft"), _TITLES["rejection"]])
+            controls = (method_name("sft"), _TITLES["rejection"], _TITLES["after-rejection"])
+            yield in_several_ways(rows, against=[title for title in controls if title in rows])
 
 
 def _played(name: str, seeds: Iterable[int]) -> list[Games]:
