@@ -163,7 +163,7 @@ def _free(run: str, method: str, seeds: Iterable[int]) -> list[Games]:
     return [won(TABLE, run, learnt) for run in runs if run] if all(runs) else []
 
 
-_AGENTS = ("model", *(f"value:{k}:{by}" for k in houses.COUNTS for by in houses.RANKINGS))
+_AGENTS = houses.guided_agents()
 """The policy, sampled, and searches with it."""
 _RESTRICTED = ("-s", "evaluation.restricted=true")
 
