@@ -120,7 +120,8 @@ def _draw_shipped() -> Iterator[str]:
         " of valid_seen, once each. `python -m benchmarks.experiments.official shipped --root"
         f" runs/experiments --data ALFWORLD`. It wins {rate(free)} freely and {rate(restricted)}"
         " restricted to admissible actions; SFT of the run that trained it won 121 freely,"
-        " rejection sampling 124. Searches decode freely.\n"
+        " rejection sampling 124. Searches decode freely;"
+        " `lookahead` tries its candidates out in a fork of the game first.\n"
     )
     alone = {GREEDY: {0: free[0]}}
     found_ = {agent: found(TABLE, f"play/{_searching(agent)}") for agent in _AGENTS}
