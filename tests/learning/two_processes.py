@@ -8,6 +8,7 @@ A kind is a method, or ``resumed``: OREO with checkpoints, once unbroken and onc
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from pathlib import Path
@@ -94,6 +95,8 @@ def main(folder: Path, mode: str, kinds: list[str]) -> None:
             train_with_checkpoints(folder, **options)
         else:
             train_once(kind, mode, folder, **options)
+    # What dead trainers still hold of the group would be torn down at exit, and may abort there.
+    gc.collect()
     torch.distributed.destroy_process_group()
 
 
