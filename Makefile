@@ -42,7 +42,7 @@ demo: $(RUNTIME)
 	$(BIN)/oreo-agent train alfworld --preset demo --out runs/demo --resume
 
 results: $(RUNTIME)
-	$(BIN)/python -m benchmarks.experiments.results
+	$(BIN)/python -m experiments.results
 
 test: $(DEV)
 	$(BIN)/pytest -n $(JOBS)

@@ -18,8 +18,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from oreo_agent.envs.math import MathEnv
-from oreo_agent.envs.math.judging import shared_judge
-from oreo_agent.envs.math.published import PublishedProblems
+from oreo_agent.envs.math.datasets import PublishedProblems
+from oreo_agent.envs.math.judge_client import shared_judge
 from oreo_agent.errors import MissingError
 
 

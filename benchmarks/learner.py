@@ -37,15 +37,15 @@ import torch
 from torch import Tensor
 from transformers import LlamaConfig, LlamaForCausalLM
 
+from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.config import OREOConfig, SFTConfig
-from oreo_agent.learning.episode_trainer import EpisodeTrainer
 from oreo_agent.learning.losses import oreo_losses
+from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.learning.sft import SFTTrainer
-from oreo_agent.learning.trainer import OREOTrainer
+from oreo_agent.models.actor_critic import ActorCritic
 from oreo_agent.models.adapter_roles import AdapterActorCritic, with_adapter
-from oreo_agent.models.policy_terms import exact_kl
+from oreo_agent.models.logprob_kl import exact_kl
 from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.roles import ActorCritic
 
 _STEP_BAR = 2.5
 _MEMORY_BAR = 3.0

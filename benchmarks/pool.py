@@ -24,8 +24,8 @@ from pathlib import Path
 
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.random import RandomAgent
-from oreo_agent.envs.api import EnvSpec, Observation
-from oreo_agent.envs.workers import EnvFault, WorkerPool
+from oreo_agent.envs.core import EnvSpec, Observation
+from oreo_agent.envs.worker.pool import EnvFault, WorkerPool
 from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.rollout import Job, collect
 

@@ -35,13 +35,13 @@ import torch
 from torch import Tensor
 from transformers import LogitsProcessor, LogitsProcessorList, PreTrainedModel
 
+from oreo_agent.agents.decoding import sample_noise
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.agents.protocol import MAX_ACTION_TOKENS, ActRequest, Agent, AgentDecision
-from oreo_agent.agents.writing import sample_noise
 from oreo_agent.envs import make
 from oreo_agent.envs.alfworld.houses import ensure_houses
-from oreo_agent.envs.api import Observation, StepResult, TaskId
-from oreo_agent.envs.workers import EnvFault
+from oreo_agent.envs.core import Observation, StepResult, TaskId
+from oreo_agent.envs.worker.pool import EnvFault
 from oreo_agent.episodes.record import Actor, Episode, Proposal, Sampling
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.models.presets import PRESETS, build_policy

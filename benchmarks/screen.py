@@ -1,6 +1,6 @@
 """How fast the screen is in a real terminal, and how exactly a session goes back.
 
-    python benchmarks/screen.py --out benchmarks/results/screen.json
+    python benchmarks/screen.py --out experiments/measured/screen.json
 
 A pseudo-terminal (pexpect) and a terminal emulator (pyte) stand between. A time ends when the last
 byte of what was waited for has arrived; the emulator, which takes longer to read a frame than the

@@ -21,10 +21,10 @@ import msgspec
 
 from oreo_agent.config import resolve
 from oreo_agent.evaluation import mcnemar_exact, wilson_interval
-from oreo_agent.pipeline.config import MathTrainConfig, RunConfig, TrainConfig
-from oreo_agent.pipeline.results import MethodResult
-from oreo_agent.pipeline.single import evaluate, make_agent
-from oreo_agent.pipeline.worlds import world_of
+from oreo_agent.training.config import MathTrainConfig, RunConfig, TrainConfig
+from oreo_agent.training.results import MethodResult
+from oreo_agent.training.single import evaluate, make_agent
+from oreo_agent.training.worlds import world_of
 
 _COUNTS = (1, 2, 3, 5, 8)
 _RANKINGS = ("", ":prior=0.05", ":by=logprob")

@@ -26,9 +26,9 @@ from pathlib import Path
 from oreo_agent.config import resolve
 from oreo_agent.episodes.record import Candidate, Episode, Outcome
 from oreo_agent.learning.calibration import auc
-from oreo_agent.pipeline.config import MathTrainConfig, RunConfig, TrainConfig
-from oreo_agent.pipeline.single import collect, make_agent
-from oreo_agent.pipeline.worlds import world_of
+from oreo_agent.training.config import MathTrainConfig, RunConfig, TrainConfig
+from oreo_agent.training.single import collect, make_agent
+from oreo_agent.training.worlds import world_of
 
 Pair = tuple[Candidate, Candidate]
 """The action that led to success, and the one that did not."""

@@ -1,6 +1,6 @@
 """Text environments: the contract, the registry, worker processes."""
 
-from oreo_agent.envs.api import (
+from oreo_agent.envs.core import (
     EnvError,
     EnvSpec,
     EpisodeOverError,
@@ -10,7 +10,7 @@ from oreo_agent.envs.api import (
     TaskId,
     TextEnv,
 )
-from oreo_agent.envs.check import check_env
+from oreo_agent.envs.env_checker import check_env
 from oreo_agent.envs.registry import make, register, registered
 
 __all__ = [

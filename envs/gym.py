@@ -17,7 +17,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Any
 
-from oreo_agent.envs.api import Observation, TaskId
+from oreo_agent.envs.core import Observation, TaskId
 from oreo_agent.envs.registry import make
 from oreo_agent.errors import MissingError, UsageError
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from importlib.metadata import EntryPoint, entry_points
 
-from oreo_agent.envs.api import EnvError, TextEnv
+from oreo_agent.envs.core import EnvError, TextEnv
 from oreo_agent.errors import UsageError
 
 __all__ = [
@@ -65,7 +65,7 @@ def make(name: str, *, worker: bool = False, **options: object) -> TextEnv:
     if not worker:
         return build(name, options)
     # Imported here: it imports this module.
-    from oreo_agent.envs.single import WorkerEnv
+    from oreo_agent.envs.worker.env import WorkerEnv
 
     return WorkerEnv(name, options)
 

@@ -110,8 +110,8 @@ def tiny_settings() -> tuple[str, ...]:
 def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_settings: tuple[str, ...]) -> Path:
     """The folder of a finished run with the tiny settings. Leave it as it is."""
     from oreo_agent.config import resolve
-    from oreo_agent.pipeline.config import TrainConfig
-    from oreo_agent.pipeline.run import train
+    from oreo_agent.training.config import TrainConfig
+    from oreo_agent.training.run import train
 
     out = tmp_path_factory.mktemp("runs") / "finished"
     train(resolve(TrainConfig, env={}, sets=tiny_settings).value, out)
@@ -126,8 +126,8 @@ def logged_episodes(
     from oreo_agent.agents.expert import ExpertAgent
     from oreo_agent.agents.random import RandomAgent
     from oreo_agent.config import resolve
-    from oreo_agent.pipeline.config import TrainConfig
-    from oreo_agent.pipeline.single import collect
+    from oreo_agent.training.config import TrainConfig
+    from oreo_agent.training.single import collect
 
     config = resolve(TrainConfig, env={}, sets=tiny_settings).value
     root = tmp_path_factory.mktemp("logged")

@@ -16,7 +16,7 @@ import pytest
 
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.random import RandomAgent
-from oreo_agent.envs.workers import EnvFault, WorkerPool
+from oreo_agent.envs.worker.pool import EnvFault, WorkerPool
 from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.episodes.store import read_episodes
 from oreo_agent.rollout import Job, collect, wave_path
@@ -44,7 +44,7 @@ class Saboteur(RandomAgent):
 
 def _workers() -> list[int]:
     found = [c for c in psutil.Process().children() if c.status() != psutil.STATUS_ZOMBIE]
-    return [child.pid for child in found if "oreo_agent.envs.worker" in child.cmdline()]
+    return [child.pid for child in found if "oreo_agent.envs.worker.server" in child.cmdline()]
 
 
 def _signal_worker(job: int, what: signal.Signals) -> Callable[[], None]:
@@ -123,7 +123,7 @@ _COLLECTION = """
 import sys
 from pathlib import Path
 from oreo_agent.agents.random import RandomAgent
-from oreo_agent.envs.workers import WorkerPool
+from oreo_agent.envs.worker.pool import WorkerPool
 from oreo_agent.rollout import Job, collect
 
 folder, out, *tasks = sys.argv[1:]

@@ -43,7 +43,7 @@ def test_the_command_imports_only_typer_and_the_standard_library(tmp_path: Path)
         "oreo_agent.envs",
         "oreo_agent.episodes",
         "oreo_agent.evaluation",
-        "oreo_agent.pipeline.config",
+        "oreo_agent.training.config",
         "oreo_agent.session",
     ],
 )
@@ -53,11 +53,11 @@ def test_ground_rooms_load_neither_tensors_nor_screens(module: str, tmp_path: Pa
 
 
 def test_the_replay_screen_loads_no_tensors(tmp_path: Path) -> None:
-    loaded = _loaded_after("import oreo_agent.tui.running", tmp_path)
+    loaded = _loaded_after("import oreo_agent.tui.launcher", tmp_path)
     assert loaded.isdisjoint({"torch", "transformers", "peft", "accelerate"})
 
 
-@pytest.mark.parametrize("name", ["envs", "tui", "assets", "tests", "benchmarks"])
+@pytest.mark.parametrize("name", ["envs", "tui", "assets", "tests", "benchmarks", "experiments"])
 def test_no_top_level_name_but_oreo_agent_is_importable(name: str, tmp_path: Path) -> None:
     code = (
         f"import importlib.util as u; assert u.find_spec({name!r}) is None, u.find_spec({name!r})"
@@ -67,8 +67,8 @@ def test_no_top_level_name_but_oreo_agent_is_importable(name: str, tmp_path: Pat
 
 def test_each_room_is_one_module_and_not_a_second_copy(tmp_path: Path) -> None:
     code = (
-        "import oreo_agent.envs.api as a, oreo_agent.errors as e\n"
+        "import oreo_agent.envs.core as a, oreo_agent.errors as e\n"
         "assert issubclass(a.EnvError, e.OreoAgentError)\n"
-        "assert a.__name__ == 'oreo_agent.envs.api'"
+        "assert a.__name__ == 'oreo_agent.envs.core'"
     )
     assert _loaded_after(code, tmp_path) == set()

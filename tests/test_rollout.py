@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
-from oreo_agent.envs.api import EnvSpec, Observation, StepResult
-from oreo_agent.envs.workers import EnvFault
+from oreo_agent.envs.core import EnvSpec, Observation, StepResult
+from oreo_agent.envs.worker.pool import EnvFault
 from oreo_agent.episodes.record import Actor, Episode, Outcome, Proposal, Sampling
 from oreo_agent.episodes.store import read_episodes
 from oreo_agent.errors import RunFailedError

@@ -1,1 +1,1 @@
-"""The terminal screen. Import `oreo_agent.tui.running` where it starts: it loads textual."""
+"""The terminal screen. Import `oreo_agent.tui.launcher` where it starts: it loads textual."""

@@ -20,16 +20,16 @@ from oreo_agent.episodes.journal import PendingJournal, default_journal_folder
 from oreo_agent.episodes.record import Episode
 from oreo_agent.session import SessionDriver, SessionFactory
 from oreo_agent.tui.comparison import ComparisonWanted, Contest, Side
-from oreo_agent.tui.library import Entry
+from oreo_agent.tui.episode_catalog import Entry
 from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.screens.episode import CorrectionWanted
 from oreo_agent.tui.screens.help import HelpScreen, key_rows
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.recover import RecoverScreen, Recovery
 from oreo_agent.tui.screens.replay import ReplayScreen
+from oreo_agent.tui.services import Workbench
 from oreo_agent.tui.text import safe_line
 from oreo_agent.tui.themes import FEW_COLOURS, OREO_DARK, remember_theme, remembered_theme, themes
-from oreo_agent.tui.workbench import Workbench
 
 if TYPE_CHECKING:
     from oreo_agent.tui.screens.train import TrainScreen

@@ -13,15 +13,15 @@ from oreo_agent.episodes.record import Episode
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import RunFailedError
 from oreo_agent.session import Rescored, Session, SessionFactory, SessionState
-from oreo_agent.tui.text import safe_line
-from oreo_agent.tui.view import (
+from oreo_agent.tui.services import Say
+from oreo_agent.tui.state_rows import (
     StateView,
     human_turns,
     outcome_words,
     state_views,
     turns_words,
 )
-from oreo_agent.tui.workbench import Say
+from oreo_agent.tui.text import safe_line
 
 __all__ = ["MARKS", "ComparisonWanted", "Contest", "Side", "now", "recorded", "short_id"]
 

@@ -11,9 +11,9 @@ from oreo_agent.episodes.record import Episode
 from oreo_agent.episodes.store import EpisodeStore, read_episodes
 from oreo_agent.errors import ExitCode, RunFailedError
 from oreo_agent.session import Session, SessionState
-from oreo_agent.session.driver import SessionFactory
+from oreo_agent.session.worker_thread import SessionFactory
+from oreo_agent.tui.state_rows import StateView, outcome_words, state_views
 from oreo_agent.tui.text import safe_line
-from oreo_agent.tui.view import StateView, outcome_words, state_views
 
 __all__ = ["run_plain_play", "run_plain_replay", "write_line"]
 

@@ -10,8 +10,8 @@ from oreo_agent.errors import ExitCode
 from oreo_agent.tui.alignment import RowKind, align
 from oreo_agent.tui.comparison import MARKS, Contest, Side
 from oreo_agent.tui.plain import write_line
+from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import safe_line
-from oreo_agent.tui.view import StateView
 
 __all__ = ["run_plain_compare"]
 

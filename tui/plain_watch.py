@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TextIO
 
 from oreo_agent.errors import ExitCode, RunFailedError
-from oreo_agent.pipeline.run_view import Row, RunCondition, RunView, StageState, StageView
-from oreo_agent.pipeline.watching import RunWatcher
+from oreo_agent.monitoring.run_monitor import RunWatcher
+from oreo_agent.monitoring.run_status import Row, RunCondition, RunView, StageState, StageView
 from oreo_agent.tui.plain import write_line
-from oreo_agent.tui.run_words import ending, standing
+from oreo_agent.tui.run_status_text import ending, standing
 from oreo_agent.tui.text import safe_line
 from oreo_agent.tui.widgets.curve import short
 from oreo_agent.tui.widgets.stage_list import clock

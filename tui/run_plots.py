@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oreo_agent.pipeline.run_view import Row, RunView, StageKind
+from oreo_agent.monitoring.run_status import Row, RunView, StageKind
 from oreo_agent.tui.widgets.curve import Line, Plot, ceiling
 
 __all__ = ["plots_of"]

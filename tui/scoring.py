@@ -8,8 +8,8 @@ from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.session import Rescored, rescore
-from oreo_agent.tui.jobs import Job
-from oreo_agent.tui.workbench import AgentWish, Say
+from oreo_agent.tui.background_thread import Job
+from oreo_agent.tui.services import AgentWish, Say
 
 __all__ = ["SCORERS", "score_in_thread"]
 

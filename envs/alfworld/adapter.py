@@ -19,7 +19,7 @@ from oreo_agent.envs.alfworld.engine import EngineState, PddlEngine, Snapshot
 from oreo_agent.envs.alfworld.game import is_warm, load_game
 from oreo_agent.envs.alfworld.games import SPLITS, FolderSource, GameSource, official_source
 from oreo_agent.envs.alfworld.translation import Fact
-from oreo_agent.envs.api import (
+from oreo_agent.envs.core import (
     EnvError,
     EnvSpec,
     EpisodeOverError,

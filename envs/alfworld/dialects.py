@@ -18,9 +18,9 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 
-from oreo_agent.envs.alfworld.naming import demangle
+from oreo_agent.envs.alfworld.demangle import demangle
 from oreo_agent.envs.alfworld.translation import Fact
-from oreo_agent.envs.api import EnvError
+from oreo_agent.envs.core import EnvError
 from oreo_agent.errors import UsageError
 
 __all__ = [

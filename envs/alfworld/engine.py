@@ -12,12 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oreo_agent.envs.alfworld import downward
-from oreo_agent.envs.alfworld.derivation import GrammarError
+from oreo_agent.envs.alfworld import fast_downward
 from oreo_agent.envs.alfworld.facts import FactBase, TypeTree
 from oreo_agent.envs.alfworld.game import Game, Operator, load_game
+from oreo_agent.envs.alfworld.text_generation import GrammarError
 from oreo_agent.envs.alfworld.translation import Fact
-from oreo_agent.envs.api import EnvError
+from oreo_agent.envs.core import EnvError
 
 __all__ = ["EngineState", "PddlEngine", "Snapshot"]
 
@@ -57,7 +57,7 @@ class PddlEngine:
     """One player of ``game.tw-pddl`` files. Close it: it holds a copy of a shared library."""
 
     def __init__(self) -> None:
-        self._library: Any = downward.acquire()
+        self._library: Any = fast_downward.acquire()
         self._room = 0
         self._records: Any = None
         self._game: Game | None = None
@@ -176,7 +176,7 @@ class PddlEngine:
             EnvError: No episode was started.
         """
         game = self.game
-        records = downward.search(self._library, task)
+        records = fast_downward.search(self._library, task)
         if records is None:
             return None
         return tuple(game.command(game.make_operator(one), self._facts) for one in records)
@@ -184,7 +184,7 @@ class PddlEngine:
     def close(self) -> None:
         """Give the library back. Calling it twice does no harm."""
         if self._library is not None:
-            downward.release(self._library)
+            fast_downward.release(self._library)
         self._library = self._game = self._loaded = None
         self._load = object()
 
@@ -202,7 +202,7 @@ class PddlEngine:
         self._history = None
 
     def _apply(self, game: Game, number: int, operator: Operator) -> str:
-        effects = (downward.Atom * operator.effects)()
+        effects = (fast_downward.Atom * operator.effects)()
         self._library.apply_operator(number, effects)
         self._history = (self._history, number)
         self._applied += 1
@@ -222,7 +222,7 @@ class PddlEngine:
         count = self._library.get_applicable_operators_count()
         if count > self._room:
             self._room = max(64, 2 * count)
-            self._records = (downward.Operator * self._room)()
+            self._records = (fast_downward.Operator * self._room)()
         self._library.get_applicable_operators(self._records)
         commands: _Commands = {}
         for index in range(count):

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from oreo_agent.envs.alfworld.derivation import Deriver, GrammarError
+from oreo_agent.envs.alfworld.demangle import demangle
 from oreo_agent.envs.alfworld.expressions import Entity, ExpressionError
 from oreo_agent.envs.alfworld.facts import FactBase, Mapped, TypeTree
 from oreo_agent.envs.alfworld.gamefile import clipped, decode_game, read_bounded
 from oreo_agent.envs.alfworld.grammar import RuleName, dialect_of, is_parsed, load_grammar
-from oreo_agent.envs.alfworld.naming import demangle
+from oreo_agent.envs.alfworld.text_generation import Deriver, GrammarError
 from oreo_agent.envs.alfworld.translation import Fact, is_translated, parse_atom, translate
-from oreo_agent.envs.api import EnvError
+from oreo_agent.envs.core import EnvError
 
 __all__ = ["Game", "Operator", "forget_games", "is_warm", "load_game"]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from oreo_agent.envs.api import EnvError
+from oreo_agent.envs.core import EnvError
 
 __all__ = ["GameFile", "clipped", "decode_game", "read_bounded", "refuse_excess"]
 

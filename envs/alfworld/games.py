@@ -18,7 +18,7 @@ import msgspec
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
 from oreo_agent.envs.alfworld.gamefile import read_bounded
 from oreo_agent.envs.alfworld.grammar import dialect_of
-from oreo_agent.envs.api import EnvError, TaskId
+from oreo_agent.envs.core import EnvError, TaskId
 from oreo_agent.errors import MissingError, UsageError
 
 __all__ = ["SPLITS", "TASK_TYPES", "FolderSource", "GameSource", "official_root", "official_source"]

@@ -17,7 +17,7 @@ import msgspec
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
 from oreo_agent.envs.alfworld.expressions import Expression, ExpressionError, compile_expression
 from oreo_agent.envs.alfworld.gamefile import clipped, refuse_excess
-from oreo_agent.envs.api import EnvError
+from oreo_agent.envs.core import EnvError
 
 __all__ = [
     "Condition",

@@ -18,7 +18,7 @@ import msgspec
 from oreo_agent.envs.alfworld.engine import PddlEngine
 from oreo_agent.envs.alfworld.gamefile import clipped, decode_game, read_bounded
 from oreo_agent.envs.alfworld.translation import translate_for_planner
-from oreo_agent.envs.api import EnvError
+from oreo_agent.envs.core import EnvError
 
 __all__ = ["plan"]
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import msgspec
 
-from oreo_agent.envs.alfworld import downward
+from oreo_agent.envs.alfworld import fast_downward
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
 from oreo_agent.envs.alfworld.gamefile import clipped, refuse_excess
-from oreo_agent.envs.apart import apart
-from oreo_agent.envs.api import EnvError
+from oreo_agent.envs.core import EnvError
+from oreo_agent.envs.run_in_fork import apart
 
 __all__ = [
     "Fact",
@@ -179,10 +179,10 @@ def _initial_fact(atom: Any) -> tuple[str, tuple[str, ...]] | None:
 
 
 def _state_facts(sas: str, objects: dict[str, str]) -> set[tuple[str, tuple[str, ...]]]:
-    library = downward.acquire()
+    library = fast_downward.acquire()
     try:
         library.load_sas(sas.encode("utf-8"))
-        atoms = (downward.Atom * library.get_state_size())()
+        atoms = (fast_downward.Atom * library.get_state_size())()
         library.get_state(atoms)
         facts = (parse_atom(atom.name, objects) for atom in atoms)
         return {
@@ -191,7 +191,7 @@ def _state_facts(sas: str, objects: dict[str, str]) -> set[tuple[str, tuple[str,
             if not predicate.startswith("not_")
         }
     finally:
-        downward.release(library)
+        fast_downward.release(library)
 
 
 def _changed_predicates(task: Any) -> set[str]:

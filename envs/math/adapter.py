@@ -7,7 +7,7 @@ import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from oreo_agent.envs.api import (
+from oreo_agent.envs.core import (
     EnvError,
     EnvSpec,
     EpisodeOverError,
@@ -15,9 +15,9 @@ from oreo_agent.envs.api import (
     StepResult,
     TaskId,
 )
+from oreo_agent.envs.math.countdown import reaches
 from oreo_agent.envs.math.grading import Verdict, grade
 from oreo_agent.envs.math.problems import SPLITS, Problem, check_split, open_source
-from oreo_agent.envs.math.reaching import reaches
 from oreo_agent.envs.math.steps import Delimiter, final_answer, split_steps
 from oreo_agent.errors import UsageError
 

@@ -13,9 +13,9 @@ import re
 from collections.abc import Mapping, Sequence
 from functools import cache
 
-from oreo_agent.envs.api import EnvError, TaskId
+from oreo_agent.envs.core import EnvError, TaskId
 from oreo_agent.envs.math.problems import SPLITS, Problem, check_split
-from oreo_agent.envs.math.stories import LEVELS
+from oreo_agent.envs.math.templates import LEVELS
 from oreo_agent.errors import MissingError, UsageError
 
 __all__ = ["DEFAULT_COUNTS", "DEFAULT_LEVELS", "GeneratedProblems", "level_mix"]

@@ -14,7 +14,7 @@ from enum import StrEnum
 from fractions import Fraction
 from functools import lru_cache
 
-from oreo_agent.envs.math.judging import (
+from oreo_agent.envs.math.judge_client import (
     Judge,
     JudgeTimeoutError,
     UnreadableAnswerError,

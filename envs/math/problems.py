@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from oreo_agent.envs.api import TaskId
+from oreo_agent.envs.core import TaskId
 from oreo_agent.errors import UsageError
 
 __all__ = ["SPLITS", "Problem", "ProblemSource", "check_split", "open_source"]
@@ -89,7 +89,7 @@ def open_source(
             raise UsageError("generated problems have no data folder.", "Leave out data.")
         return GeneratedProblems(levels=levels, counts=counts or DEFAULT_COUNTS, seed=seed)
     if problems in ("gsm8k", "math"):
-        from oreo_agent.envs.math.published import PublishedProblems
+        from oreo_agent.envs.math.datasets import PublishedProblems
 
         return PublishedProblems(problems, None if data is None else Path(data).expanduser())
     raise UsageError(

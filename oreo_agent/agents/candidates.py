@@ -8,13 +8,13 @@ from dataclasses import dataclass, replace
 import numpy as np
 from transformers import PreTrainedModel
 
+from oreo_agent.agents.decoding import MessageWriter, Order, read_message, sample_noise
 from oreo_agent.agents.protocol import MAX_ACTION_TOKENS
-from oreo_agent.agents.valuing import StateValues
-from oreo_agent.agents.writing import MessageWriter, Order, read_message, sample_noise
+from oreo_agent.agents.state_values import StateValues
 from oreo_agent.episodes.record import Candidate, Proposal, Sampling
-from oreo_agent.models.cached import CachedTransformer
+from oreo_agent.models.actor_critic import ValueModel
+from oreo_agent.models.prefix_cache import CachedTransformer
 from oreo_agent.models.rendering import Renderer
-from oreo_agent.models.roles import ValueModel
 
 __all__ = ["CandidateSource", "Option", "State"]
 

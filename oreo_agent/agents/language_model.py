@@ -9,14 +9,14 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
-from oreo_agent.agents.cost import Cost
+from oreo_agent.agents.decoding import Draft, MessageWriter, Order, read_message, sample_noise
 from oreo_agent.agents.protocol import MAX_ACTION_TOKENS, ActRequest, AgentDecision
-from oreo_agent.agents.valuing import StateValues
-from oreo_agent.agents.writing import Draft, MessageWriter, Order, read_message, sample_noise
+from oreo_agent.agents.state_values import StateValues
+from oreo_agent.agents.usage import Cost
 from oreo_agent.episodes.record import Actor, Candidate, Proposal, Sampling, ValueEstimate
+from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.checkpoints import Checkpoint, load_checkpoint
 from oreo_agent.models.rendering import Renderer
-from oreo_agent.models.roles import ValueModel
 
 __all__ = ["LanguageModelAgent", "load_agent", "model_name"]
 

@@ -16,7 +16,7 @@ from oreo_agent.agents.protocol import ActRequest, AgentDecision, PastTurn
 from oreo_agent.agents.ranking import Ranking
 from oreo_agent.agents.search import ROWS_AT_ONCE, SearchAgent
 from oreo_agent.agents.simulation import Move, Reached, Simulator
-from oreo_agent.envs.api import StepResult
+from oreo_agent.envs.core import StepResult
 from oreo_agent.episodes.record import ValueEstimate
 from oreo_agent.errors import UsageError
 

@@ -6,7 +6,7 @@ import random
 from collections.abc import Mapping, Sequence
 
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
-from oreo_agent.envs.api import EnvError
+from oreo_agent.envs.core import EnvError
 from oreo_agent.envs.registry import ExpertFunction
 from oreo_agent.episodes.record import Actor, Proposal, Sampling
 

@@ -6,9 +6,9 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 
 from oreo_agent.agents.candidates import CandidateSource, Option, State
-from oreo_agent.agents.cost import Cost
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.ranking import Ranking
+from oreo_agent.agents.usage import Cost
 from oreo_agent.episodes.record import Actor, Sampling, ValueEstimate
 from oreo_agent.errors import UsageError
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar, runtime_checkable
 
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
-from oreo_agent.envs.api import ForkableEnv, Observation, StepResult
-from oreo_agent.envs.workers import EnvFault
+from oreo_agent.envs.core import ForkableEnv, Observation, StepResult
+from oreo_agent.envs.worker.pool import EnvFault
 from oreo_agent.errors import OreoAgentError
 
 __all__ = ["ForkingPool", "Move", "OneEnvPool", "PlansWithEnv", "Reached", "Simulator"]

@@ -12,8 +12,9 @@ from typing import Annotated
 import typer
 
 from oreo_agent import __version__
-from oreo_agent.cli import compare, data, inspect, learn, run, screenshot, serve, watch
-from oreo_agent.cli.output import Output, say
+from oreo_agent.cli.commands import compare, play, report, screenshot, serve, train, watch
+from oreo_agent.cli.commands.data import group as data
+from oreo_agent.cli.common.output import Output, say
 from oreo_agent.errors import ExitCode, OreoAgentError
 
 __all__ = ["app", "main"]
@@ -28,13 +29,13 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-run.register(app)
+play.register(app)
 compare.register(app)
 watch.register(app)
 serve.register(app)
-learn.register(app)
+train.register(app)
 data.register(app)
-inspect.register(app)
+report.register(app)
 screenshot.register(app)
 
 

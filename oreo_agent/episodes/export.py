@@ -11,8 +11,8 @@ from typing import Any
 
 import msgspec
 
-from oreo_agent.episodes.formats.pairing import correction_pairs, episode_pairs
-from oreo_agent.episodes.formats.writing import WRITERS, Feature, Row, features
+from oreo_agent.episodes.formats.exporters import WRITERS, Feature, Row, features
+from oreo_agent.episodes.formats.preference_rows import correction_pairs, episode_pairs
 from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.episodes.store import read_episodes
 from oreo_agent.errors import MissingError, UsageError

@@ -17,7 +17,7 @@ from typing import BinaryIO, Literal
 
 import msgspec
 
-from oreo_agent.episodes.append import LineFile, Notice, repair_tail
+from oreo_agent.episodes.jsonl_writer import LineFile, Notice, repair_tail
 from oreo_agent.episodes.record import (
     Episode,
     EpisodeFormatError,

@@ -9,7 +9,6 @@ from typing import Self
 
 import msgspec
 
-from oreo_agent.episodes.append import LineFile, Notice
 from oreo_agent.episodes.index import (
     EpisodeSummary,
     IndexFile,
@@ -18,6 +17,7 @@ from oreo_agent.episodes.index import (
     open_shard,
     read_index,
 )
+from oreo_agent.episodes.jsonl_writer import LineFile, Notice
 from oreo_agent.episodes.record import (
     Episode,
     EpisodeFormatError,

@@ -15,7 +15,7 @@ from oreo_agent.envs.alfworld.dialects import DIALECTS, swap_command, to_move
 from oreo_agent.envs.alfworld.games import SPLITS
 from oreo_agent.episodes.formats import LoggedEpisode, LoggedTurn
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn, utc_now
-from oreo_agent.importing.replaying import Replay, Script
+from oreo_agent.importing.batch_replay import Replay, Script
 
 __all__ = ["Tied", "dialect_of_log", "record", "script"]
 

@@ -8,9 +8,9 @@ import msgspec
 
 from oreo_agent.episodes.formats import LoggedEpisode
 from oreo_agent.episodes.record import Episode
-from oreo_agent.importing.agreement import Difference, same_opening
+from oreo_agent.importing.batch_replay import Replay
 from oreo_agent.importing.conversion import Tied
-from oreo_agent.importing.replaying import Replay
+from oreo_agent.importing.transcript_diff import Difference, same_opening
 
 __all__ = ["EpisodeReport", "FirstDisagreement", "ImportReport", "describe", "episode_report"]
 

@@ -12,15 +12,15 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
+from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.baseline_losses import dpo_loss, kto_loss, trajectory_sum
 from oreo_agent.learning.batch import EpisodeBatch, EpisodeCollator, EpisodeDataset
 from oreo_agent.learning.config import DPOConfig, EpisodeTrainingArguments, KTOConfig
-from oreo_agent.learning.episode_trainer import EpisodeTrainer
+from oreo_agent.learning.dataset_rows import Episodes
 from oreo_agent.learning.metrics import Means, episode_means, policy_terms
 from oreo_agent.learning.pairs import PairCollator, PairDataset
-from oreo_agent.learning.rows import Episodes
+from oreo_agent.models.actor_critic import PolicyAndReference, PolicyTerms, ValueModel
 from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.roles import PolicyAndReference, PolicyTerms, ValueModel
 
 __all__ = ["DPOTrainer", "KTOTrainer"]
 

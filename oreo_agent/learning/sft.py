@@ -8,13 +8,13 @@ import torch
 from torch import Tensor, nn
 from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
 
+from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.baseline_losses import sft_loss
 from oreo_agent.learning.batch import EpisodeBatch
 from oreo_agent.learning.config import SFTConfig
-from oreo_agent.learning.episode_trainer import EpisodeTrainer
+from oreo_agent.learning.dataset_rows import Episodes
 from oreo_agent.learning.metrics import Means
-from oreo_agent.learning.rows import Episodes
-from oreo_agent.models.roles import (
+from oreo_agent.models.actor_critic import (
     ValueModel,
     agent_logits,
     check_output_head,

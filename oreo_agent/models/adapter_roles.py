@@ -16,9 +16,9 @@ from torch.utils.checkpoint import checkpoint
 from transformers import PreTrainedModel
 
 from oreo_agent.errors import ConfigError
+from oreo_agent.models.actor_critic import ActorCritic, ActorCriticOutput, ValueModel
 from oreo_agent.models.adapters import AdapterBackbone, AdapterPolicy, SharedBase
 from oreo_agent.models.pretrained import Precision
-from oreo_agent.models.roles import ActorCritic, ActorCriticOutput, ValueModel
 
 __all__ = ["AdapterActorCritic", "AdapterValue", "actor_critic", "with_adapter"]
 

@@ -29,6 +29,7 @@ from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
 from oreo_agent.errors import ConfigError, MissingError, RunFailedError
+from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.adapter_roles import AdapterValue
 from oreo_agent.models.adapters import AdapterBackbone, AdapterPolicy, SharedBase, load_adapters
 from oreo_agent.models.chat import ChatStyle
@@ -36,7 +37,6 @@ from oreo_agent.models.chat_rendering import make_renderer
 from oreo_agent.models.device import device_for
 from oreo_agent.models.pretrained import Precision, load_pretrained, no_progress_bars
 from oreo_agent.models.rendering import Renderer
-from oreo_agent.models.roles import ValueModel
 from oreo_agent.models.tokenizer import load_tokenizer, tokenizer_sha256
 
 __all__ = [

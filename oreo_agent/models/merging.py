@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from oreo_agent.errors import ConfigError
+from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.adapters import AdapterPolicy
 from oreo_agent.models.checkpoints import load_checkpoint, save_checkpoint
-from oreo_agent.models.roles import ValueModel
 
 __all__ = ["merge_checkpoint"]
 

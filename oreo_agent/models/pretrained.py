@@ -25,8 +25,8 @@ from transformers import (
 from transformers.utils import logging as transformers_logging
 
 from oreo_agent.errors import ConfigError, MissingError
+from oreo_agent.models.actor_critic import check_output_head
 from oreo_agent.models.device import device_for
-from oreo_agent.models.roles import check_output_head
 
 __all__ = ["Precision", "Pretrained", "load_pretrained", "no_progress_bars"]
 

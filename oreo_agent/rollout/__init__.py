@@ -9,8 +9,8 @@ the same wave. What an environment itself refuses (a damaged game) would only be
 ends its episode.
 """
 
+from oreo_agent.rollout.batch_rollout import EnvPool, Wave, run_wave
 from oreo_agent.rollout.collection import collect, wave_path
-from oreo_agent.rollout.playing import Job
-from oreo_agent.rollout.wave import EnvPool, Wave, run_wave
+from oreo_agent.rollout.episode_state import Job
 
 __all__ = ["EnvPool", "Job", "Wave", "collect", "run_wave", "wave_path"]

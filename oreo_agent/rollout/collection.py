@@ -10,8 +10,8 @@ from oreo_agent.episodes.record import Episode, Outcome, encode_episode
 from oreo_agent.episodes.store import read_episodes
 from oreo_agent.errors import RunFailedError
 from oreo_agent.files import write_whole
-from oreo_agent.rollout.playing import Job
-from oreo_agent.rollout.wave import EnvPool, Wave, run_wave
+from oreo_agent.rollout.batch_rollout import EnvPool, Wave, run_wave
+from oreo_agent.rollout.episode_state import Job
 
 __all__ = ["collect", "wave_path"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import msgspec
 
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
-from oreo_agent.envs.api import EnvSpec, Observation, StepResult
+from oreo_agent.envs.core import EnvSpec, Observation, StepResult
 from oreo_agent.episodes.record import Decision, Episode, Executed, Outcome, Turn, utc_now
 from oreo_agent.session.state import SessionState, choice_options
 from oreo_agent.session.turns import past_turn, turn_seed

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 
 from oreo_agent.agents.protocol import Agent, AgentDecision
-from oreo_agent.envs.api import TaskId
+from oreo_agent.envs.core import TaskId
 from oreo_agent.episodes.journal import HeldJournal
 from oreo_agent.episodes.record import Decision, Episode, Executed, Outcome
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import RunFailedError, UsageError
-from oreo_agent.session.asking import another, ask
+from oreo_agent.session.proposals import another, ask
 from oreo_agent.session.replay import Replayed
 from oreo_agent.session.stage import Stage
 from oreo_agent.session.state import EventKind, SessionState

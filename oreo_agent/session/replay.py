@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from oreo_agent.envs.api import EpisodeOverError, Observation, StepResult, TextEnv
+from oreo_agent.envs.core import EpisodeOverError, Observation, StepResult, TextEnv
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import RunFailedError
 

@@ -10,7 +10,7 @@ import msgspec
 
 from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
 from oreo_agent.episodes.record import Episode
-from oreo_agent.session.asking import countable
+from oreo_agent.session.proposals import countable
 from oreo_agent.session.state import choice_options
 from oreo_agent.session.turns import past_turn, turn_seed
 

@@ -8,16 +8,16 @@ from pathlib import Path
 import msgspec
 
 from oreo_agent.agents.protocol import Agent
-from oreo_agent.envs.api import Observation, StepResult, TaskId, TextEnv
+from oreo_agent.envs.core import Observation, StepResult, TaskId, TextEnv
 from oreo_agent.episodes.record import Decision, Episode, Executed, Outcome
 from oreo_agent.errors import OreoAgentError, UsageError
+from oreo_agent.session.branching import branch_of, continuation_of, new_episode
 from oreo_agent.session.current import CurrentEpisode
-from oreo_agent.session.ledger import Ledger
-from oreo_agent.session.opening import branch_of, continuation_of, new_episode
-from oreo_agent.session.places import Places, Reopen
 from oreo_agent.session.replay import Replayed
+from oreo_agent.session.snapshots import Places, Reopen
 from oreo_agent.session.state import EventKind, SessionEvent, SessionState
 from oreo_agent.session.turns import outcome_of
+from oreo_agent.session.unsaved_episodes import Ledger
 
 __all__ = ["Stage"]
 

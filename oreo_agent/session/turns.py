@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 
 from oreo_agent.agents.protocol import PastTurn
-from oreo_agent.envs.api import StepResult
+from oreo_agent.envs.core import StepResult
 from oreo_agent.episodes.record import Actor, Executed, Outcome, Turn
 
 __all__ = ["by_human", "outcome_of", "past_turn", "turn_seed"]

@@ -16,9 +16,9 @@ import torch
 from transformers import LlamaForCausalLM
 
 from oreo_agent.agents.protocol import ActRequest, PastTurn
+from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.presets import build_policy
 from oreo_agent.models.rendering import Renderer
-from oreo_agent.models.roles import ValueModel
 from oreo_agent.models.tokenizer import train_tokenizer
 
 QUESTION = "Which number is it?"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.agents.language_model import LanguageModelAgent
-from oreo_agent.envs.workers import WorkerPool
+from oreo_agent.envs.worker.pool import WorkerPool
 from oreo_agent.episodes.record import Turn
 from oreo_agent.models.presets import build_policy
 from oreo_agent.models.rendering import Renderer

@@ -8,9 +8,9 @@ from transformers import LlamaForCausalLM
 
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.agents.protocol import ActRequest, PastTurn
+from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.presets import build_policy
 from oreo_agent.models.rendering import Renderer
-from oreo_agent.models.roles import ValueModel
 from oreo_agent.models.tokenizer import train_tokenizer
 
 ADMISSIBLE = ("go to bed 1", "go to desk 1", "take mug 1 from bed 1")

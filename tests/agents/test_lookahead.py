@@ -12,9 +12,9 @@ from oreo_agent.agents.lookahead import PrivilegedLookaheadAgent
 from oreo_agent.agents.ranking import RankBy, Ranking
 from oreo_agent.agents.simulation import Move, OneEnvPool, Reached, Simulator
 from oreo_agent.envs import make
-from oreo_agent.envs.api import EnvError
-from oreo_agent.envs.forking import forkable
-from oreo_agent.envs.workers import EnvFault, WorkerPool
+from oreo_agent.envs.core import EnvError
+from oreo_agent.envs.replay_fork import forkable
+from oreo_agent.envs.worker.pool import EnvFault, WorkerPool
 from oreo_agent.episodes.record import Actor, Outcome
 from oreo_agent.errors import UsageError
 from oreo_agent.rollout import Job, run_wave

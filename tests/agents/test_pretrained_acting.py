@@ -9,10 +9,10 @@ import torch
 
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.agents.protocol import ActRequest, PastTurn
-from oreo_agent.models.cached import CachedTransformer
+from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.chat_rendering import ChatRenderer
-from oreo_agent.models.roles import ValueModel
+from oreo_agent.models.prefix_cache import CachedTransformer
 from tests.models.pretrained_kinds import KINDS, make_kind
 
 GOAL, ROOM = "Your task is to: put a mug in desk.", "You see a bed 1, and a desk 1."

@@ -16,7 +16,7 @@ from oreo_agent.agents import chat_client
 from oreo_agent.agents.chat_client import ServerError
 from oreo_agent.agents.server import ServerAgent, action_of, open_server
 from oreo_agent.agents.server_settings import ServerSettings
-from oreo_agent.pipeline.single import make_agent
+from oreo_agent.training.single import make_agent
 from tests.agents.answering import (
     LOOK,
     Act,

@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
+from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
 from oreo_agent.agents.chat_client import ServerError
-from oreo_agent.agents.choice import AgentChoice, AgentKind
 from oreo_agent.agents.server import ServerAgent
 from oreo_agent.agents.server_settings import API_KEY_VARIABLE, ServerSettings
 from oreo_agent.errors import UsageError
-from oreo_agent.pipeline.single import make_agent
+from oreo_agent.training.single import make_agent
 from tests.agents.answering import LOOK, answering, fails, request, says
 
 
@@ -40,8 +40,8 @@ def test_collected_episodes_can_be_trained_on(
     from oreo_agent.config import resolve
     from oreo_agent.models.rendering import Renderer
     from oreo_agent.models.tokenizer import train_tokenizer
-    from oreo_agent.pipeline.config import TrainConfig
-    from oreo_agent.pipeline.single import collect
+    from oreo_agent.training.config import TrainConfig
+    from oreo_agent.training.single import collect
 
     config = resolve(TrainConfig, env={}, sets=[*tiny_settings, "games.horizon=3"]).value
     with answering(lambda n, body: says("look")) as asked:

@@ -25,8 +25,8 @@ from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.chat_rendering import ChatRenderer
 from oreo_agent.models.instructions import instructions_for
-from oreo_agent.pipeline.config import TrainConfig
-from oreo_agent.pipeline.single import collect, make_agent
+from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.single import collect, make_agent
 from tests.models.pretrained_kinds import Kind, make_kind
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ import typer
 
 import oreo_agent
 from oreo_agent.cli.app import app, main
-from oreo_agent.cli.output import Output, one_line
+from oreo_agent.cli.common.output import Output, one_line
 from oreo_agent.errors import (
     CheckFailedError,
     ConfigError,

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.cli import main
-from oreo_agent.cli.archives import unpack_games
+from oreo_agent.envs.alfworld.archives import unpack_games
 from oreo_agent.errors import ExitCode
 
 GAME = "json_2.1.1/train/pick-Mug-None-Desk-301/trial_1/game.tw-pddl"

@@ -15,8 +15,8 @@ import pytest
 from oreo_agent.cli.app import main
 from oreo_agent.episodes import EpisodeStore
 from oreo_agent.errors import ExitCode
-from oreo_agent.pipeline.folder import write_found
-from oreo_agent.pipeline.results import RunResults, load_results
+from oreo_agent.training.results import RunResults, load_results
+from oreo_agent.training.run_dir import write_found
 
 
 def _sets(settings: Sequence[str]) -> list[str]:

@@ -176,7 +176,7 @@ def test_a_table_is_what_the_trainers_take(played: Path, tmp_path: Path) -> None
     from tokenizers import Tokenizer, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
 
-    from oreo_agent.learning.rows import rendered_episodes
+    from oreo_agent.learning.dataset_rows import rendered_episodes
 
     assert export(played, tmp_path / "rows.parquet", "parquet") == ExitCode.OK
     data = Dataset.from_parquet(str(tmp_path / "rows.parquet"), cache_dir=str(tmp_path))

@@ -12,6 +12,7 @@ from oreo_agent.cli import main
 from oreo_agent.envs.alfworld import AlfworldEnv
 from oreo_agent.episodes import Actor, Episode, EpisodeStore, Outcome
 from oreo_agent.errors import ExitCode
+from oreo_agent.training import cpu_count
 
 Log = dict[str, Any]
 # Read before the tests get a home of their own.
@@ -276,7 +277,7 @@ def test_imported_messages_survive_the_way_to_tokens_and_back(
 ) -> None:
     from oreo_agent.models.rendering import Renderer
     from oreo_agent.models.tokenizer import train_tokenizer
-    from oreo_agent.pipeline.selection import texts
+    from oreo_agent.training.episode_filters import texts
 
     episodes = _imported(logs, house_folder, tmp_path)
     renderer = Renderer(train_tokenizer(texts(episodes)))
@@ -341,7 +342,6 @@ def test_no_workers_are_the_cores_that_the_container_may_use(
     logs: list[Log], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import oreo_agent.importing as importing
-    from oreo_agent.pipeline import cores
 
     asked = []
 
@@ -351,7 +351,7 @@ def test_no_workers_are_the_cores_that_the_container_may_use(
 
     quota = tmp_path / "cpu.max"
     quota.write_text("300000 100000")
-    monkeypatch.setattr(cores, "_CPU_QUOTA", quota)
+    monkeypatch.setattr(cpu_count, "_CPU_QUOTA", quota)
     monkeypatch.setattr(os, "sched_getaffinity", lambda pid: set(range(8)))
     monkeypatch.setattr(importing, "import_logs", import_logs)
     file = write(tmp_path / "log.jsonl", logs[0])

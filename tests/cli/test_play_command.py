@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from oreo_agent.cli import checkpoints, main
+from oreo_agent.cli import main
+from oreo_agent.cli.common import checkpoints
 from oreo_agent.episodes import read_episodes
 from oreo_agent.episodes.record import Actor, Outcome
 from oreo_agent.errors import ExitCode

@@ -5,9 +5,9 @@ import math
 
 import pytest
 
-from oreo_agent.cli.output import Output
-from oreo_agent.cli.progress import JsonDisplay, ProgressDisplay, progress_display
-from oreo_agent.pipeline.display import Display
+from oreo_agent.cli.common.output import Output
+from oreo_agent.cli.common.progress import JsonDisplay, ProgressDisplay, progress_display
+from oreo_agent.training.progress_callback import Display
 
 
 def test_without_a_terminal_a_stage_is_its_first_and_last_line(

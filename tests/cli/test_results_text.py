@@ -7,11 +7,11 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oreo_agent.cli.output import Output
-from oreo_agent.cli.results import show_results
+from oreo_agent.cli.common.output import Output
+from oreo_agent.cli.common.results import show_results
 from oreo_agent.episodes.record import Outcome
 from oreo_agent.evaluation import GameResult
-from oreo_agent.pipeline.results import MethodResult, RunResults
+from oreo_agent.training.results import MethodResult, RunResults
 
 ODD = "[red]x[/] \x1b[31mrun"
 

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 import torch
 
-from oreo_agent.agents.choice import AgentKind
+from oreo_agent.agents.agent_spec import AgentKind
 from oreo_agent.cli.app import main
-from oreo_agent.cli.checkpoints import SHIPPED, settle_checkpoint, source_of_games
+from oreo_agent.cli.common.checkpoints import SHIPPED, settle_checkpoint, source_of_games
 from oreo_agent.episodes import read_episodes
 from oreo_agent.models.checkpoints import load_checkpoint
-from oreo_agent.pipeline.config import GamesConfig, MathTrainConfig, TrainConfig
+from oreo_agent.training.config import GamesConfig, MathTrainConfig, TrainConfig
 
 
 @pytest.mark.parametrize(

@@ -8,12 +8,12 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oreo_agent.agents.choice import AgentChoice
+from oreo_agent.agents.agent_spec import AgentChoice
 from oreo_agent.agents.protocol import ActRequest, Agent
 from oreo_agent.agents.random import RandomAgent
-from oreo_agent.cli.checkpoints import shipped_checkpoint
-from oreo_agent.cli.players import load_player
-from oreo_agent.cli.workbench import Bench
+from oreo_agent.cli.common.checkpoints import shipped_checkpoint
+from oreo_agent.cli.common.players import load_player
+from oreo_agent.cli.common.workbench import Bench
 from oreo_agent.envs import make
 from oreo_agent.episodes import Episode
 from oreo_agent.session import Session

@@ -10,8 +10,9 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.envs import EnvError
+from oreo_agent.envs.alfworld import fast_downward
+from oreo_agent.envs.alfworld.demangle import demangle
 from oreo_agent.envs.alfworld.engine import PddlEngine
-from oreo_agent.envs.alfworld.naming import demangle
 
 Alter = Callable[..., Path]
 
@@ -167,15 +168,14 @@ def test_closing_twice_does_no_harm_and_closed_engines_refuse(house_game: Path) 
 
 
 def test_many_engines_one_after_the_other_share_one_library(house_game: Path) -> None:
-    from oreo_agent.envs.alfworld import downward
 
     PddlEngine().close()
-    before = len(downward._FREE)
+    before = len(fast_downward._FREE)
     for _ in range(20):
         engine = PddlEngine()
         engine.reset(house_game)
         engine.close()
-    assert len(downward._FREE) == before
+    assert len(fast_downward._FREE) == before
 
 
 def test_names_are_those_of_alfworlds_demangler() -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.envs import EnvError, check_env, make, registered
-from oreo_agent.envs.workers import WorkerPool
+from oreo_agent.envs.worker.pool import WorkerPool
 from oreo_agent.episodes import read_episodes
 from oreo_agent.errors import UsageError
 from tests.package_site import install

@@ -19,11 +19,11 @@ from oreo_agent.envs.alfworld.houses import (
     read_curriculum,
 )
 from oreo_agent.envs.alfworld.houses.curriculum import schedule
-from oreo_agent.envs.alfworld.houses.figures import load_figures
-from oreo_agent.envs.alfworld.houses.proof import Replayer, check_house
+from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.envs.alfworld.houses.tasks import LAMP, TASK_TYPES
+from oreo_agent.envs.alfworld.houses.verification import Replayer, check_house
 from oreo_agent.errors import ConfigError, UsageError
 
 SPLITS = ("train", "valid_seen", "valid_unseen")

@@ -14,7 +14,7 @@ from oreo_agent.envs.math import MathEnv
 from oreo_agent.envs.math.problems import open_source
 from oreo_agent.envs.math.solutions import SolutionBook, next_step, slip
 from oreo_agent.envs.registry import build
-from oreo_agent.envs.workers import WorkerPool
+from oreo_agent.envs.worker.pool import WorkerPool
 from oreo_agent.errors import UsageError
 
 COUNTS = {"train": 20, "valid": 5, "test": 5}

@@ -14,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oreo_agent.envs.math import judging
+from oreo_agent.envs.math import judge_client
 from oreo_agent.envs.math.grading import LONGEST_ANSWER, Verdict, grade
-from oreo_agent.envs.math.judging import Judge
+from oreo_agent.envs.math.judge_client import Judge
 
 TOWER = "9^{9^{9^{9}}}"
 
@@ -126,7 +126,7 @@ def test_a_judge_that_was_killed_is_started_again(quick_judge: Judge) -> None:
 def test_a_judge_ends_with_its_parent(tmp_path: Path) -> None:
     code = (
         "import os, signal\n"
-        "from oreo_agent.envs.math.judging import shared_judge\n"
+        "from oreo_agent.envs.math.judge_client import shared_judge\n"
         "judge = shared_judge(); judge.same('x', 'x')\n"
         "print(judge._process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
@@ -143,7 +143,7 @@ def test_plain_numbers_need_no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
     def no_process(self: Judge) -> None:
         raise AssertionError("a process was started")
 
-    monkeypatch.setattr(judging.Judge, "_ready", no_process)
+    monkeypatch.setattr(judge_client.Judge, "_ready", no_process)
     judge = Judge()
     assert grade("12", "12.0", judge=judge) is Verdict.RIGHT
     assert grade("13", "12.0", judge=judge) is Verdict.WRONG

@@ -12,9 +12,9 @@ import pytest
 
 from oreo_agent.envs import EnvError
 from oreo_agent.envs.math import generator
+from oreo_agent.envs.math.datasets import PublishedProblems
 from oreo_agent.envs.math.generator import GeneratedProblems, level_mix
 from oreo_agent.envs.math.problems import SPLITS, Problem, open_source
-from oreo_agent.envs.math.published import PublishedProblems
 from oreo_agent.errors import MissingError, RunFailedError, UsageError
 
 COUNTS = {"train": 150, "valid": 60, "test": 60}

@@ -63,7 +63,7 @@ def test_a_type_error_inside_a_factory_is_not_hidden() -> None:
 
 def test_importing_the_environments_loads_neither_torch_nor_textual_nor_an_engine() -> None:
     code = (
-        "import sys, oreo_agent.envs, oreo_agent.envs.workers, oreo_agent.envs.alfworld\n"
+        "import sys, oreo_agent.envs, oreo_agent.envs.worker.pool, oreo_agent.envs.alfworld\n"
         "heavy = {'torch', 'textual', 'transformers', 'textworld', 'alfworld', 'numpy'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )

@@ -179,7 +179,7 @@ def test_a_damaged_or_foreign_file_is_refused_with_its_line(
 
 
 def test_an_endless_line_is_refused_unread(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("oreo_agent.episodes.formats.items._LONGEST_LINE", 1000)
+    monkeypatch.setattr("oreo_agent.episodes.formats.json_items._LONGEST_LINE", 1000)
     path = tmp_path / "long.jsonl"
     path.write_bytes(GOOD + b"\n" + b'{"x": "' + b"a" * 2000)
     with pytest.raises(LogFormatError, match=r"long\.jsonl:2: the line is longer"):
@@ -189,7 +189,7 @@ def test_an_endless_line_is_refused_unread(tmp_path: Path, monkeypatch: pytest.M
 def test_an_array_that_does_not_fit_into_memory_is_refused_unread(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("oreo_agent.episodes.formats.items._LARGEST_ARRAY", 1000)
+    monkeypatch.setattr("oreo_agent.episodes.formats.json_items._LARGEST_ARRAY", 1000)
     path = tmp_path / "large.json"
     path.write_bytes(b"[" + b" " * 2000 + b"]")
     with pytest.raises(LogFormatError, match=r"Turn it into JSON lines"):

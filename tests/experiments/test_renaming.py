@@ -6,7 +6,7 @@ import re
 
 import msgspec
 
-from benchmarks.experiments.renaming import find_kinds, renamed
+from experiments.renaming import find_kinds, renamed
 from oreo_agent.episodes.record import Actor, Episode, Executed, Turn
 from tests.episodes.test_store import episode
 

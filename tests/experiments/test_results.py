@@ -8,7 +8,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from benchmarks.experiments import (
+from experiments import (
     ablations,
     critic,
     houses,
@@ -20,8 +20,8 @@ from benchmarks.experiments import (
     runs,
     tables,
 )
-from benchmarks.experiments.results import PAGE, draw
-from benchmarks.experiments.tables import difference, each_seed, rate
+from experiments.results import PAGE, draw
+from experiments.tables import difference, each_seed, rate
 from oreo_agent.episodes import EpisodeStore, read_episodes
 from oreo_agent.episodes.record import Outcome
 from oreo_agent.errors import MissingError

@@ -22,7 +22,7 @@ from oreo_agent.learning.losses import (
     oreo_losses,
     policy_loss,
 )
-from oreo_agent.learning.trainer import OREOTrainer
+from oreo_agent.learning.oreo_trainer import OREOTrainer
 from tests.learning.tiny_training import episodes, rollouts, trainer
 
 BETA = 0.3

@@ -14,9 +14,9 @@ import pytest
 from oreo_agent.cli.app import main
 from oreo_agent.errors import ExitCode
 from oreo_agent.learning.config import OREOConfig
-from oreo_agent.learning.trainer import OREOTrainer
-from oreo_agent.pipeline.display import SilentDisplay
-from oreo_agent.pipeline.learn import Fit, fit_sft
+from oreo_agent.learning.oreo_trainer import OREOTrainer
+from oreo_agent.training.learn import Fit, fit_sft
+from oreo_agent.training.progress_callback import SilentDisplay
 from tests.learning.tiny_training import episodes, tiny_policy
 
 SETTINGS: dict[str, Any] = {

@@ -17,7 +17,7 @@ from oreo_agent.learning.losses import (
     next_turn_values,
     oreo_losses,
 )
-from oreo_agent.models.policy_terms import exact_kl, taken_logprob_and_kl
+from oreo_agent.models.logprob_kl import exact_kl, taken_logprob_and_kl
 
 BETA = 0.3
 # Tokens: goal, act, act, observation, act, act. Column t is the state behind token t.

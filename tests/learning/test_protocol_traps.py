@@ -13,13 +13,13 @@ import torch
 
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.envs.alfworld.games import FolderSource
-from oreo_agent.envs.workers import WorkerPool
+from oreo_agent.envs.worker.pool import WorkerPool
 from oreo_agent.learning.batch import EpisodeDataset
 from oreo_agent.learning.config import OREOConfig
-from oreo_agent.learning.trainer import OREOTrainer
+from oreo_agent.learning.oreo_trainer import OREOTrainer
+from oreo_agent.models.actor_critic import ActorCritic
 from oreo_agent.models.presets import build_policy
 from oreo_agent.models.rendering import Renderer
-from oreo_agent.models.roles import ActorCritic
 from oreo_agent.models.tokenizer import train_tokenizer
 from oreo_agent.rollout import Job, run_wave
 from tests.learning.tiny_training import episodes, rollouts, tiny_policy, trainer

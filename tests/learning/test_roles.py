@@ -23,8 +23,7 @@ from transformers import (
 from oreo_agent.errors import ConfigError
 from oreo_agent.learning.batch import EpisodeBatch, EpisodeCollator, EpisodeDataset
 from oreo_agent.learning.losses import OREOLosses, oreo_losses
-from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.roles import (
+from oreo_agent.models.actor_critic import (
     ActorCritic,
     ActorCriticOutput,
     ValueModel,
@@ -32,6 +31,7 @@ from oreo_agent.models.roles import (
     check_output_head,
     hidden_states,
 )
+from oreo_agent.models.rendered import RenderedEpisode
 
 VOCABULARY = 23
 PAD = END = 1

@@ -19,7 +19,7 @@ from oreo_agent.learning.losses import (
     policy_loss,
     value_loss,
 )
-from oreo_agent.models.policy_terms import taken_logprob_and_kl
+from oreo_agent.models.logprob_kl import taken_logprob_and_kl
 
 STEPS, ACTIONS = 3, 3
 # Columns of a trajectory: action, observation, action, observation, action.

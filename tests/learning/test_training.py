@@ -12,9 +12,9 @@ from transformers import TrainerCallback
 from oreo_agent.errors import ConfigError, RunFailedError
 from oreo_agent.learning.batch import EpisodeDataset, UpdateSampler
 from oreo_agent.learning.config import OREOConfig
-from oreo_agent.learning.trainer import OREOTrainer
+from oreo_agent.learning.oreo_trainer import OREOTrainer
+from oreo_agent.models.actor_critic import ActorCritic
 from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.roles import ActorCritic
 from tests.learning.tiny_training import (
     KINDS,
     Gradients,

@@ -8,11 +8,11 @@ from typing import Any
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
 
+from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.config import DPOConfig, KTOConfig, OREOConfig, SFTConfig
-from oreo_agent.learning.episode_trainer import EpisodeTrainer
+from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.learning.preference import DPOTrainer, KTOTrainer
 from oreo_agent.learning.sft import SFTTrainer
-from oreo_agent.learning.trainer import OREOTrainer
 from oreo_agent.models.rendered import RenderedEpisode
 
 VOCABULARY = 17

@@ -19,7 +19,7 @@ from safetensors.torch import save_file
 from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
-from oreo_agent.learning.episode_trainer import EpisodeTrainer
+from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.models.rendered import RenderedEpisode
 from tests.learning.tiny_training import StopAt, episodes, rollouts, trainer, weights
 

@@ -11,12 +11,12 @@ from torch import Tensor
 
 from oreo_agent.learning.config import OREOConfig, SFTConfig
 from oreo_agent.learning.losses import oreo_losses
+from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.learning.sft import SFTTrainer
-from oreo_agent.learning.trainer import OREOTrainer
+from oreo_agent.models.actor_critic import ActorCritic
 from oreo_agent.models.adapter_roles import AdapterActorCritic, with_adapter
 from oreo_agent.models.adapters import AdapterPolicy
 from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.roles import ActorCritic
 from tests.models.pretrained_kinds import KINDS, make_kind
 
 IDS = torch.arange(5, 29)[None].repeat(2, 1)

@@ -8,7 +8,7 @@ import pytest
 from oreo_agent.agents.protocol import PastTurn
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn
 from oreo_agent.errors import ConfigError
-from oreo_agent.learning.rows import rendered_episodes
+from oreo_agent.learning.dataset_rows import rendered_episodes
 from oreo_agent.models.chat import ChatStyle, ChatTemplate
 from oreo_agent.models.chat_rendering import ChatRenderer
 from oreo_agent.models.rendering import RenderingError

@@ -11,8 +11,8 @@ import torch
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from oreo_agent.errors import ConfigError, MissingError, OreoAgentError, RunFailedError
+from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.checkpoints import CheckpointMeta, load_checkpoint, save_checkpoint
-from oreo_agent.models.roles import ValueModel
 from oreo_agent.models.tokenizer import train_tokenizer
 
 

@@ -8,8 +8,8 @@ import pytest
 import torch
 from transformers import LlamaConfig, LlamaForCausalLM
 
-from oreo_agent.agents.writing import MessageWriter, Order, sample_noise
-from oreo_agent.models.row_cache import can_pack
+from oreo_agent.agents.decoding import MessageWriter, Order, sample_noise
+from oreo_agent.models.kv_cache import can_pack
 
 END, LONGEST = 1, 12
 HEADS = [(4, 2), (6, 2), (4, 1)]

@@ -8,9 +8,9 @@ __all__ = ["MISTAKES", "Mistake"]
 
 _LOSSES = "oreo_agent/learning/losses.py"
 _BATCH = "oreo_agent/learning/batch.py"
-_TRAINER = "oreo_agent/learning/trainer.py"
-_ROLES = "oreo_agent/models/roles.py"
-_TERMS = "oreo_agent/models/policy_terms.py"
+_TRAINER = "oreo_agent/learning/oreo_trainer.py"
+_ROLES = "oreo_agent/models/actor_critic.py"
+_TERMS = "oreo_agent/models/logprob_kl.py"
 _RENDERING = "oreo_agent/models/rendering.py"
 _ADAPTERS = "oreo_agent/models/adapters.py"
 
@@ -111,7 +111,7 @@ MISTAKES = (
     Mistake(
         10,
         "each micro-batch is a mean of its own",
-        "oreo_agent/learning/episode_trainer.py",
+        "oreo_agent/learning/base_trainer.py",
         "items = self.count_items(inputs) if num_items_in_batch is None else num_items_in_batch",
         "items = self.count_items(inputs)",
     ),
@@ -166,7 +166,7 @@ MISTAKES = (
     Mistake(
         15,
         "a candidate's value is read one token early",
-        "oreo_agent/agents/valuing.py",
+        "oreo_agent/agents/state_values.py",
         "torch.stack([states[-1] for states in some])",
         "torch.stack([states[-2] for states in some])",
     ),
@@ -292,7 +292,7 @@ MISTAKES = (
     Mistake(
         31,
         "greedy play depends on the seed",
-        "oreo_agent/agents/writing.py",
+        "oreo_agent/agents/decoding.py",
         """if self.temperature > 0:
             scores = scores / self.temperature""",
         """if self.temperature >= 0:

@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from oreo_agent.envs.api import StepResult
+from oreo_agent.envs.core import StepResult
 from oreo_agent.episodes import Actor, Decision, Outcome
 from oreo_agent.errors import UsageError
 from oreo_agent.session import EventKind, Session, SessionEvent

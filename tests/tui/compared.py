@@ -13,9 +13,9 @@ from oreo_agent.episodes import Episode
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.comparison import Contest, Side, recorded
-from oreo_agent.tui.library import read_library
+from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.compare import CompareScreen
-from oreo_agent.tui.workbench import Workbench
+from oreo_agent.tui.services import Workbench
 from tests.tui.driven import Driven
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, workbench
 

@@ -1,4 +1,4 @@
-"""A run folder that stands still, made by the pipeline's own writers."""
+"""A run folder that stands still, made by the run's own writers."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from oreo_agent.config import resolve
 from oreo_agent.episodes.record import Episode, Outcome, encode_episode
 from oreo_agent.evaluation import GameResult
 from oreo_agent.files import write_whole
-from oreo_agent.pipeline.config import TrainConfig
-from oreo_agent.pipeline.display import SilentDisplay
-from oreo_agent.pipeline.folder import RunFolder, write_json
-from oreo_agent.pipeline.progress import Phase, ProgressFile
-from oreo_agent.pipeline.results import MethodResult
 from oreo_agent.rollout import wave_path
 from oreo_agent.session import Session
+from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.progress_callback import SilentDisplay
+from oreo_agent.training.progress_file import Phase, ProgressFile
+from oreo_agent.training.results import MethodResult
+from oreo_agent.training.run_dir import RunFolder, write_json
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv
 
 NOW = 1_800_000_000.0

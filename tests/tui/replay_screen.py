@@ -13,13 +13,13 @@ from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes import EpisodeStore, PendingJournal
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.library import read_library
+from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
+from oreo_agent.tui.services import AgentWish
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
-from oreo_agent.tui.workbench import AgentWish
 from tests.tui.driven import Driven
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, workbench
 

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
-from oreo_agent.envs.api import EnvError, EnvSpec, Observation, StepResult
+from oreo_agent.envs.core import EnvError, EnvSpec, Observation, StepResult
 from oreo_agent.episodes.record import (
     Actor,
     Candidate,
@@ -19,7 +19,7 @@ from oreo_agent.episodes.record import (
 )
 from oreo_agent.errors import MissingError
 from oreo_agent.session import Session
-from oreo_agent.tui.workbench import AgentWish, Say, Workbench
+from oreo_agent.tui.services import AgentWish, Say, Workbench
 
 ROUTE = (
     ("go to countertop 2", "On the countertop 2, you see a mug 1, a knife 2, and a lettuce 1."),
@@ -187,7 +187,7 @@ def workbench(folder: Path, *, env: ScriptedEnv | None = None) -> Workbench:
 
 def main() -> None:
     """Play, or with ``replay`` as the second argument look at what was played."""
-    from oreo_agent.tui.running import run_play, run_replay
+    from oreo_agent.tui.launcher import run_play, run_replay
 
     folder = Path(sys.argv[1])
     bench = workbench(folder)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 import pytest
 
-from oreo_agent.envs.api import EnvError
+from oreo_agent.envs.core import EnvError
 from oreo_agent.episodes import Episode, EpisodeStore
 from oreo_agent.session import Session
 from oreo_agent.tui.comparison import Contest, Side, recorded

@@ -16,7 +16,7 @@ sys.path.insert(0, sys.argv[2])
 import msgspec
 from tests.tui.compared import episodes
 from tests.tui.scripted_world import workbench
-from oreo_agent.tui.running import run_compare
+from oreo_agent.tui.launcher import run_compare
 from oreo_agent.tui.comparison import recorded
 
 text = "\\x1b[31mRED \\x1b]0;TITLE\\x07 \\x9b2J \\u202eLTR [bold]x[/bold] "

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 
-from oreo_agent.pipeline.run_view import RunCondition, RunView, StageState, StageView, Tally
+from oreo_agent.monitoring.run_status import RunCondition, RunView, StageState, StageView, Tally
 from oreo_agent.tui.run_plots import plots_of
 from oreo_agent.tui.widgets.curve import Curve, Line, Plot, ceiling, short
 from oreo_agent.tui.widgets.tally_list import figures, interval_bar

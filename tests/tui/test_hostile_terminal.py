@@ -75,7 +75,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from scripted_world import workbench
-from oreo_agent.tui.running import run_replay
+from oreo_agent.tui.launcher import run_replay
 
 folder = Path(sys.argv[1])
 bench = workbench(folder)

@@ -15,8 +15,8 @@ from oreo_agent.errors import ConfigError
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.keymap import default_keys, read_keys
 from oreo_agent.tui.screens.help import HelpScreen
+from oreo_agent.tui.services import Look
 from oreo_agent.tui.themes import check_theme, remember_theme, remembered_theme, themes
-from oreo_agent.tui.workbench import Look
 from tests.tui.key_table import bindings
 from tests.tui.live_screen import Screen
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench

@@ -9,8 +9,8 @@ import pytest
 
 from oreo_agent.episodes import Actor, EpisodeStore, Outcome
 from oreo_agent.episodes.index import EpisodeSummary
-from oreo_agent.tui.library import Entry, read_library
-from oreo_agent.tui.query import Order, Query
+from oreo_agent.tui.episode_catalog import Entry, read_library
+from oreo_agent.tui.episode_filter import Order, Query
 from oreo_agent.tui.screens.replay import ReplayScreen
 from tests.tui.replay_screen import record, replay
 

@@ -8,15 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks.experiments.corrections_screen import correct_all
-from oreo_agent.cli.workbench import Bench
+from experiments.corrections_screen import correct_all
+from oreo_agent.cli.common.workbench import Bench
 from oreo_agent.config import resolve
 from oreo_agent.episodes import Actor, Decision, EpisodeStore, Outcome
 from oreo_agent.models.checkpoints import load_checkpoint
-from oreo_agent.pipeline.config import TrainConfig
-from oreo_agent.pipeline.methods import Method
-from oreo_agent.pipeline.run import train
-from oreo_agent.pipeline.single import collect, make_agent
+from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.methods import Method
+from oreo_agent.training.run import train
+from oreo_agent.training.single import collect, make_agent
 
 
 @pytest.fixture

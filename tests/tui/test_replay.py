@@ -12,12 +12,12 @@ from textual.pilot import Pilot
 from oreo_agent.episodes import EpisodeFormatError, EpisodeStore, Outcome
 from oreo_agent.errors import MissingError
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.library import read_library
+from oreo_agent.tui.episode_catalog import read_library
+from oreo_agent.tui.launcher import run_replay
 from oreo_agent.tui.plain import run_plain_play, run_plain_replay
-from oreo_agent.tui.running import run_replay
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
-from oreo_agent.tui.view import state_views
+from oreo_agent.tui.state_rows import state_views
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.status import StatusLine

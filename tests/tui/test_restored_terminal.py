@@ -23,7 +23,7 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
-from oreo_agent.tui.running import run_play
+from oreo_agent.tui.launcher import run_play
 from oreo_agent.tui.screens.live import LiveScreen
 
 LiveScreen.action_step = lambda self: 1 / 0

@@ -18,16 +18,16 @@ from textual.widgets import Input
 from oreo_agent.episodes import EpisodeStore, PendingJournal
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.library import read_library
+from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.help import HelpScreen
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.recover import RecoverScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.screens.review import ReviewScreen
+from oreo_agent.tui.services import Look
 from oreo_agent.tui.widgets.goal import GoalLine
 from oreo_agent.tui.widgets.status import StatusLine
-from oreo_agent.tui.workbench import Look
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
 
 pytestmark = pytest.mark.skipif(

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from textual.widgets import Static
 
-from oreo_agent.pipeline.folder import PROGRESS
-from oreo_agent.pipeline.progress import Phase
-from oreo_agent.pipeline.run_view import RunCondition
+from oreo_agent.monitoring.run_status import RunCondition
+from oreo_agent.training.progress_file import Phase
+from oreo_agent.training.run_dir import PROGRESS
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.run_episodes import RunEpisodesScreen
 from oreo_agent.tui.screens.train import TrainScreen

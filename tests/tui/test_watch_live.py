@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.errors import ExitCode, RunFailedError
-from oreo_agent.pipeline.results import load_results
-from oreo_agent.pipeline.run_view import RunCondition, RunView
-from oreo_agent.pipeline.watching import RunWatcher
+from oreo_agent.monitoring.run_monitor import RunWatcher
+from oreo_agent.monitoring.run_status import RunCondition, RunView
+from oreo_agent.training.results import load_results
 from oreo_agent.tui.plain_watch import run_plain_watch
 from tests.tui.pseudo_terminal import Terminal
 from tests.tui.train_screen import watch
@@ -53,9 +53,9 @@ def until(
 STANDS_STILL = """
 import signal, sys, time
 from pathlib import Path
-from oreo_agent.pipeline.display import SilentDisplay
-from oreo_agent.pipeline.folder import RunFolder
-from oreo_agent.pipeline.progress import telling
+from oreo_agent.training.progress_callback import SilentDisplay
+from oreo_agent.training.run_dir import RunFolder
+from oreo_agent.training.progress_file import telling
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests
 identity = {"config": {"seed": 0, "games": {"source": "houses"}, "sft": {"steps": 50}}}
 identity |= {"episodes": [], "checkpoint": None, "versions": {}}

@@ -17,8 +17,8 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
+from oreo_agent.tui.services import AgentWish
 from oreo_agent.tui.text import safe_line
-from oreo_agent.tui.workbench import AgentWish
 
 __all__ = ["MODELS", "PLAYERS", "AgentScreen"]
 

@@ -10,15 +10,15 @@ from textual.message import Message
 
 from oreo_agent.errors import OreoAgentError, RunFailedError
 from oreo_agent.session import Rescored
+from oreo_agent.tui.background_thread import Job
 from oreo_agent.tui.comparison import Contest, Side
-from oreo_agent.tui.jobs import Job
 from oreo_agent.tui.scoring import SCORERS, score_in_thread
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.comparing import ComparingScreen
+from oreo_agent.tui.services import AgentWish, Workbench
 from oreo_agent.tui.widgets.comparison import ComparisonList
 from oreo_agent.tui.widgets.comparison_facts import BothAnswers
 from oreo_agent.tui.widgets.status import ErrorCard
-from oreo_agent.tui.workbench import AgentWish, Workbench
 
 __all__ = ["CompareScreen"]
 

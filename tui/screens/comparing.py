@@ -12,7 +12,7 @@ from textual.widgets import Footer
 from oreo_agent.episodes.record import Actor
 from oreo_agent.tui.alignment import Alignment, Row, align, align_so_far
 from oreo_agent.tui.comparison import MARKS, Side
-from oreo_agent.tui.view import StateView
+from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.widgets.comparison import ComparisonList, Views
 from oreo_agent.tui.widgets.comparison_facts import BothAnswers, BothTitles, BothValues, States
 from oreo_agent.tui.widgets.goal import GoalLine

@@ -16,19 +16,19 @@ from textual.widgets import Footer
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.session import SPEEDS, Rescored
+from oreo_agent.tui.background_thread import Job
 from oreo_agent.tui.comparison import ComparisonWanted, Side, recorded
-from oreo_agent.tui.jobs import Job
-from oreo_agent.tui.library import Entry, relative
+from oreo_agent.tui.episode_catalog import Entry, relative
 from oreo_agent.tui.scoring import SCORERS, score_in_thread
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.stepping import SteppingScreen
+from oreo_agent.tui.services import AgentWish, Workbench
+from oreo_agent.tui.state_rows import outcome_words, state_views
 from oreo_agent.tui.text import safe_line
-from oreo_agent.tui.view import outcome_words, state_views
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.find import FindLine
 from oreo_agent.tui.widgets.status import StatusLine
 from oreo_agent.tui.widgets.transcript import Transcript
-from oreo_agent.tui.workbench import AgentWish, Workbench
 
 __all__ = ["EpisodeScreen"]
 

@@ -14,7 +14,7 @@ from textual.message import Message
 from textual.widgets import Footer
 
 from oreo_agent.session import EventKind, Session, SessionEvent, SessionState
-from oreo_agent.session.driver import (
+from oreo_agent.session.worker_thread import (
     Broken,
     Happened,
     Notice,
@@ -28,8 +28,9 @@ from oreo_agent.tui.comparison import ComparisonWanted, now, recorded
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.review import Review, ReviewScreen
 from oreo_agent.tui.screens.stepping import SteppingScreen
+from oreo_agent.tui.services import AgentWish, Workbench
+from oreo_agent.tui.state_rows import outcome_words, state_views
 from oreo_agent.tui.text import number, safe_line
-from oreo_agent.tui.view import outcome_words, state_views
 from oreo_agent.tui.widgets.candidates import CandidateList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.find import FindLine
@@ -37,7 +38,6 @@ from oreo_agent.tui.widgets.goal import GoalLine
 from oreo_agent.tui.widgets.status import ErrorCard, StatusLine
 from oreo_agent.tui.widgets.takeover import TakeOverCard
 from oreo_agent.tui.widgets.transcript import Transcript
-from oreo_agent.tui.workbench import AgentWish, Workbench
 
 __all__ = ["LiveScreen"]
 

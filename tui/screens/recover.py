@@ -16,8 +16,8 @@ from textual.widgets import Footer, Static
 from oreo_agent.episodes.journal import PendingJournal, discard_journal, fold_journal
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import OreoAgentError
+from oreo_agent.tui.state_rows import turns_words
 from oreo_agent.tui.text import safe_line
-from oreo_agent.tui.view import turns_words
 
 __all__ = ["RecoverScreen", "Recovery"]
 

@@ -18,14 +18,14 @@ from textual.worker import get_current_worker
 
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.tui.comparison import ComparisonWanted, recorded
-from oreo_agent.tui.library import Entry
-from oreo_agent.tui.query import FILTER_HELP, Order, Query
+from oreo_agent.tui.episode_catalog import Entry
+from oreo_agent.tui.episode_filter import FILTER_HELP, Order, Query
 from oreo_agent.tui.screens.episode import EpisodeScreen
+from oreo_agent.tui.services import Workbench
 from oreo_agent.tui.text import safe_line, wrap_cells
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.status import StatusLine
 from oreo_agent.tui.widgets.value_strip import spark
-from oreo_agent.tui.workbench import Workbench
 
 __all__ = ["ReplayScreen"]
 

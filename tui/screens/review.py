@@ -18,8 +18,8 @@ from textual.widgets import Footer, Input, Static
 
 from oreo_agent.episodes.record import Episode
 from oreo_agent.session import SessionState
+from oreo_agent.tui.state_rows import human_turns, outcome_words, turns_words
 from oreo_agent.tui.text import number, safe_line
-from oreo_agent.tui.view import human_turns, outcome_words, turns_words
 
 __all__ = ["Review", "ReviewScreen", "review_rows"]
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from oreo_agent.tui.library import read_library
+from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.replay import ReplayScreen
-from oreo_agent.tui.workbench import Workbench
+from oreo_agent.tui.services import Workbench
 
 __all__ = ["RunEpisodesScreen"]
 

@@ -9,8 +9,8 @@ from textual import on
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
 
+from oreo_agent.tui.state_rows import StateView, drops
 from oreo_agent.tui.text import advantage_mark, signed
-from oreo_agent.tui.view import StateView, drops
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.find import FindLine
 from oreo_agent.tui.widgets.transcript import Transcript

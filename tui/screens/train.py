@@ -16,19 +16,19 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from oreo_agent.pipeline.run_view import RunCondition, RunView
-from oreo_agent.pipeline.watching import RunWatcher
+from oreo_agent.monitoring.run_monitor import RunWatcher
+from oreo_agent.monitoring.run_status import RunCondition, RunView
 from oreo_agent.tui.run_plots import plots_of
-from oreo_agent.tui.run_words import ending, standing
+from oreo_agent.tui.run_status_text import ending, standing
+from oreo_agent.tui.screens.confirm_stop import StopScreen
 from oreo_agent.tui.screens.run_episodes import RunEpisodesScreen
-from oreo_agent.tui.screens.stop import StopScreen
+from oreo_agent.tui.services import Workbench
 from oreo_agent.tui.text import fit, safe_line
 from oreo_agent.tui.widgets.curve import Curve, Plot
 from oreo_agent.tui.widgets.note_list import NoteList
 from oreo_agent.tui.widgets.stage_list import StageList
 from oreo_agent.tui.widgets.status import ErrorCard, StatusLine
 from oreo_agent.tui.widgets.tally_list import TallyList
-from oreo_agent.tui.workbench import Workbench
 
 __all__ = ["TrainScreen"]
 

@@ -14,8 +14,8 @@ from textual.widgets.option_list import Option
 
 from oreo_agent.tui.alignment import Alignment, Row, RowKind
 from oreo_agent.tui.comparison import MARKS
-from oreo_agent.tui.view import StateView
-from oreo_agent.tui.widgets.entry import Detail, entry_lines
+from oreo_agent.tui.state_rows import StateView
+from oreo_agent.tui.widgets.transcript_entry import Detail, entry_lines
 
 __all__ = ["ComparisonList", "Views"]
 

@@ -13,8 +13,8 @@ from textual.message import Message
 from textual.widgets import Static
 
 from oreo_agent.tui.comparison import MARKS, Side
+from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import fit, number, percent, safe_line, wrap_cells
-from oreo_agent.tui.view import StateView
 from oreo_agent.tui.widgets.value_strip import ValueStrip
 
 __all__ = ["BothAnswers", "BothTitles", "BothValues", "States"]

@@ -10,8 +10,8 @@ from textual.containers import Container, Vertical
 from textual.message import Message
 
 from oreo_agent.episodes.record import Candidate
+from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import number
-from oreo_agent.tui.view import StateView
 from oreo_agent.tui.widgets.candidates import CandidateList
 from oreo_agent.tui.widgets.goal import GoalLine
 from oreo_agent.tui.widgets.transcript import Transcript

@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from oreo_agent.pipeline.run_view import RunView
+from oreo_agent.monitoring.run_status import RunView
 from oreo_agent.tui.text import safe_line, wrap_cells
 
 __all__ = ["NoteList"]

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from oreo_agent.pipeline.run_view import RunView, StageKind, StageState, StageView
+from oreo_agent.monitoring.run_status import RunView, StageKind, StageState, StageView
 from oreo_agent.tui.text import fit, percent
 
 __all__ = ["StageList", "clock"]

@@ -7,7 +7,7 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from oreo_agent.pipeline.run_view import MethodTally, Tally
+from oreo_agent.monitoring.run_status import MethodTally, Tally
 from oreo_agent.tui.text import fit
 
 __all__ = ["TallyList", "figures", "interval_bar"]

@@ -14,8 +14,8 @@ from textual.reactive import reactive
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from oreo_agent.tui.view import StateView
-from oreo_agent.tui.widgets.entry import Detail, entry_lines
+from oreo_agent.tui.state_rows import StateView
+from oreo_agent.tui.widgets.transcript_entry import Detail, entry_lines
 
 __all__ = ["Transcript"]
 

@@ -13,8 +13,8 @@ from textual.strip import Strip
 from textual.widget import Widget
 
 from oreo_agent.episodes.record import Actor
+from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import DEAD_ZONE
-from oreo_agent.tui.view import StateView
 
 __all__ = ["ValueStrip", "spark"]
 

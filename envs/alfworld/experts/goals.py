@@ -1,7 +1,7 @@
 """What a goal sentence of ALFWorld asks for.
 
 The sentences come from the templates of ``alfworld.gen.goal_library.gdict``, two a task type, or
-from the many of `oreo_agent.envs.alfworld.phrases`.
+from the many of `oreo_agent.envs.alfworld.goal_templates`.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from enum import StrEnum
 
-from oreo_agent.envs.alfworld.phrases import read_varied_goal
+from oreo_agent.envs.alfworld.goal_templates import read_varied_goal
 
 __all__ = ["Goal", "Treatment", "parse_goal"]
 

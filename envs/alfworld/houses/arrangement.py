@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from oreo_agent.envs.alfworld.houses.curriculum import STANDARD, Curriculum
-from oreo_agent.envs.alfworld.houses.faithful import place_as_official
+from oreo_agent.envs.alfworld.houses.official_placement import place_as_official
 from oreo_agent.envs.alfworld.houses.placement import Instance, place_objects
 from oreo_agent.envs.alfworld.houses.rules import Site
 from oreo_agent.envs.alfworld.houses.scenes import furnish, furnish_as_official

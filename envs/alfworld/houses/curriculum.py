@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from oreo_agent.envs.alfworld.houses.figures import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.envs.alfworld.houses.tasks import TASK_TYPES
 from oreo_agent.errors import UsageError

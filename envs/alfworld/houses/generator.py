@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from oreo_agent.envs.alfworld.goal_templates import varied_goal
 from oreo_agent.envs.alfworld.houses.arrangement import (
     Arrangement,
     fingerprint,
@@ -11,15 +12,14 @@ from oreo_agent.envs.alfworld.houses.arrangement import (
     sites_of,
 )
 from oreo_agent.envs.alfworld.houses.curriculum import STANDARD, VARIED, Curriculum
-from oreo_agent.envs.alfworld.houses.figures import load_figures
 from oreo_agent.envs.alfworld.houses.house import House
+from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
 from oreo_agent.envs.alfworld.houses.problem import problem_text
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.scenes import SPLITS, scenes_of_split
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.envs.alfworld.houses.tasks import LOOK, TASK_TYPES, task_possible
 from oreo_agent.envs.alfworld.houses.walkthrough import shortest_walkthrough, walkthrough
-from oreo_agent.envs.alfworld.phrases import varied_goal
 from oreo_agent.errors import UsageError
 
 __all__ = ["generate_house"]

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import cache
 
-from oreo_agent.envs.alfworld.houses.figures import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 
 __all__ = [

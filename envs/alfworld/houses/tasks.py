@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from oreo_agent.envs.alfworld.houses.figures import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 from oreo_agent.envs.alfworld.houses.scenes import furnish, room_of
 

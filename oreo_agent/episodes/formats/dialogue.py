@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
-from oreo_agent.episodes.formats.logged import LogFormatError, LoggedTurn, join_thoughts
+from oreo_agent.episodes.formats.log_schema import LogFormatError, LoggedTurn, join_thoughts
 from oreo_agent.episodes.formats.react import cut_action, cut_observation
 
 __all__ = ["Dialogue", "Message", "Role", "goal_of", "read_dialogue"]

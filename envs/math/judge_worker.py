@@ -1,0 +1,87 @@
+r"""The process that compares answers with ``math-verify``.
+
+Started as ``python -m oreo_agent.envs.math.judge_worker``.
+
+The library takes time limits by an alarm signal, which only the main thread may set and which does
+not interrupt a long operation on huge numbers. Here the kernel keeps the limit: it ends the process
+when its processor time is up. Answers are only ever read as LaTeX; the library's other reader hands
+its text to Python's ``eval``.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import resource
+import signal
+import sys
+
+import msgspec
+
+from oreo_agent.envs.worker.protocol import FrameReader, frame
+
+__all__ = ["Question", "Reply", "main"]
+
+_MEMORY = 2 << 30  # bytes of address space
+
+
+class Question(msgspec.Struct, frozen=True, kw_only=True):
+    """Two answers without their markers."""
+
+    gold: str
+    answer: str
+
+
+class Reply(msgspec.Struct, frozen=True, kw_only=True):
+    """What a question brought; the first reply says that the process is ready."""
+
+    right: bool = False
+
+
+def main() -> None:
+    """Answer questions until stdin ends. The argument: seconds of processor time for each."""
+    limit = float(sys.argv[1])
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to handle
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, whatever it is doing
+    _, most = resource.getrlimit(resource.RLIMIT_AS)
+    memory = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
+    resource.setrlimit(resource.RLIMIT_AS, (memory, most))
+    output = os.dup(1)
+    os.dup2(2, 1)  # what a library prints must not reach the protocol
+    logging.disable(logging.CRITICAL)
+    _same("1", "2")  # loads and compiles what the first question would wait for
+    _write(output, Reply())
+    reader = FrameReader()
+    decoder = msgspec.json.Decoder(Question)
+    while data := os.read(0, 1 << 16):
+        reader.feed(data)
+        while (body := reader.take()) is not None:
+            question = decoder.decode(body)
+            signal.setitimer(signal.ITIMER_PROF, limit)
+            right = _same(question.gold, question.answer)
+            signal.setitimer(signal.ITIMER_PROF, 0)
+            _write(output, Reply(right=right))
+
+
+def _same(gold: str, answer: str) -> bool:
+    # Imported here: the parent imports this module for its messages alone.
+    from math_verify import LatexExtractionConfig, parse, verify
+
+    reading = [LatexExtractionConfig(boxed_match_priority=0)]
+    try:
+        first, second = (
+            parse(rf"\boxed{{{text}}}", reading, parsing_timeout=0) for text in (gold, answer)
+        )
+        return bool(verify(first, second, timeout_seconds=None))
+    except (Exception, RecursionError, MemoryError):
+        return False
+
+
+def _write(output: int, reply: Reply) -> None:
+    data = frame(reply)
+    while data:
+        data = data[os.write(output, data) :]
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The child process of the house: environments, hosted and reached over pipes."""

@@ -1,0 +1,93 @@
+"""``oreo-agent data export``: episodes for other programs."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oreo_agent.cli.common.options import OUTPUT, ForceFlag, JsonFlag, QuietFlag
+from oreo_agent.cli.common.output import Output
+
+__all__ = ["export_command"]
+
+
+class ExportFormat(StrEnum):
+    """What other programs read."""
+
+    OPENAI = "openai"
+    SHAREGPT = "sharegpt"
+    TRANSCRIPTS = "transcripts"
+    ATIF = "atif"
+    PARQUET = "parquet"
+    TRL_PREFERENCE = "trl-preference"
+    TRL_UNPAIRED = "trl-unpaired"
+    TRL_CORRECTIONS = "trl-corrections"
+
+
+class EpisodeOutcome(StrEnum):
+    """How an episode may have ended."""
+
+    SUCCESS = "success"
+    HORIZON = "horizon"
+    INVALID = "invalid"
+    UNFINISHED = "unfinished"
+    ERROR = "error"
+
+
+def export_command(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="Files or folders of episodes.")
+    ],
+    format: Annotated[ExportFormat, typer.Option("--format", help="What the file is written as.")],
+    out: Annotated[
+        Path,
+        typer.Option(
+            "--out",
+            metavar="FILE",
+            help="The new file: JSON lines, or a table where it ends in .parquet.",
+            rich_help_panel=OUTPUT,
+        ),
+    ],
+    outcomes: Annotated[
+        list[EpisodeOutcome] | None,
+        typer.Option("--outcome", help="Only episodes that ended so; may be repeated."),
+    ] = None,
+    force: ForceFlag = False,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
+) -> None:
+    """Write episodes in another program's format, and say what that cannot hold."""
+    from oreo_agent.episodes.export import export_episodes
+    from oreo_agent.episodes.record import Outcome
+
+    output = Output(as_json=as_json, quiet=quiet)
+    report = export_episodes(
+        paths,
+        out,
+        format=format.value,
+        outcomes=[Outcome(outcome.value) for outcome in outcomes or ()],
+        force=force,
+    )
+    for reason, count in report.left_out.items():
+        output.note(f"left out: {count} episodes {reason}")
+    lost = {feature.value: count for feature, count in sorted(report.left_behind.items())}
+    for feature, count in lost.items():
+        output.note(f"{format.value} cannot hold: {feature} ({count})")
+    output.result(
+        {
+            "out": str(out),
+            "format": format.value,
+            "episodes": report.episodes,
+            "rows": report.rows,
+            "left_out": dict(report.left_out),
+            "not_held": lost,
+        },
+        output.table(
+            ["", "#"],
+            [("episodes", report.episodes), ("rows written", report.rows)],
+            title=str(out),
+        ),
+    )

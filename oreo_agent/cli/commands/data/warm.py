@@ -1,0 +1,150 @@
+"""``oreo-agent data warm``: translate games before they are played, once on each machine."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oreo_agent.cli.common.options import DATA, DataOption, JsonLinesFlag, QuietFlag
+from oreo_agent.cli.common.output import Output, one_line
+from oreo_agent.cli.common.progress import interruptible, progress_display
+
+if TYPE_CHECKING:
+    from oreo_agent.envs.alfworld import AlfworldEnv
+
+__all__ = ["warm"]
+
+_SECONDS_PER_GAME = 120.0
+_GAMES_AT_ONCE = 4  # of each worker: few enough to show progress, enough to keep all busy
+
+
+def warm(
+    what: Annotated[
+        str, typer.Argument(metavar="[alfworld]", help="Whose games to translate.")
+    ] = "alfworld",
+    games: Annotated[
+        str,
+        typer.Option(
+            "--games",
+            metavar="official|houses|DIR",
+            help="Which games: the official ones, generated houses, or a folder.",
+            rich_help_panel=DATA,
+        ),
+    ] = "official",
+    data: DataOption = None,
+    splits: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--split",
+            help="train, valid_seen or valid_unseen; may be repeated; all that there are by "
+            "default.",
+            rich_help_panel=DATA,
+        ),
+    ] = None,
+    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that translate.")] = 1,
+    quiet: QuietFlag = False,
+    as_json: JsonLinesFlag = False,
+) -> None:
+    """Translate games into the cache, so that each starts within milliseconds from then on.
+
+    Games that are in the cache already are left alone: interrupted, it goes on where it stopped.
+    """
+    from oreo_agent.envs.alfworld import AlfworldEnv
+    from oreo_agent.envs.alfworld.cache import cache_root
+    from oreo_agent.errors import RunFailedError, UsageError
+
+    if what != "alfworld":
+        raise UsageError(f"there is nothing to translate for {what!r}.", "Known: alfworld.")
+    options: dict[str, object] = {"games": games}
+    if data is not None:
+        options["data"] = str(data)
+    output = Output(as_json=as_json, quiet=quiet)
+    damaged: dict[str, str] = {}
+    with interruptible(cache_root(), "the same command"), progress_display(output) as display:
+        env = AlfworldEnv(games=games, data=data)
+        tasks = _tasks(env, splits)
+        display.stage("look", len(tasks))
+        cold: list[str] = []
+        for done, task in enumerate(tasks, 1):
+            if not _is_warm(env, task):
+                cold.append(task)
+            display.advance(done, {})
+        env.close()
+        display.stage("translate", len(cold))
+        for done, (task, problem) in enumerate(_translate(options, cold, workers), 1):
+            if problem:
+                damaged[task] = problem
+                display.note(f"{task}: {problem}")
+            display.advance(done, {})
+    output.last_line(
+        {
+            "games": len(tasks),
+            "translated": len(cold) - len(damaged),
+            "kept": len(tasks) - len(cold),
+            "damaged": damaged,
+            "cache": str(cache_root()),
+        },
+        output.table(
+            ["", "#games"],
+            [
+                ("in the cache before", len(tasks) - len(cold)),
+                ("translated now", len(cold) - len(damaged)),
+                ("damaged", len(damaged)),
+            ],
+            title=str(cache_root()),
+        ),
+    )
+    if damaged:
+        first = next(iter(damaged))
+        raise RunFailedError(
+            f"{len(damaged)} games cannot be played; the first: {first}: {damaged[first]}",
+            "Fetch or generate them again; the others are ready.",
+        )
+
+
+def _is_warm(env: AlfworldEnv, task: str) -> bool:
+    from oreo_agent.envs import EnvError
+
+    try:
+        return env.is_warm(task)
+    except EnvError:
+        return False  # whoever translates it says what is wrong with it
+
+
+def _tasks(env: AlfworldEnv, splits: Sequence[str] | None) -> list[str]:
+    from oreo_agent.errors import MissingError
+
+    found: list[str] = []
+    missing: MissingError | None = None
+    for split in splits or env.spec.splits:
+        try:
+            found += env.tasks(split)
+        except MissingError as error:
+            if splits:
+                raise
+            missing = error
+    if missing is not None and not found:
+        raise missing
+    return found
+
+
+def _translate(
+    options: dict[str, object], tasks: Sequence[str], workers: int
+) -> Iterator[tuple[str, str]]:
+    """Let worker processes load games; yield each with what is wrong with it, or nothing."""
+    from oreo_agent.envs.worker.pool import EnvFault, WorkerPool
+
+    if not tasks:
+        return
+    processes = min(workers, len(tasks))
+    # Never in this process: the translator swaps sys.stdout, and a hostile game may not end.
+    with WorkerPool("alfworld", options, processes=processes, time_limit=_SECONDS_PER_GAME) as pool:
+        slots = processes * _GAMES_AT_ONCE
+        for start in range(0, len(tasks), slots):
+            batch = dict(enumerate(tasks[start : start + slots]))
+            answers = pool.reset({slot: (task, 0) for slot, task in batch.items()})
+            for slot, task in batch.items():
+                answer = answers[slot]
+                yield task, one_line(str(answer)) if isinstance(answer, EnvFault) else ""

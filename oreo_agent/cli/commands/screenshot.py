@@ -1,0 +1,218 @@
+"""``oreo-agent screenshot``: a picture of a screen, without a terminal."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from oreo_agent.agents.agent_spec import AgentChoice
+from oreo_agent.cli.common.checkpoints import check_environment, settle_checkpoint
+from oreo_agent.cli.common.options import (
+    AgentOption,
+    CheckpointOption,
+    DataOption,
+    DialectOption,
+    GamesOption,
+    QuietFlag,
+    SeedOption,
+    SplitOption,
+    TaskOption,
+    TemperatureOption,
+    ThreadsOption,
+    examples,
+)
+from oreo_agent.cli.common.output import Output, plain
+from oreo_agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from oreo_agent.cli.commands.compare import GameOptions
+    from oreo_agent.session import SessionFactory
+    from oreo_agent.tui.app import OreoApp
+    from oreo_agent.tui.screenshot import Shot
+
+__all__ = ["register"]
+
+_SMALLEST, _LARGEST = 20, 400  # cells: less shows nothing, more is a slip of the pen
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command(
+        rich_help_panel="Inspect",
+        epilog=examples(
+            "oreo-agent screenshot live.svg play alfworld --seed 4 --steps 6",
+            "oreo-agent screenshot list.svg replay runs/demo/episodes --size 80x24",
+            "oreo-agent screenshot drop.svg replay runs/demo/episodes#4f2a --turn 12",
+            "oreo-agent screenshot fork.svg compare runs/play --theme oreo-light",
+        ),
+    )(screenshot)
+
+
+def screenshot(
+    out: Annotated[Path, typer.Argument(metavar="OUT.svg", help="The picture to write.")],
+    what: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="WHAT…", help="play ENV; replay PATH… or PATH#ID; compare A [B]; watch RUN."
+        ),
+    ],
+    size: Annotated[
+        str, typer.Option("--size", metavar="CxL", help="Columns and lines.")
+    ] = "120x36",
+    theme: Annotated[str, typer.Option("--theme", metavar="NAME")] = "oreo-dark",
+    steps: Annotated[
+        int, typer.Option("--steps", min=0, help="Turns that the agent plays before.")
+    ] = 0,
+    turn: Annotated[
+        int | None,
+        typer.Option(
+            "--turn",
+            min=0,
+            help="Turn of a record to stand at; by default its largest drop of value, or the fork.",
+        ),
+    ] = None,
+    press: Annotated[
+        str,
+        typer.Option(
+            "--press", metavar="KEYS", help="Keys to press then, and words to type: t,look,enter"
+        ),
+    ] = "",
+    checkpoint: CheckpointOption = None,
+    agent: AgentOption = "model",
+    task: TaskOption = None,
+    split: SplitOption = None,
+    seed: SeedOption = None,
+    games: GamesOption = None,
+    data: DataOption = None,
+    dialect: DialectOption = None,
+    temperature: TemperatureOption = 0.0,
+    threads: ThreadsOption = None,
+    quiet: QuietFlag = False,
+) -> None:
+    """Draw a screen into an SVG file: the same command draws the same picture."""
+    from oreo_agent.cli.commands.compare import GameOptions
+
+    if out.suffix != ".svg":
+        raise UsageError(f"{out}: a picture is an .svg file.", f"Name it {out.stem or 'out'}.svg.")
+    cells = _cells(size)
+    output = Output(quiet=quiet)
+    options = GameOptions(
+        task=task,
+        split=split,
+        seed=seed,
+        games=games,
+        data=data,
+        dialect=dialect,
+        temperature=temperature,
+        threads=threads,
+    )
+    os.environ.pop("NO_COLOR", None)  # of the terminal, which does not draw this
+    from oreo_agent.files import write_whole
+    from oreo_agent.tui.screenshot import Shot, read_keys, take_picture
+    from oreo_agent.tui.terminal import guarded_terminal
+    from oreo_agent.tui.themes import check_theme
+
+    check_theme(theme, "--theme")
+    shot = Shot(
+        size=cells,
+        steps=steps,
+        turn=turn,
+        keys=read_keys(press),
+    )
+    app, shot = _stage(what, options, AgentChoice.parse(agent), checkpoint, theme, shot)
+    output.note("drawing …")
+    with guarded_terminal(Path(os.devnull)):
+        picture = take_picture(app, shot)
+    write_whole(out, picture.encode())
+    output.result(
+        {"written": str(out)},
+        lambda console: console.print(plain(out), soft_wrap=True, markup=False),
+    )
+
+
+def _stage(
+    what: Sequence[str],
+    options: GameOptions,
+    agent: AgentChoice,
+    checkpoint: Path | None,
+    theme: str,
+    shot: Shot,
+) -> tuple[OreoApp, Shot]:
+    """Return the application that shows what is wanted, and what is to be seen of it.
+
+    Raises:
+        UsageError: It is nothing that can be shown.
+        OreoAgentError: What is named is not there.
+    """
+    from oreo_agent.cli.commands.compare import what_to_compare
+    from oreo_agent.cli.common.episode_ref import find_episode, split_address
+    from oreo_agent.cli.common.workbench import Bench
+    from oreo_agent.episodes import default_journal_folder
+    from oreo_agent.monitoring.run_monitor import check_run
+    from oreo_agent.tui.app import OreoApp
+    from oreo_agent.tui.episode_catalog import check_library, read_library
+    from oreo_agent.tui.screens.train import TrainScreen
+    from oreo_agent.tui.services import Look
+
+    told = Bench(
+        checkpoint=checkpoint, games=options.games, data=options.data, threads=options.threads
+    )
+    # Not as this person wants the screen: the picture is the same for everybody.
+    bench = replace(told.workbench(None, default_journal_folder()), look=Look(theme=theme))
+    match what:
+        case ["play", env]:
+            make = _session(env, options, agent, checkpoint)
+            return OreoApp(bench, read_entries=tuple, where="", make_session=make), shot
+        case ["compare", first, *rest] if len(rest) < 2:
+            compared = what_to_compare(first, rest[0] if rest else None, options).sides
+            return OreoApp(bench, read_entries=tuple, where="", compared=compared), shot
+        case ["watch", run]:
+            check_run(Path(run))
+            screen = TrainScreen(Path(run), bench)
+            return OreoApp(bench, read_entries=tuple, where="", train_screen=screen), shot
+        case ["replay", *addresses] if addresses:
+            paths = [split_address(address)[0] for address in addresses]
+            check_library(paths)
+            where = ", ".join(map(str, paths))
+            if len(addresses) == 1 and split_address(addresses[0])[1] is not None:
+                shot = replace(shot, opened=find_episode(addresses[0]).id)
+            return OreoApp(bench, read_entries=lambda: read_library(paths), where=where), shot
+    raise UsageError(
+        f"{' '.join(what)}: nothing that can be drawn.",
+        "Name one of: play ENV, replay PATH, replay PATH#ID, compare A B, watch RUN.",
+    )
+
+
+def _session(
+    env: str, options: GameOptions, agent: AgentChoice, checkpoint: Path | None
+) -> SessionFactory:
+    """Return what makes the session of a live game. It keeps no journal."""
+    from oreo_agent.cli.common.play_session import open_session
+
+    check_environment(env)
+    play = options.played_by(agent, checkpoint, env)
+    settled = settle_checkpoint(env, agent.kind, checkpoint, play.games)
+    return partial(open_session, play, settled, None)
+
+
+def _cells(size: str) -> tuple[int, int]:
+    """Read columns and lines.
+
+    Raises:
+        UsageError: They are none, or of no use.
+    """
+    found = re.fullmatch(r"(\d{1,4})x(\d{1,4})", size)
+    cells = (int(found[1]), int(found[2])) if found else (0, 0)
+    if not all(_SMALLEST <= count <= _LARGEST for count in cells):
+        raise UsageError(
+            f"--size {size} is no size from {_SMALLEST}x{_SMALLEST} to {_LARGEST}x{_LARGEST}.",
+            "Write columns and lines: 120x36.",
+        )
+    return cells

@@ -1,0 +1,97 @@
+"""Naming one episode: ``PATH#ID``, or a file or folder that holds a single one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from oreo_agent.errors import MissingError, UsageError
+
+if TYPE_CHECKING:
+    from oreo_agent.episodes import Episode
+    from oreo_agent.tui.episode_catalog import Entry
+
+__all__ = ["find_entry", "find_episode", "find_parent", "split_address"]
+
+_NAMED = 5
+"""Ids that an error names."""
+
+
+def split_address(address: str) -> tuple[Path, str | None]:
+    """Return the file or folder, and the id behind the last ``#`` if there is one."""
+    path, mark, id = address.rpartition("#")
+    # A file may bear such a name too.
+    if not mark or not path or Path(address).exists():
+        return Path(address), None
+    return Path(path), id
+
+
+def find_episode(address: str) -> Episode:
+    """Read the episode that is named; see `find_entry`."""
+    return find_entry(address).load()
+
+
+def find_entry(address: str) -> Entry:
+    """Return the listed episode that is named.
+
+    The beginning of an id will do where no other begins like it. Without an id, the only episode
+    there is meant, or the only correction among them.
+
+    Raises:
+        MissingError: The path does not exist, or there is no such episode.
+        UsageError: Several are meant.
+        EpisodeFormatError: The file is none of episodes.
+    """
+    from oreo_agent.tui.episode_catalog import read_library
+
+    path, id = split_address(address)
+    entries = list(read_library([path]))
+    if id is None:
+        corrections = [entry for entry in entries if entry.summary.parent is not None]
+        return _only(entries if len(entries) == 1 else corrections or entries, path)
+    exact = [entry for entry in entries if entry.summary.id == id]
+    found = exact[:1] or [entry for entry in entries if entry.summary.id.startswith(id)]
+    if not found:
+        raise MissingError(
+            f"{path}: no episode there has the id {id!r}.",
+            f"Its {len(entries)} begin with {_ids(entries)}; oreo-agent replay lists them.",
+        )
+    return _only(found, path)
+
+
+def find_parent(episode: Episode, places: Sequence[Path]) -> Episode:
+    """Read the episode that one was corrected from.
+
+    Raises:
+        UsageError: It is no correction.
+        MissingError: The parent is in none of these places.
+    """
+    from oreo_agent.tui.episode_catalog import read_library
+
+    if episode.parent is None:
+        raise UsageError(
+            f"episode {episode.id} was not corrected from another one.", "Name the other one too."
+        )
+    for entry in read_library(places):
+        if entry.summary.id == episode.parent:
+            return entry.load()
+    raise MissingError(
+        f"episode {episode.parent}, from which {episode.id} was corrected, is not in"
+        f" {', '.join(map(str, places))}.",
+        "Name the folder that holds it as the second argument.",
+    )
+
+
+def _only(entries: Sequence[Entry], path: Path) -> Entry:
+    if len(entries) > 1:
+        raise UsageError(
+            f"{path}: {len(entries)} episodes are meant.",
+            f"Name one as {path}#ID; they are {_ids(entries)}.",
+        )
+    return entries[0]
+
+
+def _ids(entries: Sequence[Entry]) -> str:
+    named = [entry.summary.id for entry in entries[:_NAMED]]
+    return ", ".join([*named, *(["…"] if len(entries) > _NAMED else [])])

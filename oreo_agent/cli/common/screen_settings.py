@@ -1,0 +1,85 @@
+"""How the screen is wanted: from the settings files, the environment and the command line."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+from oreo_agent.config.screen import ScreenConfig
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+    from oreo_agent.config import Resolved
+    from oreo_agent.tui.services import Look
+
+__all__ = ["check_screen", "load_look", "resolve_screen"]
+
+
+def resolve_screen(config: Path | None = None) -> Resolved[ScreenConfig]:
+    """Fill the screen's settings from files and environment; their names are not looked at.
+
+    Raises:
+        ConfigError: A setting is not accepted.
+    """
+    from oreo_agent.config import ENV_PREFIX, Resolved, config_files, resolve
+
+    files = config_files(config)
+    if not files and not any(n.startswith(ENV_PREFIX) and "__" in n for n in os.environ):
+        return Resolved(value=ScreenConfig(), sources={})
+    # The settings of a run are in the same files; loading what they are takes 50 ms.
+    from oreo_agent.training.config import EnvTrainConfig, MathTrainConfig, TrainConfig
+
+    others = (TrainConfig(), MathTrainConfig(), EnvTrainConfig())
+    return resolve(ScreenConfig, files=files, others=others)
+
+
+def check_screen(found: Resolved[ScreenConfig]) -> dict[str, str]:
+    """Check what names a theme or actions and keys; return the keys as the screen takes them.
+
+    Raises:
+        ConfigError: There is no such theme, action or key, or a key would do two things.
+    """
+    keys: Mapping[str, object] = found.value.keys
+    if found.value.screen.theme:
+        from oreo_agent.tui.themes import check_theme
+
+        check_theme(found.value.screen.theme, found.sources.get("screen.theme", "configuration"))
+    if not keys:
+        return {}
+    from oreo_agent.tui.keymap import read_keys
+
+    return read_keys(keys, found.sources.get("keys", "configuration"))
+
+
+def load_look(*, mouse: bool) -> Look:
+    """Return what the screens are to look like.
+
+    Args:
+        mouse: Whether the command line leaves the mouse to the screen.
+
+    Raises:
+        ConfigError: A setting is not accepted.
+    """
+    from oreo_agent.tui.services import Look
+
+    found = resolve_screen()
+    return Look(
+        theme=found.value.screen.theme,
+        keys=check_screen(found),
+        mouse=mouse and found.value.screen.mouse,
+        has_few_colours=_has_few_colours(),
+    )
+
+
+def _has_few_colours() -> bool:
+    """Whether none are wanted, or the terminal has 16 at most."""
+    if "NO_COLOR" in os.environ:
+        return True
+    if "TEXTUAL_DRIVER" in os.environ or not sys.stdout.isatty():
+        return False  # drawn elsewhere
+    from rich.console import Console
+
+    return Console().color_system in (None, "standard")

@@ -1,0 +1,399 @@
+"""What every trainer shares: data, weighting, metrics, evaluation, saving and resuming.
+
+The library keeps accumulation, schedules, loggers and callbacks. We differ from it in these points.
+1) A loss is a sum over the items of an update divided by their number, so that the split into
+   micro-batches never changes the gradient, a last short update included.
+2) Weights are stored by role, in safetensors; nothing of ours is pickled. Optimiser, schedule and
+   RNG files are the library's and are read with ``weights_only``.
+3) Resuming starts from the newest checkpoint that is complete, and goes on with the log line that
+   was begun; a run that had ended is not trained further.
+4) The best checkpoint is looked for beside the one that is resumed from: the path that the library
+   records leads nowhere, or elsewhere, once the folder was moved or copied.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from torch import Tensor, nn
+from torch.utils.data import Dataset
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PrinterCallback,
+    Trainer,
+    TrainerCallback,
+    TrainerState,
+)
+from transformers.trainer import FSDP_MODEL_NAME
+from transformers.trainer_utils import TrainOutput
+
+from oreo_agent.errors import ConfigError, MissingError, RunFailedError
+from oreo_agent.learning.batch import EpisodeBatch, EpisodeCollator, EpisodeDataset, UpdateSampler
+from oreo_agent.learning.checkpoint_resume import (
+    GoOnWithLogLine,
+    is_complete,
+    last_complete_checkpoint,
+    read_state,
+    weights_digest,
+)
+from oreo_agent.learning.config import EpisodeTrainingArguments
+from oreo_agent.learning.dataset_rows import Episodes, padding_id, rendered_episodes
+from oreo_agent.learning.distributed import (
+    Share,
+    all_finite,
+    check_processes,
+    clip_gradients,
+    gathered_weights,
+    reshard,
+    shard_on_cpu,
+)
+from oreo_agent.learning.metrics import MeanMeter, Means
+from oreo_agent.learning.pairs import PairDataset
+from oreo_agent.models.actor_critic import ValueModel
+from oreo_agent.models.checkpoints import load_role_weights, save_roles
+from oreo_agent.models.rendered import RenderedEpisode
+
+__all__ = ["EpisodeTrainer"]
+
+_LOG_WINDOW = "log_window.json"
+_REFERENCE = "reference.sha256"
+
+
+class EpisodeTrainer(Trainer, ABC):
+    """Trains on rendered episodes.
+
+    Args:
+        model: The module that is trained.
+        args: Settings.
+        train_dataset: Episodes to train on, or rows (see ``learning.dataset_rows``), for instance of
+            ``datasets``; untrainable ones are left out (see ``dropped``).
+        eval_dataset: Held-out episodes for ``evaluate``.
+        processing_class: The tokenizer, where rows are conversations; it is saved with the policy.
+        pad_token_id: Id written into padding; it may be that of the end of a turn. None takes the
+            tokenizer's, else the model's.
+        callbacks: The library's.
+
+    Raises:
+        ConfigError: A setting or the surroundings are not supported.
+    """
+
+    loss_is_scaled_for_ga = True
+
+    def __init__(
+        self,
+        model: nn.Module,
+        args: EpisodeTrainingArguments,
+        train_dataset: Episodes | PairDataset | None = None,
+        eval_dataset: Episodes | None = None,
+        *,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        pad_token_id: int | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        check_processes(args, self.roles()[0])
+        self.settings = args
+        self.tokenizer = processing_class
+        train = self._dataset(train_dataset)
+        held_out = self._dataset(eval_dataset)
+        self.dropped = dict(train.dropped) if train is not None else {}
+        """How many training episodes were left out, by reason."""
+        if pad_token_id is None:
+            pad_token_id = padding_id(processing_class, self.roles()[0])
+        # A typed dict is a dict to the library, and no dict[str, Any] to the type checker.
+        collator: Any = self._collator(
+            EpisodeCollator(pad_token_id=pad_token_id, padding_side=args.padding_side)
+        )
+        super().__init__(
+            model=model,
+            args=args,
+            data_collator=collator,
+            train_dataset=train,
+            eval_dataset=held_out,
+            callbacks=callbacks,
+        )
+        self.model_accepts_loss_kwargs = False
+        self.remove_callback(PrinterCallback)
+        self.add_callback(GoOnWithLogLine(self._read_log_window))
+        self._meter = MeanMeter()
+        self._resumed_from: Path | None = None
+        self._best_checkpoint: str | None = None
+        reference = self.reference()
+        # It never moves, and is whole only now.
+        self._reference_digest = None if reference is None else weights_digest(reference)
+
+    def create_accelerator_and_postprocess(self) -> None:
+        """Shard on CPUs too."""
+        super().create_accelerator_and_postprocess()
+        self.is_fsdp_enabled |= shard_on_cpu(self.args, self.accelerator)
+
+    @abstractmethod
+    def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
+        """Return the loss summed over the items of a batch, and metrics."""
+
+    @abstractmethod
+    def count_items(self, batch: EpisodeBatch) -> Tensor:
+        """Return how many items (episodes, tokens) the loss of a batch sums over."""
+
+    @abstractmethod
+    def roles(self) -> tuple[PreTrainedModel, ValueModel | None]:
+        """Return the trained policy and value model."""
+
+    def reference(self) -> PreTrainedModel | None:
+        """Return the frozen reference, where the method has one."""
+        return None
+
+    def begin_evaluation(self) -> None:
+        """Get ready to look at more than means over the batches of an evaluation."""
+
+    def end_evaluation(self) -> dict[str, float]:
+        """Return what ``begin_evaluation`` got ready for."""
+        return {}
+
+    # Loss
+
+    def compute_loss(
+        self,
+        model: nn.Module,
+        inputs: Any,
+        return_outputs: bool = False,
+        num_items_in_batch: Tensor | int | None = None,
+    ) -> Any:
+        """Return the batch's share of the mean over the whole update."""
+        total, means = self.batch_losses(model, inputs)
+        self._meter.add(means)
+        items = self.count_items(inputs) if num_items_in_batch is None else num_items_in_batch
+        # Gradients are averaged over processes, while ``items`` counts those of all of them.
+        loss = total * self.args.world_size / items
+        return (loss, {}) if return_outputs else loss
+
+    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
+        count = sum((self.count_items(batch) for batch in batch_samples), torch.zeros(()))
+        if self.args.world_size > 1:
+            count = self.accelerator.gather(count.to(device)).sum()
+        return count.to(device)
+
+    def _clip_grad_norm(self, model: nn.Module) -> Tensor:
+        """Clip each role to ``max_grad_norm``; return the joint norm before."""
+        self.accelerator.unscale_gradients()
+        policy, value = self.roles()
+        norm = clip_gradients(policy.parameters(), self.args.max_grad_norm)
+        if value is None:
+            return norm
+        other = clip_gradients(value.parameters(), self.args.max_grad_norm)
+        one = torch.ones_like(norm)
+        self._meter.add({"grad_norm_policy": (norm, one), "grad_norm_value": (other, one)})
+        return torch.hypot(norm, other)
+
+    # Metrics and evaluation
+
+    def log(self, logs: dict[str, float], start_time: float | None = None) -> None:
+        """Add the metrics since the last line; stop when the loss is not finite.
+
+        Raises:
+            RunFailedError: The loss is not finite.
+        """
+        if "loss" in logs:
+            if not math.isfinite(logs["loss"]):
+                raise RunFailedError(
+                    f"the loss is {logs['loss']} at update {self.state.global_step}.",
+                    "Lower the learning rate and start again.",
+                )
+            logs = {**logs, **self._meter.take(self.accelerator)}
+        if "train_loss" in logs:
+            # The library leaves out what was trained before it was interrupted.
+            logs = {**logs, "train_loss": self._total_loss_scalar / max(1, self.state.global_step)}
+        super().log(logs, start_time)
+
+    def evaluate(
+        self,
+        eval_dataset: Any = None,
+        ignore_keys: list[str] | None = None,
+        metric_key_prefix: str = "eval",
+    ) -> dict[str, float]:
+        """Return loss and metrics over held-out episodes, each item weighted once."""
+        dataset: Any = self.eval_dataset if eval_dataset is None else eval_dataset
+        if not isinstance(dataset, Dataset):
+            dataset = self._dataset(dataset)
+        assert self.model is not None
+        was_training = self.model.training
+        self.model.eval()
+        meter = MeanMeter()
+        sampler, size = self._get_eval_sampler(dataset), self.args.eval_batch_size
+        share = Share(dataset, sampler, size, self.args, self.data_collator)
+        inputs: Any
+        with torch.no_grad():
+            for inputs in map(self._prepare_inputs, share.spare()):
+                self.batch_losses(self.model_wrapped, inputs)
+            self.begin_evaluation()
+            for inputs in map(self._prepare_inputs, share):
+                total, parts = self.batch_losses(self.model_wrapped, inputs)
+                meter.add({**parts, "loss": (total, self.count_items(inputs))})
+        reshard(self.model_wrapped)
+        self.model.train(was_training)
+        means = {**meter.take(self.accelerator), **self.end_evaluation()}
+        metrics = {f"{metric_key_prefix}_{key}": value for key, value in means.items()}
+        self.log(metrics)
+        self.control = self.callback_handler.on_evaluate(
+            self.args, self.state, self.control, metrics
+        )
+        return metrics
+
+    # Data
+
+    def _dataset(self, episodes: Episodes | PairDataset | None) -> Any:
+        if episodes is None or isinstance(episodes, PairDataset):
+            return episodes
+        return self.make_dataset(rendered_episodes(episodes, self.tokenizer))
+
+    def make_dataset(self, episodes: list[RenderedEpisode]) -> EpisodeDataset | PairDataset:
+        """Return what is drawn from."""
+        return EpisodeDataset(episodes, max_length=self.settings.max_length)
+
+    def _collator(self, collate: EpisodeCollator) -> Any:
+        return collate
+
+    def _get_train_sampler(self, train_dataset: Any = None) -> UpdateSampler:
+        dataset: Any = self.train_dataset if train_dataset is None else train_dataset
+        args = self.settings
+        return UpdateSampler(
+            dataset.lengths,
+            update_size=args.train_batch_size * args.gradient_accumulation_steps * args.world_size,
+            seed=args.seed if args.data_seed is None else args.data_seed,
+        )
+
+    def _get_eval_sampler(self, eval_dataset: Any) -> UpdateSampler:
+        # By length: little padding, and sums do not mind the order.
+        return UpdateSampler(eval_dataset.lengths, update_size=len(eval_dataset), seed=0)
+
+    # Saving and resuming
+
+    def train(
+        self,
+        resume_from_checkpoint: str | bool | None = None,
+        trial: Any = None,
+        ignore_keys_for_eval: list[str] | None = None,
+    ) -> Any:
+        """Train, or go on training.
+
+        Args:
+            resume_from_checkpoint: A checkpoint folder of this trainer; True takes the newest
+                complete one of ``output_dir``, or starts anew where there is none.
+            trial: The library's.
+            ignore_keys_for_eval: The library's.
+
+        Raises:
+            MissingError: The checkpoint, or the best one before it, is not there.
+        """
+        self._best_checkpoint = None
+        if resume_from_checkpoint is True:
+            resume_from_checkpoint = last_complete_checkpoint(Path(str(self.args.output_dir)))
+        elif resume_from_checkpoint and not is_complete(Path(str(resume_from_checkpoint))):
+            raise MissingError(
+                f"no complete training checkpoint at {resume_from_checkpoint}.",
+                "Give a checkpoint-N folder of this run.",
+            )
+        self._resumed_from = Path(str(resume_from_checkpoint)) if resume_from_checkpoint else None
+        if self._resumed_from is not None:
+            state = read_state(self._resumed_from, self.args)
+            self._best_checkpoint = state.best_model_checkpoint
+            *_, planned = self.set_initial_training_values(self.args, self.get_train_dataloader())
+            if state.global_step >= planned:
+                return self._restore_ended(state, self._resumed_from)
+        return super().train(resume_from_checkpoint or None, trial, ignore_keys_for_eval)
+
+    def _restore_ended(self, state: TrainerState, folder: Path) -> TrainOutput:
+        self.state = state
+        self._load_from_checkpoint(str(folder))
+        self._read_log_window()
+        self._total_loss_scalar += self._tr_loss.item()
+        if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
+            self._load_best_model()
+        self.log({"train_loss": 0.0})  # ``log`` puts in the figure
+        loss = self._total_loss_scalar / max(1, state.global_step)
+        return TrainOutput(state.global_step, loss, {"train_loss": loss})
+
+    def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
+        trained = super()._init_training_state(*args, **kwargs)
+        self.state.best_model_checkpoint = self._best_checkpoint
+        return trained
+
+    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
+        super()._save_optimizer_and_scheduler(output_dir)
+        window = {
+            "loss": self.accelerator.reduce(self._tr_loss, "mean").item(),
+            "total_loss": self._total_loss_scalar,
+            "last_logged": self._globalstep_last_logged,
+            "means": self._meter.state(self.accelerator),
+        }
+        if self.args.should_save:
+            # FSDP's own copy of the weights, the reference's included.
+            (Path(output_dir) / f"{FSDP_MODEL_NAME}.bin").unlink(missing_ok=True)
+            (Path(output_dir) / _LOG_WINDOW).write_text(json.dumps(window), encoding="utf-8")
+
+    def _read_log_window(self) -> None:
+        if self._resumed_from is None:
+            return
+        window = json.loads((self._resumed_from / _LOG_WINDOW).read_text(encoding="utf-8"))
+        self._tr_loss = torch.tensor(window["loss"], device=self.args.device)
+        self._total_loss_scalar = window["total_loss"]
+        self._globalstep_last_logged = window["last_logged"]
+        self._meter.restore(window["means"], self.accelerator)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        policy, value = self.roles()
+        roles = (policy,) if value is None else (policy, value.backbone, value.head)
+        gathered = [gathered_weights(role) for role in roles]  # takes every process
+        if not self.args.should_save:
+            return
+        folder = Path(str(output_dir or self.args.output_dir))
+        folder.mkdir(parents=True, exist_ok=True)
+        save_roles(folder, policy=policy, value=value, gathered=gathered)
+        if self.tokenizer is not None:
+            self.tokenizer.save_pretrained(folder / "policy")
+        if self._reference_digest is not None:
+            (folder / _REFERENCE).write_text(self._reference_digest + "\n", encoding="ascii")
+        args: Any = self.args  # ``to_json_string`` has no types
+        (folder / "training_args.json").write_text(args.to_json_string(), encoding="utf-8")
+
+    def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
+        folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
+        if not all_finite(self.roles()[0].parameters(), self.accelerator):
+            raise RunFailedError(
+                f"the weights are not finite at update {self.state.global_step}.",
+                "Lower the learning rate and start again.",
+            )
+        try:
+            super()._save_checkpoint(model, trial)
+        except (OSError, SafetensorError, RuntimeError) as error:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise RunFailedError(
+                f"could not write {folder}: {error}.",
+                "Free space and resume; earlier checkpoints are untouched.",
+            ) from error
+
+    def _load_from_checkpoint(
+        self, resume_from_checkpoint: str, model: nn.Module | None = None
+    ) -> None:
+        policy, value = self.roles()
+        folder = Path(resume_from_checkpoint)
+        if self._reference_digest is not None:
+            recorded = (folder / _REFERENCE).read_text(encoding="ascii").strip()
+            if recorded != self._reference_digest:
+                raise ConfigError(
+                    f"{folder} was trained against another reference policy.",
+                    "Resume with the policy that the run started from.",
+                )
+        reshard(self.model_wrapped)
+        load_role_weights(folder, policy=policy, value=value)
+
+    def _load_best_model(self) -> None:
+        assert self.state.best_model_checkpoint is not None
+        self._load_from_checkpoint(self.state.best_model_checkpoint)

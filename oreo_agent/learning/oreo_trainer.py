@@ -1,0 +1,239 @@
+"""OREO as a trainer: batch, forward, targets, losses, step.
+
+One step runs policy, value and reference forward once each (the authors run the policy twice) and
+one backward pass; policy and value share no parameter, so the sum of their losses has the gradients
+of the separate ones. Gradients are clipped for each role on its own.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from transformers import (
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    TrainerCallback,
+    get_scheduler,
+)
+
+from oreo_agent.learning.base_trainer import EpisodeTrainer
+from oreo_agent.learning.baseline_losses import soft_value
+from oreo_agent.learning.batch import EpisodeBatch, EpisodeDataset, TaskKey, task_key
+from oreo_agent.learning.calibration import Calibration
+from oreo_agent.learning.config import OREOConfig
+from oreo_agent.learning.dataset_rows import Episodes
+from oreo_agent.learning.losses import (
+    Level,
+    OREOLosses,
+    decision_starts,
+    effective_beta,
+    implicit_values,
+    oreo_losses,
+    trajectory_mean,
+)
+from oreo_agent.learning.metrics import Means, episode_means, policy_terms
+from oreo_agent.models.actor_critic import ActorCritic, ActorCriticOutput, ValueModel
+from oreo_agent.models.rendered import RenderedEpisode
+
+__all__ = ["OREOTrainer"]
+
+
+class OREOTrainer(EpisodeTrainer):
+    """Trains policy and value of an ``ActorCritic`` on scored episodes.
+
+    Each log line holds, as means since the last one: the four loss terms (``loss_policy``, ``kl``,
+    ``loss_value``, ``loss_after_state``); ``log_ratio_won`` and ``log_ratio_lost``, mean l_t an
+    episode; ``value_won`` and ``value_lost``, mean V an episode in the states where it is trained;
+    ``value_brier``, its mean squared distance from the return; ``unseen_mass``, mean
+    1 - pi(a_t|s_t), the probability that the policy gives to all tokens but the one in the data;
+    ``beta_effective``, the temperature at which the policy settles; and the gradient norm of each
+    role. An evaluation has the same, and by turn what ``learning.calibration`` tells of the values.
+
+    Args:
+        model: Policy, value and reference; the first two are trained in place. A language model
+            alone is the policy, and the others begin as copies of it.
+        args: Settings.
+        train_dataset: Scored episodes, failures included.
+        eval_dataset: Held-out scored episodes.
+        processing_class: As for ``EpisodeTrainer``.
+        pad_token_id: As for ``EpisodeTrainer``.
+        callbacks: The library's.
+    """
+
+    def __init__(
+        self,
+        model: ActorCritic | PreTrainedModel,
+        args: OREOConfig,
+        train_dataset: Episodes | None = None,
+        eval_dataset: Episodes | None = None,
+        *,
+        processing_class: PreTrainedTokenizerBase | None = None,
+        pad_token_id: int | None = None,
+        callbacks: list[TrainerCallback] | None = None,
+    ) -> None:
+        self.actor_critic = model if isinstance(model, ActorCritic) else ActorCritic(model)
+        self.oreo = args
+        self._calibration: Calibration | None = None
+        super().__init__(
+            self.actor_critic,
+            args,
+            train_dataset,
+            eval_dataset,
+            processing_class=processing_class,
+            pad_token_id=pad_token_id,
+            callbacks=callbacks,
+        )
+
+    def roles(self) -> tuple[PreTrainedModel, ValueModel | None]:
+        """Return policy and value model."""
+        return self.actor_critic.policy, self.actor_critic.value
+
+    def reference(self) -> PreTrainedModel:
+        """Return the frozen reference."""
+        return self.actor_critic.reference
+
+    def make_dataset(self, episodes: list[RenderedEpisode]) -> EpisodeDataset:
+        """Return the episodes with R in the chosen scale and, where asked for, V(s_0)."""
+        scale, offset = self.oreo.reward_scale, self.oreo.reward_offset
+        episodes = [replace(episode, ret=scale * episode.ret + offset) for episode in episodes]
+        estimates: dict[TaskKey, float] = {}
+        if self.oreo.start_value == "rollouts":
+            returns: dict[TaskKey, list[float]] = defaultdict(list)
+            # Those that are too long to train on count too: most of them are failures.
+            for episode in episodes:
+                returns[task_key(episode)].append(episode.ret)
+            estimates = {key: soft_value(own, beta=self.oreo.beta) for key, own in returns.items()}
+        return EpisodeDataset(episodes, max_length=self.settings.max_length, start_values=estimates)
+
+    def count_items(self, batch: EpisodeBatch) -> Tensor:
+        """Count the episodes."""
+        return torch.tensor(float(len(batch["returns"])), device=batch["returns"].device)
+
+    def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
+        """Return the total loss summed over the episodes, and metrics."""
+        output: ActorCriticOutput = model(
+            batch["input_ids"],
+            batch["attention_mask"],
+            batch["position_ids"],
+            batch["action_mask"],
+        )
+        state_mask = batch["action_mask"][:, 1:]
+        losses = oreo_losses(
+            logprobs=output.logprobs,
+            reference_logprobs=output.reference_logprobs,
+            kl=output.kl,
+            values=output.values,
+            returns=batch["returns"],
+            state_mask=state_mask,
+            turn_end_mask=batch["turn_end_mask"],
+            beta=self.oreo.beta,
+            level=self.oreo.level,
+            start_values=batch["start_values"] if self.oreo.start_value == "rollouts" else None,
+            stop_gradient=self.oreo.stop_gradient,
+            after_state_target=self.oreo.after_state_target,
+        )
+        if self._calibration is not None:
+            ratios = output.logprobs - output.reference_logprobs
+            self._calibration.add(
+                values=output.values[:, :-1],
+                implicit=implicit_values(ratios, state_mask, beta=self.oreo.beta),
+                returns=batch["returns"],
+                won=batch["won"],
+                state_mask=state_mask,
+                turn_end_mask=batch["turn_end_mask"],
+            )
+        total = losses.total(
+            alpha=self.oreo.kl_weight, after_state_weight=self.oreo.after_state_weight
+        )
+        return total.sum(), self._means(output, losses, batch)
+
+    @torch.no_grad()
+    def _means(self, output: ActorCriticOutput, losses: OREOLosses, batch: EpisodeBatch) -> Means:
+        state_mask = batch["action_mask"][:, 1:]
+        states = output.values[:, :-1]
+        # At step level V is trained where turns begin, and means nothing in between.
+        level: Level = "step" if self.oreo.level == "step" else "token"
+        valued = decision_starts(level, state_mask, batch["turn_end_mask"])
+        value = trajectory_mean(states, valued)
+        brier = trajectory_mean((states - batch["returns"][:, None]).square(), valued)
+        won, lost = batch["won"].float(), (~batch["won"]).float()
+        all_ = torch.ones_like(won)
+        beta, alpha = self.oreo.beta, self.oreo.kl_weight
+        # Linear in the share, so its mean over episodes is that of the mean share.
+        temperature = beta + (effective_beta(beta, alpha) - beta) * losses.decision_share
+        return episode_means(
+            {
+                **policy_terms(*output[:3], state_mask, batch["won"]),
+                "loss_policy": (losses.policy, all_),
+                "loss_value": (losses.value, all_),
+                "loss_after_state": (losses.after_state, all_),
+                "value_won": (value, won),
+                "value_lost": (value, lost),
+                "value_brier": (brier, all_),
+                "beta_effective": (temperature, all_),
+            }
+        )
+
+    # Evaluation
+
+    def begin_evaluation(self) -> None:
+        """Collect values turn by turn."""
+        self._calibration = Calibration()
+
+    def end_evaluation(self) -> dict[str, float]:
+        """Return how well the values foresaw the outcome."""
+        calibration, self._calibration = self._calibration, None
+        return {} if calibration is None else calibration.metrics(self.accelerator)
+
+    # Step
+
+    def create_optimizer(self, model: nn.Module | None = None) -> torch.optim.Optimizer:
+        """Give policy and value a learning rate each."""
+        if self.optimizer is None:
+            kind, options = self.get_optimizer_cls_and_kwargs(self.args)
+            value_rate = self.oreo.value_learning_rate
+            roles = self.actor_critic
+            groups = [
+                {"params": list(roles.policy.parameters()), "lr": self.oreo.learning_rate},
+                {
+                    "params": list(roles.value.parameters()),
+                    "lr": self.oreo.learning_rate if value_rate is None else value_rate,
+                },
+            ]
+            self.optimizer = kind(groups, **{**options, "weight_decay": self.args.weight_decay})
+        return self.optimizer
+
+    def create_scheduler(
+        self, num_training_steps: int, optimizer: torch.optim.Optimizer | None = None
+    ) -> Any:
+        """Give the policy its turn when the value model has warmed up.
+
+        Both schedules end with the last update: the policy's is shorter.
+        """
+        wait = self.oreo.value_warmup_steps
+        if wait and self.lr_scheduler is None:
+            assert self.optimizer is not None
+            name = self.args.lr_scheduler_type
+
+            def factors(steps: int) -> Callable[[int], float]:
+                probe = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+                made = get_scheduler(
+                    name,
+                    probe,
+                    num_warmup_steps=self.args.get_warmup_steps(steps),
+                    num_training_steps=steps,
+                )
+                assert isinstance(made, torch.optim.lr_scheduler.LambdaLR)
+                return made.lr_lambdas[0]
+
+            policy, value = factors(max(1, num_training_steps - wait)), factors(num_training_steps)
+            self.lr_scheduler = torch.optim.lr_scheduler.LambdaLR(
+                self.optimizer,
+                [lambda step: 0.0 if step < wait else policy(step - wait), value],
+            )
+        return super().create_scheduler(num_training_steps, optimizer)

@@ -1,0 +1,1 @@
+"""Following a training run from outside: its stages, progress, metrics and episodes."""

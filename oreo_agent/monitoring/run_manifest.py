@@ -1,0 +1,84 @@
+"""What a run is, as its ``config.json`` says to somebody who only looks. No torch."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from oreo_agent.training.methods import Method, stage_names
+
+__all__ = ["RunIdentity", "read_identity"]
+
+
+class _Steps(msgspec.Struct, frozen=True):
+    steps: int = 0
+
+
+class _Rounds(msgspec.Struct, frozen=True):
+    count: int = 1
+
+
+class _Evaluation(msgspec.Struct, frozen=True):
+    sampled: bool = False
+
+
+class _Config(msgspec.Struct, frozen=True):
+    """Of the settings, what a watcher needs; a run of another version may have others besides."""
+
+    seed: int = 0
+    methods: tuple[str, ...] = (Method.REJECTION, Method.OREO)
+    sft: _Steps = _Steps()
+    oreo: _Steps = _Steps()
+    rounds: _Rounds = _Rounds()
+    evaluation: _Evaluation = _Evaluation()
+    games: dict[str, Any] | None = None
+    problems: dict[str, Any] | None = None
+    tasks: dict[str, Any] | None = None
+
+    def about(self) -> str:
+        """Return what the run is about in a few words."""
+        if self.games is not None:
+            env = "alfworld"
+            words = [str(self.games.get("source", "")), f"({self.games.get('size', '')})"]
+            words = words if words[0] == "houses" else words[:1]
+        elif self.problems is not None:
+            env, words = "math", [str(self.problems.get("source", ""))]
+        else:
+            env, words = str((self.tasks or {}).get("environment", "")), []
+        learners = ", ".join(m for m in self.methods if m != Method.SFT)
+        rounds = f" x {self.rounds.count} rounds" if self.rounds.count > 1 else ""
+        return f"{' '.join([env, *words])} · seed {self.seed} · {learners or 'sft'}{rounds}"
+
+
+class RunIdentity(msgspec.Struct, frozen=True):
+    """A run's ``config.json``, as far as a watcher needs it."""
+
+    config: _Config
+    versions: dict[str, str]
+    """What collect and eval leave has none: that is how a run of train is told from these."""
+    episodes: list[Any] = []
+    checkpoint: Any = None
+
+    def stages(self) -> tuple[str, ...]:
+        """Return the names of the stages in their order."""
+        return stage_names(
+            self.config.methods,
+            rounds=self.config.rounds.count,
+            logged=bool(self.episodes),
+            start=self.checkpoint is not None,
+            sampled=self.config.evaluation.sampled,
+        )
+
+    def updates(self, stage: str) -> int:
+        """Return how many updates a stage that learns makes."""
+        return (self.config.sft if stage == "sft" else self.config.oreo).steps
+
+
+def read_identity(path: Path) -> RunIdentity | None:
+    """Read a run's ``config.json``; None where it is not there, or is not of a run of train."""
+    try:
+        return msgspec.json.decode(path.read_bytes(), type=RunIdentity)
+    except (OSError, msgspec.DecodeError):
+        return None

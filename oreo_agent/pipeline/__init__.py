@@ -1,1 +1,0 @@
-"""The training pipeline, stage by stage."""

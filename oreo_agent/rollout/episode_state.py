@@ -1,0 +1,187 @@
+"""One episode under way: what the agent is asked, what a turn adds, what is recorded at the end."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import msgspec
+
+from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision, PastTurn
+from oreo_agent.envs.core import EnvSpec, Observation, StepResult, TaskId
+from oreo_agent.envs.worker.pool import EnvFault
+from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn, utc_now
+
+__all__ = ["Job", "Playing", "advance", "as_broken", "job_id", "to_episode", "to_request"]
+
+_TRIES = 3
+"""How often an episode may be at work when its process is lost, before it is given up."""
+_NOTHING = Observation(text="", goal="")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """One episode to be played."""
+
+    task: TaskId
+    split: str
+    seed: int
+    """Seeds the agent's randomness in this episode."""
+    patience: int | None = None
+    """How often one action may bring one and the same answer before the episode is given up, as a
+    failure; None: the environment's horizon alone ends it. An agent in a loop fills a log with
+    turns from which nothing can be learnt."""
+
+
+@dataclass(slots=True)
+class Playing:
+    """An episode under way."""
+
+    id: str
+    job: Job
+    goal: str = ""
+    observation: Observation = _NOTHING
+    history: list[PastTurn] = field(default_factory=list)
+    turns: list[Turn] = field(default_factory=list)
+    outcome: Outcome | None = None
+    error: str | None = None
+    fault: EnvFault | None = None
+    losses: int = 0
+    """How often it was lost with its process before."""
+    tries: int = 0
+    """How often it was at work when its process was lost before."""
+
+    def fail(self, where: str, fault: EnvFault) -> None:
+        """End as ``error``."""
+        self.outcome, self.error, self.fault = Outcome.ERROR, f"{where}: {fault}", fault
+
+    def why_given_up(self) -> str | None:
+        """Say that the last action has brought the same answer too often; None where it has not."""
+        if self.job.patience is None or not self.turns:
+            return None
+        answers = [turn.observation for turn in self.turns[1:]] + [self.observation.text]
+        brought = [(t.executed.action, a) for t, a in zip(self.turns, answers, strict=True)]
+        times = brought.count(brought[-1])
+        return f"in a loop: one action, {times} times" if times >= self.job.patience else None
+
+    def again(self) -> Playing | None:
+        """Return the episode anew where it was lost with its process and is to be played again."""
+        if self.fault is None or not self.fault.lost:
+            return None
+        tries = self.tries + self.fault.suspect  # bystanders are not counted
+        if tries >= _TRIES:
+            return None
+        return Playing(self.id, self.job, losses=self.losses + 1, tries=tries)
+
+
+def to_request(playing: Playing) -> ActRequest:
+    """Return what the agent is asked at this turn."""
+    return ActRequest(
+        episode=playing.id,
+        goal=playing.goal,
+        history=tuple(playing.history),
+        observation=playing.observation.text,
+        admissible=playing.observation.admissible,
+        seed=_turn_seed(playing.job.seed, len(playing.turns)),
+    )
+
+
+def advance(
+    playing: Playing,
+    decision: AgentDecision,
+    agent: Agent,
+    answer: StepResult | EnvFault | None,
+    keep_admissible: bool,
+) -> None:
+    """Record a decision and what the environment answered; set the outcome at the end."""
+    proposal = decision.proposal
+    actor = decision.actor or agent.actor
+    model_wrote_it = actor in (Actor.POLICY, Actor.SEARCH)
+    if isinstance(answer, EnvFault):
+        playing.fail(f"turn {len(playing.turns) + 1}, {proposal.action!r}", answer)
+        return
+    playing.turns.append(
+        Turn(
+            observation=playing.observation.text,
+            admissible=playing.observation.admissible if keep_admissible else None,
+            proposed=proposal if model_wrote_it else None,
+            executed=Executed(
+                message=proposal.message,
+                action=proposal.action,
+                actor=actor,
+                token_ids=proposal.token_ids,
+            ),
+            candidates=decision.candidates,
+            value=decision.value,
+            reward=0.0 if answer is None else answer.reward,
+        )
+    )
+    playing.history.append(
+        PastTurn(
+            observation=playing.observation.text,
+            message=proposal.message,
+            token_ids=proposal.token_ids,
+            action=proposal.action,
+        )
+    )
+    if answer is None:
+        playing.outcome = Outcome.INVALID
+        return
+    playing.observation = answer.observation
+    if answer.terminated:
+        playing.outcome = Outcome.SUCCESS if answer.info.get("won") else Outcome.HORIZON
+    elif answer.truncated or playing.why_given_up():
+        playing.outcome = Outcome.HORIZON
+
+
+def to_episode(
+    playing: Playing,
+    agent: Agent,
+    spec: EnvSpec,
+    facts: Mapping[str, str],
+    versions: dict[str, str],
+) -> Episode:
+    """Return the record of an episode that has ended; ``facts`` are those of its task."""
+    assert playing.outcome is not None
+    return Episode(
+        id=playing.id,
+        env=spec.id,
+        task=playing.job.task,
+        goal=playing.goal,
+        outcome=playing.outcome,
+        turns=tuple(playing.turns),
+        final_observation=playing.observation.text,
+        split=playing.job.split,
+        task_type=facts.get("type"),
+        task_sha256=facts.get("sha256"),
+        dialect=facts.get("dialect"),
+        versions=versions,
+        tokenizer_sha256=agent.tokenizer_sha256,
+        model=agent.name,
+        sampling=agent.sampling,
+        seed=playing.job.seed,
+        error=playing.error,
+        note=None if playing.outcome is not Outcome.HORIZON else playing.why_given_up(),
+        created=utc_now(),
+    )
+
+
+def as_broken(episode: Episode, again: Playing) -> Episode:
+    """Return a lost episode under an id of its own: its place is taken by the one played again."""
+    text = f"{again.id}\0lost {again.losses}"
+    return msgspec.structs.replace(
+        episode,
+        id=hashlib.sha256(text.encode()).hexdigest()[:16],
+        note=f"played again as {again.id}",
+    )
+
+
+def job_id(job: Job, agent: Agent) -> str:
+    """Return an id that depends on what is played, so that a wave played again has the same ids."""
+    text = f"{agent.name}\0{agent.sampling}\0{job.task}\0{job.split}\0{job.seed}\0{job.patience}"
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _turn_seed(seed: int, turn: int) -> int:
+    return int.from_bytes(hashlib.blake2b(f"{seed}/{turn}".encode(), digest_size=8).digest())

@@ -1,0 +1,95 @@
+"""How an episode begins: anew, or where another one stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from oreo_agent.agents.protocol import Agent
+from oreo_agent.envs.core import Observation, TaskId, TextEnv
+from oreo_agent.episodes.record import Episode, Outcome, Turn, new_episode_id, utc_now
+from oreo_agent.session.replay import Replayed
+
+__all__ = ["branch_of", "continuation_of", "new_episode"]
+
+
+def new_episode(env: TextEnv, agent: Agent, task: TaskId, observation: Observation) -> Episode:
+    """Return an episode without turns, with what environment and agent know of it."""
+    facts = env.task_info(task)
+    return Episode(
+        id=new_episode_id(),
+        env=env.spec.id,
+        task=task,
+        goal=observation.goal,
+        outcome=Outcome.UNFINISHED,
+        turns=(),
+        final_observation=observation.text,
+        task_type=facts.get("type"),
+        task_sha256=facts.get("sha256"),
+        dialect=facts.get("dialect"),
+        tokenizer_sha256=agent.tokenizer_sha256,
+        model=agent.name,
+        sampling=agent.sampling,
+        created=utc_now(),
+    )
+
+
+def branch_of(
+    parent: Episode, keep: int, replayed: Replayed, agent: Agent, versions: Mapping[str, str]
+) -> Episode:
+    """Return a new, unfinished episode that names its parent.
+
+    Args:
+        parent: The episode that it goes on from.
+        keep: How many of its turns are copied.
+        replayed: Where playing those turns again has led.
+        agent: Who plays on. With another tokenizer than the parent's, the copied turns lose their
+            token ids: an episode has one tokenizer, and messages are rendered from their text.
+        versions: Library versions for the record.
+    """
+    turns = parent.turns[:keep]
+    if replayed.last is not None:
+        # The environment may have failed where it now succeeds.
+        turns = (*turns[:-1], msgspec.structs.replace(turns[-1], reward=replayed.last.reward))
+    tokenizer = agent.tokenizer_sha256 or parent.tokenizer_sha256
+    if tokenizer != parent.tokenizer_sha256:
+        turns = _without_tokens(turns)
+    return msgspec.structs.replace(
+        parent,
+        id=new_episode_id(),
+        outcome=Outcome.UNFINISHED,
+        turns=turns,
+        final_observation=replayed.observation.text,
+        parent=parent.id,
+        fork_turn=keep,
+        tokenizer_sha256=tokenizer,
+        error=None,
+        note=None,  # of the parent; it says nothing of what is played from here on
+        created=utc_now(),
+        model=agent.name,
+        sampling=agent.sampling,
+        versions=dict(versions),
+    )
+
+
+def continuation_of(parent: Episode) -> Episode:
+    """Return a new episode that goes on where its parent, which stays as it is, stands now."""
+    return msgspec.structs.replace(
+        parent,
+        id=new_episode_id(),
+        parent=parent.id,
+        fork_turn=len(parent.turns),
+        created=utc_now(),
+    )
+
+
+def _without_tokens(turns: Sequence[Turn]) -> tuple[Turn, ...]:
+    plain = []
+    for turn in turns:
+        proposed = turn.proposed
+        if proposed is not None:
+            proposed = msgspec.structs.replace(proposed, token_ids=None, logprobs=None)
+        executed = msgspec.structs.replace(turn.executed, token_ids=None)
+        plain.append(msgspec.structs.replace(turn, proposed=proposed, executed=executed))
+    return tuple(plain)

@@ -1,0 +1,83 @@
+"""The model that a run starts from, before SFT: its policy, its tokenizer and its renderer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from transformers import PreTrainedModel, PreTrainedTokenizerFast
+
+from oreo_agent.errors import ConfigError
+from oreo_agent.models.adapter_roles import with_adapter
+from oreo_agent.models.chat import ChatStyle
+from oreo_agent.models.chat_rendering import make_renderer
+from oreo_agent.models.instructions import instructions_for
+from oreo_agent.models.presets import build_policy
+from oreo_agent.models.pretrained import load_pretrained
+from oreo_agent.models.rendering import Renderer
+from oreo_agent.models.tokenizer import train_tokenizer
+from oreo_agent.training.config import ModelConfig
+
+__all__ = ["BaseModel", "starting_model"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BaseModel:
+    """A policy that has not learnt from the run yet, and what turns episodes into its tokens."""
+
+    policy: PreTrainedModel
+    tokenizer: PreTrainedTokenizerFast
+    renderer: Renderer
+
+
+def starting_model(
+    config: ModelConfig, corpus: Iterable[str], *, spells_numbers: bool, seed: int, env: str = ""
+) -> BaseModel:
+    """Load the pre-trained model that is named, or build one and its tokenizer from scratch.
+
+    Args:
+        config: Which model.
+        corpus: Every text that a tokenizer from scratch should know.
+        spells_numbers: Whether digits are tokens of their own there.
+        seed: Of the weights from scratch, and of adapters.
+        env: Whose rules a model that thinks is told.
+
+    Raises:
+        MissingError: There is no such pre-trained model.
+        ConfigError: It cannot be trained here, or the settings do not fit together.
+    """
+    style = None
+    if config.name:
+        if config.precision == "4bit" and not config.lora_rank:
+            raise ConfigError(
+                "weights of 4 bits cannot be trained.", "Set model.lora_rank, for instance to 16."
+            )
+        loaded = load_pretrained(config.name, precision=config.precision)
+        policy, tokenizer = loaded.policy, loaded.tokenizer
+        if config.lora_rank:
+            view: Any = with_adapter(
+                policy, config.lora_rank, name=config.name, precision=config.precision, seed=seed
+            )
+            policy = view  # it looks like a model
+        style = ChatStyle(
+            instructions=instructions_for(env, thoughts=config.thoughts),
+            thoughts=config.thoughts,
+            max_tokens=config.message_tokens,
+        )
+    else:
+        _refuse_for_presets(config)
+        tokenizer = train_tokenizer(corpus, spells_numbers=spells_numbers)
+        policy = build_policy(config.preset, tokenizer, seed=seed)
+    renderer = make_renderer(tokenizer, style)
+    return BaseModel(policy=policy, tokenizer=tokenizer, renderer=renderer)
+
+
+def _refuse_for_presets(config: ModelConfig) -> None:
+    usual = ModelConfig(preset=config.preset)
+    for field in ("thoughts", "precision", "lora_rank"):
+        if getattr(config, field) != getattr(usual, field):
+            raise ConfigError(
+                f"model.{field} is for pre-trained models, and none is named.",
+                "Name one with --model, or leave it out.",
+            )

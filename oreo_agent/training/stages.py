@@ -1,0 +1,239 @@
+"""The stages of a run that play: choosing games, demonstrations, rollouts, evaluation."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+from collections.abc import Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from oreo_agent.agents.protocol import Agent
+from oreo_agent.envs.worker.pool import WorkerPool
+from oreo_agent.episodes.record import Episode, Outcome
+from oreo_agent.errors import MissingError, RunFailedError, UsageError
+from oreo_agent.evaluation import game_results
+from oreo_agent.rollout import Job, collect, wave_path
+from oreo_agent.training.results import MethodResult
+from oreo_agent.training.worlds import World
+
+if TYPE_CHECKING:
+    from oreo_agent.training.progress_callback import Display
+
+__all__ = [
+    "Games",
+    "choose_games",
+    "choose_tasks",
+    "derive_seed",
+    "evaluate_agent",
+    "jobs_for",
+    "library_versions",
+    "open_pool",
+    "play",
+]
+
+_BROKEN_SHARE = 0.05
+"""More episodes than this that break off by an error are a fault of the whole."""
+
+
+class Games(msgspec.Struct, frozen=True, kw_only=True):
+    """The tasks of a run."""
+
+    train: list[str]
+    validation: list[str]
+    held_out: dict[str, list[str]]
+    """Split to tasks."""
+
+
+def library_versions(world: World) -> dict[str, str]:
+    """Return the versions that a result depends on."""
+    names = ("oreo-agent", *world.libraries, "torch", "transformers")
+    return {name: metadata.version(name) for name in names}
+
+
+def derive_seed(*parts: object) -> int:
+    """Return a seed of 63 bits that depends on every part."""
+    text = "/".join(map(str, parts)).encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
+
+
+def open_pool(world: World, options: Mapping[str, object], workers: int) -> WorkerPool:
+    """Start the environment processes."""
+    return WorkerPool(world.env, dict(options), processes=workers)
+
+
+def choose_games(pool: WorkerPool, world: World) -> Games:
+    """Choose a run's tasks: by sorted id, or a seeded sample where fewer are wanted than there are.
+
+    Raises:
+        MissingError: There are no training games, or no held-out games at all.
+    """
+    train, validation = _training(pool, world)
+    held_out: dict[str, list[str]] = {}
+    for split, count in world.held_out.items():
+        try:
+            tasks = pool.tasks(split)
+        except MissingError:
+            continue
+        held_out[split] = sorted(_sample(tasks, count, world.seed))
+    if not any(held_out.values()):
+        raise MissingError("no held-out games to evaluate on.", world.way_out)
+    return Games(train=train, validation=validation, held_out=held_out)
+
+
+def choose_tasks(pool: WorkerPool, world: World, split: str) -> list[str]:
+    """Return the games of one split that a run in this world plays.
+
+    Raises:
+        UsageError: There is no such split.
+        MissingError: The split has no games.
+    """
+    counts = {**world.held_out, **world.others}
+    if split in counts:
+        tasks = sorted(_sample(pool.tasks(split), counts[split], world.seed))
+    elif split == "train":
+        tasks, _ = _training(pool, world)
+    else:
+        known = ", ".join(("train", *counts))
+        raise UsageError(f"there is no split {split!r}.", f"Splits are {known}.")
+    if not tasks:
+        raise MissingError(
+            f"no games in {split}.", f"Raise {world.section}.{split} or choose another --split."
+        )
+    return tasks
+
+
+def jobs_for(
+    tasks: Sequence[str],
+    *,
+    split: str,
+    per_game: int,
+    seed: tuple[object, ...],
+    patience: int | None = None,
+) -> list[Job]:
+    """Return ``per_game`` jobs a task, sample by sample, each with a seed of its own."""
+    return [
+        Job(task=task, split=split, seed=derive_seed(*seed, task, sample), patience=patience)
+        for sample in range(per_game)
+        for task in tasks
+    ]
+
+
+def play(
+    pool: WorkerPool,
+    agent: Agent,
+    jobs: Sequence[Job],
+    folder: Path,
+    *,
+    wave: int,
+    stage: str,
+    versions: Mapping[str, str],
+    display: Display,
+) -> list[Episode]:
+    """Play jobs into a folder, and show how it goes.
+
+    Raises:
+        RunFailedError: More than one episode in twenty broke off by an error; their waves are
+            deleted, to be played again.
+    """
+    display.stage(stage, len(jobs))
+    won = played = turns = 0
+
+    def progress(done: int, episodes: list[Episode]) -> None:
+        nonlocal won, played, turns
+        won += sum(e.outcome is Outcome.SUCCESS for e in episodes)
+        turns += sum(len(e.turns) for e in episodes)
+        played += len(episodes)
+        display.advance(done, {"success": won / played, "turns": turns / played})
+
+    episodes = collect(
+        pool,
+        agent,
+        jobs,
+        folder,
+        wave_size=wave,
+        versions=versions,
+        progress=progress,
+        on_broken=lambda e: display.note(f"{stage}: played again: {e.task}: {e.error}"),
+    )
+    failed = [index for index, e in enumerate(episodes) if e.outcome is Outcome.ERROR]
+    if failed:
+        first = episodes[failed[0]]
+        text = f"{len(failed)} of {len(episodes)} episodes broke off: {first.task}: {first.error}"
+        display.note(f"{stage}: {text}")
+        if len(failed) > _BROKEN_SHARE * len(episodes):
+            _forget_waves(folder, failed, wave)
+            raise RunFailedError(
+                f"{stage}: {text}", "Mend the cause and resume: their waves are played again."
+            )
+    return episodes
+
+
+def evaluate_agent(
+    pool: WorkerPool,
+    agent: Agent,
+    games: Mapping[str, Sequence[str]],
+    folder: Path,
+    *,
+    method: str,
+    seed: int,
+    wave: int,
+    versions: Mapping[str, str],
+    display: Display,
+) -> MethodResult:
+    """Play every held-out game once and return the results per game.
+
+    Raises:
+        RunFailedError: A game broke off by an error; its shard is deleted, to be played again.
+    """
+    jobs = [
+        job
+        for split in games
+        for job in jobs_for(games[split], split=split, per_game=1, seed=(seed, "evaluation"))
+    ]
+    episodes = play(
+        pool,
+        agent,
+        jobs,
+        folder,
+        wave=wave,
+        stage=f"evaluate {method}",
+        versions=versions,
+        display=display,
+    )
+    failed = [index for index, e in enumerate(episodes) if e.outcome is Outcome.ERROR]
+    if failed:
+        _forget_waves(folder, failed, wave)
+        first = episodes[failed[0]]
+        raise RunFailedError(
+            f"evaluation of {method}: game {first.task} broke off: {first.error}",
+            "Mend the cause and resume: its wave is played again.",
+        )
+    return MethodResult(method=method, games=game_results(episodes))
+
+
+def _forget_waves(folder: Path, failed: Sequence[int], wave: int) -> None:
+    for index in failed:
+        wave_path(folder, index // wave).unlink(missing_ok=True)
+
+
+def _training(pool: WorkerPool, world: World) -> tuple[list[str], list[str]]:
+    """Return the training games, and those held out for validation."""
+    wanted = world.train + world.validation if world.train else 0
+    tasks = _sample(pool.tasks("train"), wanted, world.seed)
+    size = len(tasks) - world.validation
+    if size <= 0:
+        raise MissingError(
+            f"{len(tasks)} training games, but {world.validation} are held out for validation.",
+            f"Lower {world.section}.validation or add games.",
+        )
+    return tasks[:size], tasks[size:]
+
+
+def _sample(tasks: Sequence[str], count: int, seed: int) -> list[str]:
+    if count == 0 or count >= len(tasks):
+        count = len(tasks)
+    return random.Random(seed).sample(list(tasks), count)

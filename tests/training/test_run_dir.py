@@ -1,0 +1,165 @@
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oreo_agent.errors import ConfigError, RunFailedError, UsageError
+from oreo_agent.training.run_dir import (
+    SCHEMA_VERSION,
+    Finished,
+    RunFolder,
+    read_found,
+    write_found,
+    write_json,
+)
+
+IDENTITY: dict[str, Any] = {"config": {"seed": 0, "games": {"train": 3}, "threads": 1}}
+
+
+def _begin(folder: RunFolder, *, resume: bool = False, force: bool = False) -> bool:
+    with folder.claim(IDENTITY, resume=resume, force=force) as resumed:
+        write_json(folder.path / "stages/games.json", {})
+        return resumed
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> RunFolder:
+    return RunFolder(tmp_path / "run")
+
+
+def test_a_new_folder_is_begun_and_the_same_run_resumed(folder: RunFolder) -> None:
+    assert _begin(folder) is False
+    assert _begin(folder, resume=True) is True
+
+
+def test_a_run_that_fails_before_it_has_done_anything_leaves_nothing(folder: RunFolder) -> None:
+    with (
+        pytest.raises(RunFailedError),
+        folder.claim(IDENTITY, resume=False, force=False),
+    ):
+        raise RunFailedError("no games.")
+    assert not folder.path.exists()
+
+
+def test_a_run_that_fails_later_keeps_what_it_has(folder: RunFolder) -> None:
+    def run() -> None:
+        with folder.claim(IDENTITY, resume=False, force=False):
+            folder.finish("games", {})
+            raise RunFailedError("no model.")
+
+    with pytest.raises(RunFailedError):
+        run()
+    assert _begin(folder, resume=True) is True
+
+
+def test_a_folder_claimed_in_vain_stays_if_it_was_there(folder: RunFolder) -> None:
+    folder.path.mkdir()
+    (folder.path / "mine").write_text("dear")
+    for flag in ({"resume": True}, {"force": True}):
+        with pytest.raises(UsageError, match="left as it is"):
+            _begin(folder, **flag)
+    assert [path.name for path in folder.path.iterdir()] == ["mine"]
+
+
+def test_what_a_process_killed_at_its_start_leaves_is_no_hindrance(folder: RunFolder) -> None:
+    folder.path.mkdir()
+    (folder.path / ".lock").touch()
+    (folder.path / ".config.json.1a2b.tmp").write_text('{"conf')
+    assert _begin(folder) is False
+
+
+def test_a_killed_deletion_can_be_finished(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _begin(folder)
+    (folder.path / "report.md").write_text("old")
+    unlink = Path.unlink
+
+    def killed(path: Path, missing_ok: bool = False) -> None:
+        if path.name == "report.md":
+            raise KeyboardInterrupt
+        unlink(path, missing_ok=missing_ok)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "unlink", killed)
+        with pytest.raises(KeyboardInterrupt):
+            _begin(folder, force=True)
+    assert (folder.path / "config.json").exists()
+    assert not (folder.path / "stages").exists()
+    assert _begin(folder, force=True) is False
+    assert not (folder.path / "report.md").exists()
+
+
+def test_a_write_that_was_killed_is_cleared_away(folder: RunFolder) -> None:
+    _begin(folder)
+    checkpoint = folder.path / "checkpoints/.sft.x1y2"
+    checkpoint.mkdir(parents=True)
+    draft = folder.path / "stages/.sft.json.1a2b.tmp"
+    draft.write_text('{"seco')
+    _begin(folder, resume=True)
+    assert not checkpoint.exists()
+    assert not draft.exists()
+
+
+def test_a_damaged_mark_is_named_with_its_cure(folder: RunFolder) -> None:
+    _begin(folder)
+    folder.finish("sft", Finished(seconds=1.0))
+    (folder.path / "stages/sft.json").write_text('{"seco')
+    with pytest.raises(RunFailedError, match=r"sft\.json.*Delete this file"):
+        folder.is_done("sft")
+
+
+@pytest.mark.parametrize("version", [None, 0, 2, "1", True])
+def test_a_mark_of_another_version_is_refused(folder: RunFolder, version: object) -> None:
+    _begin(folder)
+    folder.finish("sft", Finished(seconds=1.0))
+    mark = folder.path / "stages/sft.json"
+    written = json.loads(mark.read_text())
+    assert written.pop("schema") == SCHEMA_VERSION
+    mark.write_text(json.dumps(written if version is None else {"schema": version, **written}))
+    with pytest.raises(RunFailedError, match=rf"sft\.json: schema version {version!r}, .* reads 1"):
+        folder.done("sft", Finished)
+
+
+def test_a_mark_with_an_unknown_key_is_refused(folder: RunFolder) -> None:
+    _begin(folder)
+    write_found(folder.path / "stages/sft.json", {"seconds": 1.0, "secnods": 2.0})
+    with pytest.raises(RunFailedError, match=r"sft\.json: .*secnods.* Delete this file"):
+        folder.done("sft", Finished)
+
+
+def test_what_was_found_is_read_back(tmp_path: Path) -> None:
+    found = Finished(seconds=1.5, counts={"episodes": 3})
+    write_found(tmp_path / "found.json", found)
+    assert read_found(tmp_path / "found.json", Finished, fix="") == found
+
+
+def test_time_adds_up_over_interruptions_and_then_stands_still(folder: RunFolder) -> None:
+    _begin(folder)
+    write_json(folder.path / "seconds.json", {"sft": 40.0})
+    with pytest.raises(KeyboardInterrupt), folder.timed("sft"):
+        raise KeyboardInterrupt
+    assert not folder.is_done("sft")
+    with folder.timed("sft", counts={"episodes": 3}):
+        pass
+    assert folder.seconds()["sft"] >= 40.0
+    found = folder.done("sft", Finished)
+    assert found is not None
+    assert found.counts == {"episodes": 3}
+    write_json(folder.path / "seconds.json", {"sft": 40.0})
+    with folder.timed("sft"):
+        pass
+    assert folder.seconds() == {"sft": 40.0}
+
+
+def test_a_setting_that_differs_is_named_and_the_others_counted(folder: RunFolder) -> None:
+    _begin(folder)
+    other = {"config": {"seed": 1, "games": {"train": 4}, "threads": 2}}
+    with (
+        pytest.raises(ConfigError, match=r"games\.train was 3, now 4 \(1 more differ\)"),
+        folder.claim(other, resume=True, force=False),
+    ):
+        pass
