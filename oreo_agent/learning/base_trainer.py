@@ -73,7 +73,7 @@ class EpisodeTrainer(Trainer, ABC):
     Args:
         model: The module that is trained.
         args: Settings.
-        train_dataset: Episodes to train on, or rows (see ``learning.dataset_rows``), for instance of
+        train_dataset: Episodes to train on, or rows (see ``learning.dataset_rows``), e.g. of
             ``datasets``; untrainable ones are left out (see ``dropped``).
         eval_dataset: Held-out episodes for ``evaluate``.
         processing_class: The tokenizer, where rows are conversations; it is saved with the policy.
