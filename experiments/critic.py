@@ -11,8 +11,13 @@ worth; chance is one half. The p-value is a sign-flip test clustered by game. Be
 what a choice is worth: by chance, as the policy's samples fall; by V; by log-probability. What a
 perfect critic could gain lies between two bounds: the choice by what came of half of the episodes,
 judged by the other half, and the choice by all of them judged by these same. The last line is one
-JSON object. ``--keep`` also puts every fork under
-experiments/measured, from which docs/results.md is drawn, the seeds together.
+JSON object. ``--keep`` also puts every fork under experiments/measured, from which docs/results.md
+is drawn, the seeds together.
+
+    python -m experiments.critic --episodes 8 --env math --split valid --checkpoint ...
+
+With ``--episodes`` no game is forked: the policy plays each game that often, and episodes that
+parted at one turn are compared (``experiments/siblings.py``).
 """
 
 from __future__ import annotations
@@ -32,6 +37,7 @@ from typing import Any
 import msgspec
 
 from experiments.runs import RESULTS
+from experiments.siblings import compare_episodes
 from experiments.tables import markdown, p_text
 from oreo_agent.agents.protocol import Agent, AgentDecision
 from oreo_agent.config import resolve
@@ -96,16 +102,32 @@ class Kept:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
     parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--split", choices=_SCENES, default="valid_unseen")
+    parser.add_argument("--split", default="valid_unseen")
     parser.add_argument("--candidates", type=int, default=4, help="samples a state")
     parser.add_argument("--finishes", type=int, default=8, help="episodes a candidate")
     parser.add_argument("--latest", type=int, default=8, help="turn up to which games are forked")
     parser.add_argument("--limit", type=int, default=160, help="games")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", action="store_true", help="keep the forks of this seed")
+    parser.add_argument("--episodes", type=int, help="compare this many whole episodes a game")
+    parser.add_argument("--env", choices=("alfworld", "math"), default="alfworld")
+    parser.add_argument("--set", action="append", default=[], help="a setting, as of oreo-agent")
     options = parser.parse_args()
-    config = resolve(TrainConfig, env={}, sets=[]).value
     set_threads(1)
+    if options.episodes:
+        played = compare_episodes(
+            options.env,
+            options.checkpoint,
+            split=options.split,
+            games=options.limit,
+            samples=options.episodes,
+            sets=options.set,
+        )
+        print(json.dumps(played))
+        return 0
+    if options.env != "alfworld" or options.split not in _SCENES:
+        parser.error(f"games are forked in alfworld, {' and '.join(_SCENES)}; give --episodes")
+    config = resolve(TrainConfig, env={}, sets=options.set).value
     world = world_of(config)
     given = world.prepare(SilentDisplay())
     agents = (

@@ -1,27 +1,22 @@
-"""How well V tells which of several actions in one state is the better: what a search needs.
-
-    python benchmarks/siblings.py math --checkpoint runs/math/checkpoints/oreo --split valid
+"""V among siblings, from played episodes: pairs that parted at one turn, and of which one was won.
 
 The policy plays each game several times at temperature 1. A pair is two episodes of one game that
-went the same way up to a turn, acted otherwise there, and of which one was won. The AUC among such
-siblings is the share of pairs in which the action that led to success has the higher V behind it.
-Printed beside it are the AUC over all episodes, of the V at their end, at their middle and the mean
-over their second half, which is high already where V only knows which games are hard, and the share
-by the policy's own log-probability, which a search has for nothing.
-A search by V pays where V's share is above the policy's. The last line is one JSON object.
+went the same way up to a turn, acted otherwise there, and of which one was won. The share of pairs
+in which the action that led to success has the higher V behind it is printed beside the same share
+by the policy's own log-probability, which a search has for nothing, and beside the AUC over all
+episodes of the V at their end, at their middle and the mean over their second half, which is high
+already where V only knows which games are hard.
 """
 
 from __future__ import annotations
 
-import argparse
-import json
 import statistics
-import sys
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 from oreo_agent.config import resolve
 from oreo_agent.episodes.record import Candidate, Episode, Outcome
@@ -30,40 +25,28 @@ from oreo_agent.training.config import MathTrainConfig, RunConfig, TrainConfig
 from oreo_agent.training.single import collect, make_agent
 from oreo_agent.training.worlds import world_of
 
+__all__ = ["compare_episodes", "sibling_pairs"]
+
 Pair = tuple[Candidate, Candidate]
 """The action that led to success, and the one that did not."""
 
 
-def main() -> int:
-    parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("env", choices=("alfworld", "math"))
-    parser.add_argument("--checkpoint", type=Path, required=True)
-    parser.add_argument("--split", help="the first held-out one by default")
-    parser.add_argument("--games", type=int, default=150)
-    parser.add_argument("--samples", type=int, default=8, help="episodes a game")
-    parser.add_argument("--set", action="append", default=[], help="a setting, as of oreo-agent")
-    options = parser.parse_args()
-    kind = MathTrainConfig if options.env == "math" else TrainConfig
-    split = options.split or next(iter(world_of(kind()).held_out))
-    section = world_of(kind()).section
-    size = f"{section}.{split}={options.games}"
-    config: RunConfig = resolve(kind, env={}, sets=[*options.set, size]).value
-    agent = make_agent("value:1", options.checkpoint, temperature=1.0, world=world_of(config))
+def compare_episodes(
+    env: str, checkpoint: Path, *, split: str, games: int, samples: int, sets: Sequence[str]
+) -> dict[str, Any]:
+    """Play each game several times, print a line for each type of task, and return all figures."""
+    kind = MathTrainConfig if env == "math" else TrainConfig
+    size = f"{world_of(kind()).section}.{split}={games}"
+    config: RunConfig = resolve(kind, env={}, sets=[*sets, size]).value
+    agent = make_agent("value:1", checkpoint, temperature=1.0, world=world_of(config))
     with tempfile.TemporaryDirectory(prefix="oreo-siblings-") as folder:
-        episodes = collect(
-            config,
-            agent,
-            Path(folder) / "episodes",
-            split=split,
-            count=options.games * options.samples,
-        )
+        out = Path(folder) / "episodes"
+        episodes = collect(config, agent, out, split=split, count=games * samples)
     rows = {}
     for name in ("all", *sorted({e.task_type or "" for e in episodes} - {""})):
-        some = [e for e in episodes if name in ("all", e.task_type)]
-        rows[name] = _row(some)
+        rows[name] = _row([e for e in episodes if name in ("all", e.task_type)])
         print(_line(name, rows[name]), flush=True)
-    print(json.dumps({"env": options.env, "split": split, "rows": rows}))
-    return 0
+    return {"env": env, "split": split, "rows": rows}
 
 
 def _row(episodes: Sequence[Episode]) -> dict[str, float | None]:
@@ -119,7 +102,3 @@ def _line(name: str, row: dict[str, float | None]) -> str:
         f" {shown['auc_middle']}, second half {shown['auc_second_half']}); among {row['pairs']:.0f}"
         f" pairs of siblings: V {shown['value']}, log-probability {shown['logprob']}"
     )
-
-
-if __name__ == "__main__":
-    sys.exit(main())
