@@ -25,7 +25,7 @@ from pathlib import Path
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from tests.mutations.mistakes import MISTAKES, Mistake
+from tests.mutations.mistakes import MISTAKES, Mistake, spoil
 
 ROOT = Path(__file__).resolve().parents[2]
 _PARTS = ("oreo_agent", "envs", "tui", "assets", "tests", "docs", "pyproject.toml")
@@ -81,7 +81,8 @@ def _try(mistake: Mistake | None, traps: list[int]) -> tuple[int, str]:
             else:
                 shutil.copy2(source, copy / part)
         if mistake is not None:
-            spoil(copy, mistake)
+            file, text = spoil(copy, mistake)
+            file.write_text(text, encoding="utf-8")
         output = copy / "output.txt"
         process = multiprocessing.get_context("fork").Process(
             target=_run_tests, args=(copy, traps, output)
@@ -90,21 +91,6 @@ def _try(mistake: Mistake | None, traps: list[int]) -> tuple[int, str]:
         process.join()
         said = output.read_text(encoding="utf-8", errors="replace") if output.exists() else ""
         return process.exitcode or 0, said
-
-
-def spoil(root: Path, mistake: Mistake) -> None:
-    """Write the mistake into a copy of the source.
-
-    Raises:
-        SystemExit: What it replaces does not stand there exactly once.
-    """
-    file = root / mistake.file
-    text = file.read_text(encoding="utf-8")
-    if text.count(mistake.right) != 1:
-        raise SystemExit(
-            f"{mistake.file} holds {text.count(mistake.right)} times: {mistake.right!r}"
-        )
-    file.write_text(text.replace(mistake.right, mistake.wrong), encoding="utf-8")
 
 
 def _run_tests(copy: Path, traps: list[int], output: Path) -> None:
