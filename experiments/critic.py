@@ -46,9 +46,9 @@ from oreo_agent.envs.registry import build
 from oreo_agent.episodes.record import Candidate, Outcome, Proposal
 from oreo_agent.evaluation import sign_flip_test
 from oreo_agent.files import write_whole
+from oreo_agent.progress_callback import SilentDisplay
 from oreo_agent.rollout.episode_state import Job, Playing, advance, to_request
 from oreo_agent.training.config import TrainConfig
-from oreo_agent.training.progress_callback import SilentDisplay
 from oreo_agent.training.single import make_agent, set_threads
 from oreo_agent.training.stages import derive_seed
 from oreo_agent.training.worlds import world_of

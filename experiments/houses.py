@@ -28,7 +28,7 @@ from experiments.runs import RESULTS, Measured, Run, execute, read_games, write_
 from experiments.tables import Games, found, in_every, won
 from oreo_agent.episodes import read_episodes
 from oreo_agent.errors import MissingError
-from oreo_agent.training.methods import method_name
+from oreo_agent.training.method_names import result_title
 
 __all__ = [
     "AFTER",
@@ -233,7 +233,7 @@ def name_of(method: str, regime: str, seed: int) -> str:
 def title(method: str) -> str:
     """Return how tables call a method, one of `AFTER` too."""
     after = " after rejection sampling" if method in AFTER else ""
-    return method_name(AFTER.get(method, method)) + after
+    return result_title(AFTER.get(method, method)) + after
 
 
 def where_from(

@@ -25,7 +25,7 @@ from experiments.renaming import find_kinds, renamed
 from experiments.runs import Run, execute, write_episodes
 from experiments.tables import Games, core_hours, found, in_every, in_several_ways, won
 from oreo_agent.episodes import read_episodes
-from oreo_agent.training.methods import method_name
+from oreo_agent.training.method_names import result_title
 
 __all__ = ["draw"]
 
@@ -125,7 +125,7 @@ def draw() -> Iterator[str]:
         if runs:
             yield f"{about[part]} ({core_hours(list(runs.values()))} core-hours a seed):\n"
             rows = {
-                _TITLES.get(m, method_name(m)): {
+                _TITLES.get(m, result_title(m)): {
                     "valid_seen": [won(TABLE, run, m) for run in runs.values()],
                     "valid_seen, restricted": _played(f"{part}/restricted/{m}", runs),
                     "games of the logs": _played(f"{part}/own/{m}", runs),
@@ -141,7 +141,7 @@ def draw() -> Iterator[str]:
                         "valid_seen, restricted": _played(f"{part}/restricted/{kind}", runs),
                         "games of the logs": _played(f"{part}/own/{kind}", runs),
                     }
-            controls = (method_name("sft"), _TITLES["rejection"], _TITLES["after-rejection"])
+            controls = (result_title("sft"), _TITLES["rejection"], _TITLES["after-rejection"])
             yield in_several_ways(rows, against=[title for title in controls if title in rows])
 
 

@@ -25,7 +25,7 @@ from experiments.tables import (
     rate,
     won,
 )
-from oreo_agent.training.methods import method_name
+from oreo_agent.training.method_names import result_title
 
 __all__ = ["draw"]
 
@@ -67,7 +67,7 @@ def draw() -> Iterator[str]:
             continue
         count = len(trained)
         rows: dict[str, list[Games]] = {
-            method_name(m): [won(TABLE, run, m) for run in trained] for m in trained[0].won
+            result_title(m): [won(TABLE, run, m) for run in trained] for m in trained[0].won
         }
         searched = {
             beam: [run for seed in SEEDS if (run := found(TABLE, _beam_name(part, beam, seed)))]

@@ -36,7 +36,7 @@ from experiments.tables import (
     won,
 )
 from oreo_agent.files import write_whole
-from oreo_agent.training.methods import method_name
+from oreo_agent.training.method_names import result_title
 
 __all__ = ["draw"]
 
@@ -80,10 +80,10 @@ def _default_runs() -> Iterator[str]:
         f" {core_hours(there)} core-hours a seed.\n"
     )
     rows = [
-        (method_name(m), rate(games), each_seed(games), *_against(games, methods))
+        (result_title(m), rate(games), each_seed(games), *_against(games, methods))
         for m, games in methods.items()
     ]
-    heads = [f"minus {method_name(m)}" for m in ("sft", "rejection")]
+    heads = [f"minus {result_title(m)}" for m in ("sft", "rejection")]
     yield markdown(("method", "success", "each seed", *heads), rows)
 
 

@@ -25,7 +25,7 @@ from experiments.tables import (
     rate,
     won,
 )
-from oreo_agent.training.methods import method_name, round_name
+from oreo_agent.training.method_names import result_title, round_name
 
 __all__ = ["draw"]
 
@@ -68,8 +68,10 @@ def draw() -> Iterator[str]:
             there = games[round_name(method, number)]
             first, other = games[method], games[round_name(METHODS[0], number)]
             against = ("" if there is each else difference(there, each) for each in (first, other))
-            rows.append((method_name(method), str(number), rate(there), each_seed(there), *against))
-    head = ("minus round 1", f"minus {method_name(METHODS[0])}")
+            rows.append(
+                (result_title(method), str(number), rate(there), each_seed(there), *against)
+            )
+    head = ("minus round 1", f"minus {result_title(METHODS[0])}")
     yield markdown(("method", "round", "success", "each seed", *head), rows)
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oreo_agent.monitoring.run_status import Row, RunView, StageKind
+from oreo_agent.monitoring.run_status import Row, RunView
 from oreo_agent.tui.widgets.curve import Line, Plot, ceiling
 
 __all__ = ["plots_of"]
@@ -46,7 +46,6 @@ def plots_of(view: RunView) -> tuple[Plot, ...]:
     stage = view.stage(view.looked_at)
     if stage is None or not view.rows:
         return ()
-    plays = stage.kind is StageKind.PLAYS
     last = max(row.get("step", 0.0) for row in view.rows)
     end = max(float(stage.total), last, 1.0)
     found = []
@@ -63,7 +62,7 @@ def plots_of(view: RunView) -> tuple[Plot, ...]:
                     low=low,
                     high=high,
                     end=end,
-                    unit="episodes" if plays else "updates",
+                    unit=stage.unit,
                 )
             )
     return tuple(found)

@@ -33,7 +33,14 @@ def to_toml(
 
 
 def field_docs(cls: type[DataclassInstance]) -> dict[str, str]:
-    """Return the docstring under each field of a dataclass; empty where its source is not there."""
+    """Return the docstring under each field of a dataclass, those it inherits included."""
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        docs |= _own_field_docs(base)
+    return docs
+
+
+def _own_field_docs(cls: type) -> dict[str, str]:
     try:
         tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
     except (OSError, TypeError):

@@ -7,7 +7,7 @@ from typing import Any
 
 import msgspec
 
-from oreo_agent.training.methods import Method, stage_names
+from oreo_agent.training.stage_plan import Stage, build_stages
 
 __all__ = ["RunIdentity", "read_identity"]
 
@@ -28,7 +28,7 @@ class _Config(msgspec.Struct, frozen=True):
     """Of the settings, what a watcher needs; a run of another version may have others besides."""
 
     seed: int = 0
-    methods: tuple[str, ...] = (Method.REJECTION, Method.OREO)
+    methods: tuple[str, ...] = ("rejection", "oreo")
     sft: _Steps = _Steps()
     oreo: _Steps = _Steps()
     rounds: _Rounds = _Rounds()
@@ -47,7 +47,7 @@ class _Config(msgspec.Struct, frozen=True):
             env, words = "math", [str(self.problems.get("source", ""))]
         else:
             env, words = str((self.tasks or {}).get("environment", "")), []
-        learners = ", ".join(m for m in self.methods if m != Method.SFT)
+        learners = ", ".join(m for m in self.methods if m != "sft")
         rounds = f" x {self.rounds.count} rounds" if self.rounds.count > 1 else ""
         return f"{' '.join([env, *words])} · seed {self.seed} · {learners or 'sft'}{rounds}"
 
@@ -61,19 +61,18 @@ class RunIdentity(msgspec.Struct, frozen=True):
     episodes: list[Any] = []
     checkpoint: Any = None
 
-    def stages(self) -> tuple[str, ...]:
-        """Return the names of the stages in their order."""
-        return stage_names(
-            self.config.methods,
-            rounds=self.config.rounds.count,
+    def stages(self) -> tuple[Stage, ...]:
+        """Return the stages in their order."""
+        config = self.config
+        return build_stages(
+            config.methods,
+            rounds=config.rounds.count,
+            sampled=config.evaluation.sampled,
+            sft_updates=config.sft.steps,
+            updates=config.oreo.steps,
             logged=bool(self.episodes),
             start=self.checkpoint is not None,
-            sampled=self.config.evaluation.sampled,
         )
-
-    def updates(self, stage: str) -> int:
-        """Return how many updates a stage that learns makes."""
-        return (self.config.sft if stage == "sft" else self.config.oreo).steps
 
 
 def read_identity(path: Path) -> RunIdentity | None:

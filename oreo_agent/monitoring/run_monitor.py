@@ -6,34 +6,32 @@ Nothing is written. What an interrupted or an older run did not write is simply 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
 import msgspec
 
 from oreo_agent.errors import MissingError, OreoAgentError, UsageError
-from oreo_agent.monitoring.run_manifest import RunIdentity, read_identity
+from oreo_agent.monitoring.run_manifest import read_identity
 from oreo_agent.monitoring.run_status import (
     MethodTally,
     Row,
     RunCondition,
     RunView,
-    StageKind,
     StageState,
     StageView,
     Tally,
-    stage_kind,
 )
 from oreo_agent.monitoring.tail import FileMemory, MetricsReader, WaveReader
 from oreo_agent.training.progress_file import Phase, Progress, read_progress
 from oreo_agent.training.results import MethodResult
 from oreo_agent.training.run_dir import Finished, RunFolder, read_found
+from oreo_agent.training.stage_plan import Stage, StageKind
 
 __all__ = ["RunWatcher", "check_run"]
 
 T = TypeVar("T")
-_EVALUATE = "evaluate-"
 _DAMAGED = "--resume says what to do about it."
 
 
@@ -90,20 +88,21 @@ class RunWatcher:
             waiting = RunCondition.RUNNING if is_at_work else RunCondition.WAITING
             return RunView(path=self.path, condition=waiting)
         condition = self._condition(is_at_work, progress)
-        names = identity.stages()
-        present = self._present(names, progress, condition)
-        stages = tuple(self._stage(n, present, identity, progress, condition) for n in names)
-        looked_at = stage if stage in names else _last_with_rows(stages, present)
+        plan = identity.stages()
+        present = self._present(plan, progress, condition)
+        stages = tuple(self._stage(s, s is present, progress, condition) for s in plan)
+        wanted = next((planned for planned in plan if planned.name == stage), None)
+        looked_at = wanted or _last_with_metrics(plan, present)
         return RunView(
             path=self.path,
             condition=condition,
             about=identity.config.about(),
             stages=stages,
-            present=present,
-            per_second=progress.per_second if progress and progress.stage == present else None,
+            present=present.name,
+            per_second=progress.per_second if progress and progress.stage == present.name else None,
             updated=progress.updated if progress else None,
-            methods=tuple(self._methods(names)),
-            looked_at=looked_at,
+            methods=tuple(self._methods(plan)),
+            looked_at=looked_at.name,
             rows=self._rows(looked_at),
             notes=progress.notes if progress else (),
             error=progress.error if progress and condition is RunCondition.FAILED else "",
@@ -123,38 +122,33 @@ class RunWatcher:
         }[progress.phase]
 
     def _present(
-        self, names: tuple[str, ...], progress: Progress | None, condition: RunCondition
-    ) -> str:
+        self, plan: Sequence[Stage], progress: Progress | None, condition: RunCondition
+    ) -> Stage:
         if condition is RunCondition.DONE:
-            return names[-1]
-        due = next((name for name in names if not self._is_done(name)), names[-1])
-        told = progress.stage if progress else ""
-        # A stage that has its mark is over: the next is being made ready, which nobody tells.
-        return told if told in names and not self._is_done(told) else due
+            return plan[-1]
+        unfinished = [stage for stage in plan if not self._is_done(stage)] or [plan[-1]]
+        # A stage that has its mark is over: the next is being prepared, which nothing reports.
+        reported = progress.stage if progress else ""
+        return next((stage for stage in unfinished if stage.name == reported), unfinished[0])
 
-    def _is_done(self, name: str) -> bool:
-        if name == "report":
+    def _is_done(self, stage: Stage) -> bool:
+        if stage.kind is StageKind.REPORT:
             return (self.path / "report.md").exists()
-        return self._mark(name) is not None
+        return self._mark(stage) is not None
 
     def _stage(
-        self,
-        name: str,
-        present: str,
-        identity: RunIdentity,
-        progress: Progress | None,
-        condition: RunCondition,
+        self, stage: Stage, is_present: bool, progress: Progress | None, condition: RunCondition
     ) -> StageView:
+        name, unit = stage.name, stage.unit
         seconds = (self._seconds.get(self.path / "seconds.json") or {}).get(name)
-        kind = stage_kind(name)
-        if name != present or condition is RunCondition.DONE:
-            if not self._is_done(name):
-                return StageView(name=name, state=StageState.AHEAD)
-            tally = self._tally_of_mark(name) if kind is StageKind.PLAYS else None
-            total = identity.updates(name) if kind is StageKind.LEARNS else 0
-            total = tally.played if tally else total
+        if not is_present or condition is RunCondition.DONE:
+            if not self._is_done(stage):
+                return StageView(name=name, unit=unit, state=StageState.AHEAD)
+            tally = self._tally_of_mark(stage) if unit == "episodes" else None
+            total = tally.played if tally else stage.updates
             return StageView(
                 name=name,
+                unit=unit,
                 state=StageState.DONE,
                 seconds=seconds,
                 done=total,
@@ -170,16 +164,17 @@ class RunWatcher:
             until = self._clock() if is_running else progress.updated
             seconds = (seconds or 0.0) + until - progress.stage_began
         tally = None
-        if kind is StageKind.LEARNS:
-            total = total or identity.updates(name)
+        if unit == "updates":
+            total = total or stage.updates
             if not done:  # an interrupted stage goes on from its last checkpoint, near this
-                rows = self._rows(name)
+                rows = self._rows(stage)
                 done = min(int(rows[-1].get("step", 0)), total) if rows else 0
-        elif kind is StageKind.PLAYS:
+        elif unit == "episodes":
             tally = self._splits(name).get("all")
             done = max(done, tally.played if tally else 0)
         return StageView(
             name=name,
+            unit=unit,
             state=StageState.NOW if is_running else StageState.BROKEN,
             seconds=seconds,
             done=done,
@@ -187,33 +182,35 @@ class RunWatcher:
             tally=tally,
         )
 
-    def _methods(self, names: Iterable[str]) -> Iterable[MethodTally]:
-        for stage in names:
-            if not stage.startswith(_EVALUATE):
+    def _methods(self, plan: Iterable[Stage]) -> Iterable[MethodTally]:
+        for stage in plan:
+            if stage.kind is not StageKind.EVALUATE:
                 continue
             is_whole = self._is_done(stage)
-            splits = self._results_of(stage) if is_whole else self._splits(stage)
+            splits = self._results_of(stage) if is_whole else self._splits(stage.name)
             if splits:
-                name = stage.removeprefix(_EVALUATE)
-                yield MethodTally(name=name, splits=splits, is_whole=is_whole)
+                yield MethodTally(name=stage.result, splits=splits, is_whole=is_whole)
 
-    def _tally_of_mark(self, name: str) -> Tally | None:
-        if name.startswith(_EVALUATE):
-            return self._results_of(name).get("all")
-        mark = self._mark(name)
+    def _tally_of_mark(self, stage: Stage) -> Tally | None:
+        if stage.kind is StageKind.EVALUATE:
+            return self._results_of(stage).get("all")
+        mark = self._mark(stage)
         counts = mark.counts if isinstance(mark, Finished) else {}
         if not counts.get("episodes"):
             return None
         return Tally(won=counts.get("successful", 0), played=counts["episodes"])
 
-    def _mark(self, name: str) -> Finished | _Problem | None:
-        path = self.path / "stages" / f"{name}.json"
-        if name == "games" or name.startswith(_EVALUATE):
+    def _mark(self, stage: Stage) -> Finished | _Problem | None:
+        path = self._mark_path(stage)
+        if stage.kind in (StageKind.GAMES, StageKind.EVALUATE):
             return Finished(seconds=0.0) if path.exists() else None
         return self._told(self._marks.get(path))
 
-    def _results_of(self, stage: str) -> dict[str, Tally]:
-        found = self._told(self._results.get(self.path / "stages" / f"{stage}.json"))
+    def _mark_path(self, stage: Stage) -> Path:
+        return self.path / "stages" / f"{stage.name}.json"
+
+    def _results_of(self, stage: Stage) -> dict[str, Tally]:
+        found = self._told(self._results.get(self._mark_path(stage)))
         return found if isinstance(found, dict) else {}
 
     def _splits(self, stage: str) -> dict[str, Tally]:
@@ -223,14 +220,14 @@ class RunWatcher:
             self._problems.append(str(error))
             return {}
 
-    def _rows(self, stage: str) -> tuple[Row, ...]:
-        if stage_kind(stage) is StageKind.LEARNS:
-            path = self.path / "metrics" / f"{stage}.jsonl"
-            return self._metrics.setdefault(stage, MetricsReader(path)).rows()
-        if stage_kind(stage) is not StageKind.PLAYS:
+    def _rows(self, stage: Stage) -> tuple[Row, ...]:
+        if stage.unit == "updates":
+            path = self.path / "metrics" / f"{stage.name}.jsonl"
+            return self._metrics.setdefault(stage.name, MetricsReader(path)).rows()
+        if not stage.unit:
             return ()
         try:
-            return self._wave_reader(stage).rows()
+            return self._wave_reader(stage.name).rows()
         except (OSError, OreoAgentError) as error:
             self._problems.append(str(error))
             return ()
@@ -276,10 +273,9 @@ def _read_result(path: Path) -> dict[str, Tally] | _Problem:
     }
 
 
-def _last_with_rows(stages: tuple[StageView, ...], present: str) -> str:
+def _last_with_metrics(plan: Sequence[Stage], present: Stage) -> Stage:
     """Return the present stage; where it has no metrics (games, report), the last that learnt."""
-    if stage_kind(present) is not StageKind.OTHER:
+    if present.unit:
         return present
-    names = [stage.name for stage in stages]
-    before = reversed(stages[: names.index(present)])
-    return next((stage.name for stage in before if stage.kind is StageKind.LEARNS), present)
+    before = reversed(plan[: plan.index(present)])
+    return next((stage for stage in before if stage.unit == "updates"), present)

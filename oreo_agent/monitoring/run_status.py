@@ -9,17 +9,16 @@ from pathlib import Path
 
 from oreo_agent.evaluation import wilson_interval
 from oreo_agent.training.progress_file import Note
+from oreo_agent.training.stage_plan import Unit
 
 __all__ = [
     "MethodTally",
     "Row",
     "RunCondition",
     "RunView",
-    "StageKind",
     "StageState",
     "StageView",
     "Tally",
-    "stage_kind",
 ]
 
 Row = Mapping[str, float]
@@ -43,14 +42,6 @@ class RunCondition(StrEnum):
     def can_go_on(self) -> bool:
         """Whether ``--resume`` would go on with it."""
         return self in (RunCondition.STOPPED, RunCondition.FAILED, RunCondition.KILLED)
-
-
-class StageKind(StrEnum):
-    """What a stage does."""
-
-    PLAYS = "plays"
-    LEARNS = "learns"
-    OTHER = "other"
 
 
 class StageState(StrEnum):
@@ -87,6 +78,7 @@ class StageView:
 
     name: str
     """As in ``stages/NAME.json``."""
+    unit: Unit
     state: StageState
     seconds: float | None = None
     """Wall-clock time so far; None where it has not begun or was not timed."""
@@ -95,11 +87,6 @@ class StageView:
     """Units of work: updates, or episodes; 0 where that is not known."""
     tally: Tally | None = None
     """Of the episodes played, where it is known."""
-
-    @property
-    def kind(self) -> StageKind:
-        """What it does."""
-        return stage_kind(self.name)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -141,11 +128,3 @@ class RunView:
     def stage(self, name: str) -> StageView | None:
         """Return a stage by name."""
         return next((stage for stage in self.stages if stage.name == name), None)
-
-
-def stage_kind(name: str) -> StageKind:
-    """Return what a stage of that name does."""
-    if name in ("games", "report"):
-        return StageKind.OTHER
-    plays = name.startswith(("demonstrations", "validation", "rollouts", "evaluate-"))
-    return StageKind.PLAYS if plays else StageKind.LEARNS

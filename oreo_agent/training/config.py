@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Literal
+from dataclasses import dataclass, field, make_dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING, Literal
 
 from oreo_agent.config.loader import setting
-from oreo_agent.training.methods import Method
+from oreo_agent.learning.methods import METHODS, MethodSettings
+from oreo_agent.learning.methods.oreo import OREOSettings
+from oreo_agent.learning.methods.sft import SFTSettings
+from oreo_agent.training.method_names import Name, find_method
+from oreo_agent.training.stage_plan import Stage, build_stages, learners_of
 
 __all__ = [
-    "DPOSection",
     "DemonstrationsConfig",
     "EnvTrainConfig",
     "EvaluationConfig",
     "GamesConfig",
-    "KTOSection",
     "MathTrainConfig",
     "ModelConfig",
-    "OREOSection",
     "ProblemsConfig",
-    "RejectionSection",
     "RolloutsConfig",
     "RoundsConfig",
     "RunConfig",
-    "SFTSection",
     "TasksConfig",
     "TrainConfig",
 ]
@@ -153,16 +153,6 @@ class ModelConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SFTSection:
-    """Supervised fine-tuning on the demonstrations."""
-
-    steps: int = setting(1500, ge=1)
-    batch: int = setting(32, ge=1)
-    """Episodes an update."""
-    lr: float = setting(3e-3, gt=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class RolloutsConfig:
     """The SFT policy's own episodes, from which rejection sampling and OREO learn."""
 
@@ -175,73 +165,6 @@ class RolloutsConfig:
     temperature: float = setting(1.0, ge=0)
     wave: int = setting(150, ge=1)
     """Episodes played in lock-step."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RejectionSection:
-    """Rejection sampling: SFT on the successful rollouts, with as many updates as OREO."""
-
-    lr: float = setting(5e-4, gt=0)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OREOSection:
-    """OREO, token level (arXiv 2412.16145)."""
-
-    steps: int = setting(1200, ge=1)
-    batch: int = setting(16, ge=1)
-    """Episodes an update."""
-    lr: float = setting(5e-4, gt=0)
-    value_lr: float = setting(1e-3, gt=0)
-    beta: float = setting(0.03, gt=0)
-    """KL temperature."""
-    alpha: float = setting(0.01, ge=0)
-    """Weight of the exact KL(pi || ref). The effective temperature is beta + alpha / (2 beta)."""
-    step_alpha: float = setting(0.1, ge=0)
-    """The same of ``oreo-step``: the larger its decisions, the weaker one alpha holds."""
-    response_alpha: float = setting(0.3, ge=0)
-    """The same of ``oreo-response`` and ``oreo-astar``."""
-    start: Literal["sft", "rejection"] = "sft"
-    """The policy that OREO goes on from in the first round, and is held to: SFT's, or that of
-    rejection sampling, a method of the same run."""
-    value_warmup: int = setting(150, ge=0)
-    """Updates that train the value model alone, before the policy begins."""
-    value_init: Literal["zero", "normal"] = "zero"
-    """The head of a new value model: V = 0 everywhere, or small random weights."""
-    after_state_weight: float = setting(0.5, ge=0)
-    """Weight of the value loss behind each turn's last token."""
-    after_state_target: Literal["return", "next"] = "return"
-    """What V behind a turn learns: what came of the episode (``return``), or V behind the
-    observation that followed (``next``), which is less noisy."""
-    stop_gradient: bool = True
-    """Hold the log-ratios of later decisions in the policy's residual; ``false`` is the paper's
-    ablation."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DPOSection:
-    """DPO on pairs of a success and a failure of one game, with as many updates as OREO."""
-
-    lr: float = setting(1e-4, gt=0)
-    beta: float = setting(0.1, gt=0)
-    """Temperature of the implied reward."""
-    nll_weight: float = setting(0.0, ge=0)
-    """Weight of the success's negative log-likelihood a token."""
-    pairs_per_task: int = setting(5, ge=1)
-    """Most pairs of one game."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KTOSection:
-    """KTO on successes and failures, no pairs needed, with as many updates as OREO."""
-
-    lr: float = setting(1e-4, gt=0)
-    beta: float = setting(0.1, gt=0)
-    """Temperature of the implied reward."""
-    desirable_weight: float = setting(1.0, ge=0)
-    """Weight of a success."""
-    undesirable_weight: float = setting(1.0, ge=0)
-    """Weight of a failure."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -271,8 +194,8 @@ class EvaluationConfig:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunConfig:
-    """What every run has, whatever the environment."""
+class _RunSettings:
+    """Settings of every run, but for the sections of some methods."""
 
     seed: int = setting(0, ge=0)
     """Seed of the demonstrations, the weights, the rollouts and the order of batches."""
@@ -285,22 +208,72 @@ class RunConfig:
     log_every: int = setting(20, ge=1)
     """Updates between two lines of metrics."""
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
-    """Loggers that are told the metrics too: ``tensorboard``, ``trackio``, ``wandb``."""
-    methods: tuple[Method, ...] = (Method.SFT, Method.REJECTION, Method.OREO)
-    """Which are trained and measured: ``rejection``, ``dpo``, ``dpo-nll``, ``kto``, ``oreo`` (token
-    level), ``oreo-step``, ``oreo-response``, ``oreo-astar`` (response level, V(s0) as in A*-PO);
-    ``sft`` always is."""
+    """Additional metric loggers: ``tensorboard``, ``trackio``, ``wandb``."""
+    methods: tuple[Name, ...] = ("sft", "rejection", "oreo")
+    """Methods that are trained and measured: ``rejection``, ``dpo``, ``dpo-nll``, ``kto``, ``oreo``
+    (token level), ``oreo-step``, ``oreo-response``, ``oreo-astar`` (response level, V(s0) as in
+    A*-PO); ``sft`` always is."""
     demonstrations: DemonstrationsConfig = field(default_factory=DemonstrationsConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
-    sft: SFTSection = field(default_factory=SFTSection)
+    sft: SFTSettings = field(default_factory=SFTSettings)
     rollouts: RolloutsConfig = field(default_factory=RolloutsConfig)
-    rejection: RejectionSection = field(default_factory=RejectionSection)
-    oreo: OREOSection = field(default_factory=OREOSection)
-    dpo: DPOSection = field(default_factory=DPOSection)
-    dpo_nll: DPOSection = field(default_factory=lambda: DPOSection(lr=3e-4, nll_weight=1.0))
-    kto: KTOSection = field(default_factory=KTOSection)
+    oreo: OREOSettings = field(default_factory=OREOSettings)
+    """All methods that learn from rollouts make as many updates of as many episodes."""
     rounds: RoundsConfig = field(default_factory=RoundsConfig)
     evaluation: EvaluationConfig = field(default_factory=EvaluationConfig)
+
+
+if TYPE_CHECKING:
+    _WithMethods = _RunSettings
+else:
+    _WithMethods = make_dataclass(
+        "_WithMethods",
+        [
+            (section, type(defaults), field(default_factory=partial(replace, defaults)))
+            for section, defaults in {m.section: m.settings for m in METHODS.values()}.items()
+            if section not in _RunSettings.__dataclass_fields__
+        ],
+        bases=(_RunSettings,),
+        frozen=True,
+        slots=True,
+        kw_only=True,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunConfig(_WithMethods):
+    """Settings of every run: its own, and the section of each method."""
+
+    def of_method(self, name: str) -> MethodSettings:
+        """Return the section of a method.
+
+        Raises:
+            ConfigError: There is no such method.
+        """
+        section: MethodSettings = getattr(self, find_method(name).section)
+        return section
+
+    @property
+    def learners(self) -> tuple[str, ...]:
+        """The methods that learn from rollouts, in the order in which they are trained."""
+        return learners_of(self.methods)
+
+    def stages(self, *, logged: bool, start: bool) -> tuple[Stage, ...]:
+        """Return the stages of the run.
+
+        Args:
+            logged: Whether logged episodes take the place of the first ones to be collected.
+            start: Whether a checkpoint takes the place of SFT.
+        """
+        return build_stages(
+            self.methods,
+            rounds=self.rounds.count,
+            sampled=self.evaluation.sampled,
+            sft_updates=self.sft.steps,
+            updates=self.oreo.steps,
+            logged=logged,
+            start=start,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -318,12 +291,12 @@ class MathTrainConfig(RunConfig):
     demonstrations: DemonstrationsConfig = field(
         default_factory=lambda: DemonstrationsConfig(per_game=1, noise=0.2, games=0)
     )
-    sft: SFTSection = field(default_factory=lambda: SFTSection(steps=1500))
+    sft: SFTSettings = field(default_factory=lambda: SFTSettings(steps=1500))
     rollouts: RolloutsConfig = field(
         default_factory=lambda: RolloutsConfig(per_game=2, games="all", patience=0, wave=200)
     )
-    oreo: OREOSection = field(
-        default_factory=lambda: OREOSection(steps=1000, lr=3e-4, alpha=0.1, value_warmup=250)
+    oreo: OREOSettings = field(
+        default_factory=lambda: OREOSettings(steps=1000, lr=3e-4, alpha=0.1, value_warmup=250)
     )
     """A wrong digit leaves nine others, of which the data shows few: without a stronger hold on the
     reference, what leaves the wrong one goes to digits never tried, and policies get worse."""

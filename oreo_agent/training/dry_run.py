@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from oreo_agent.training.config import RunConfig
-from oreo_agent.training.methods import Method
-from oreo_agent.training.worlds import world_of
+from oreo_agent.training.stage_plan import Stage, StageKind
+from oreo_agent.training.worlds import World, world_of
 
 __all__ = ["plan"]
 
@@ -20,25 +20,45 @@ def plan(config: RunConfig, *, logged: bool, start: bool) -> dict[str, Any]:
         start: Whether a checkpoint takes the place of SFT.
     """
     world = world_of(config)
-    updates = f"{config.oreo.steps} updates of {config.oreo.batch} episodes"
-    train = str(world.train) if world.train else "all"
-    stages: dict[str, Any] = {"games": f"{world.source}: {train} for training"}
-    if not logged and not start:
-        demonstrated = config.demonstrations.games or world.train or "all"
-        stages["demonstrations"] = f"{config.demonstrations.per_game} x {demonstrated} games"
-    if not start:
-        stages["sft"] = f"{config.sft.steps} updates of {config.sft.batch} episodes"
-    if not logged:
-        shown = 0 if start or config.rollouts.games == "all" else config.demonstrations.games
-        played = str(world.train - shown) if world.train > shown else train
-        stages["rollouts"] = f"{config.rollouts.per_game} x {played} games"
-    learners = [m for m in Method if m in config.methods and m is not Method.SFT]
-    stages |= dict.fromkeys(map(str, learners), updates)
-    held_out = [str(n) if n else "all" for n in world.held_out.values()]
-    modes = 2 if config.evaluation.sampled else 1
-    stages["evaluate"] = f"{len(learners) + 1} policies x {modes} x ({' + '.join(held_out)} games)"
-    if config.rounds.count > 1:
-        again = "rollouts of the last round's OREO, then as above, but for SFT"
-        for number in range(2, config.rounds.count + 1):
-            stages[f"round {number}"] = again
+    is_shown = not (logged or start) and config.rollouts.games == "new"
+    stages = {
+        stage.name: _work(stage, config, world, shown=config.demonstrations.games * is_shown)
+        for stage in config.stages(logged=logged, start=start)
+    }
     return {"model": config.model.name or config.model.preset, "stages": stages}
+
+
+def _work(stage: Stage, config: RunConfig, world: World, *, shown: int) -> str:
+    """Return how much work a stage is, in words.
+
+    Args:
+        stage: The stage.
+        config: The run's settings.
+        world: The run's environment.
+        shown: Training games that are demonstrated and not played again.
+    """
+    train = str(world.train) if world.train else "all"
+    match stage.kind:
+        case StageKind.GAMES:
+            return f"{world.source}: {train} for training"
+        case StageKind.DEMONSTRATIONS:
+            return (
+                f"{config.demonstrations.per_game} x {config.demonstrations.games or train} games"
+            )
+        case StageKind.VALIDATION:
+            return f"{world.validation} games"
+        case StageKind.SFT:
+            return _updates(stage, config.sft.batch) if stage.updates else "the given checkpoint"
+        case StageKind.ROLLOUTS:
+            played = str(world.train - shown) if world.train > shown else train
+            return f"{config.rollouts.per_game} x {played} games"
+        case StageKind.LEARN:
+            return _updates(stage, config.oreo.batch)
+        case StageKind.EVALUATE:
+            return " + ".join(str(n) if n else "all" for n in world.held_out.values()) + " games"
+        case StageKind.REPORT:
+            return "results.json, report.md and plots"
+
+
+def _updates(stage: Stage, batch: int) -> str:
+    return f"{stage.updates} updates of {batch} episodes"

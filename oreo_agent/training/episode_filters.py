@@ -9,7 +9,7 @@ from pathlib import Path
 from oreo_agent.episodes.record import Actor, Episode, Outcome
 from oreo_agent.errors import RunFailedError
 from oreo_agent.models.rendering import opening_text, prompt_text
-from oreo_agent.training.progress_callback import Display
+from oreo_agent.progress_callback import Display
 
 __all__ = [
     "apart_from",

@@ -15,7 +15,7 @@ import msgspec
 
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.files import write_whole
-from oreo_agent.training.progress_callback import Display
+from oreo_agent.progress_callback import Display
 from oreo_agent.training.run_dir import PROGRESS, SCHEMA_VERSION
 
 __all__ = ["Note", "Phase", "Progress", "ProgressFile", "read_progress", "telling"]

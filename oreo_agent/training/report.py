@@ -10,7 +10,7 @@ import msgspec
 
 from oreo_agent.evaluation import Proportion
 from oreo_agent.files import write_whole
-from oreo_agent.training.methods import MethodName, method_name, round_name
+from oreo_agent.training.method_names import ResultName, result_title, round_name
 from oreo_agent.training.results import (
     HEADLINE,
     Comparison,
@@ -35,7 +35,7 @@ _CURVES = {
 
 def comparisons(runs: Sequence[RunResults]) -> list[Comparison]:
     """Return OREO of the last round against SFT, the others of that round, and earlier OREO."""
-    names = [MethodName(method.method) for method in pool(runs)]
+    names = [ResultName(method.method) for method in pool(runs)]
     last = _last_round(names)
     ours = round_name(HEADLINE, last)
     greedy = [name for name in names if not name.mode]
@@ -47,14 +47,14 @@ def comparisons(runs: Sequence[RunResults]) -> list[Comparison]:
     return [compare(runs, ours, other) for other in others if other != ours and ours in others]
 
 
-def _last_round(names: Sequence[MethodName]) -> int:
+def _last_round(names: Sequence[ResultName]) -> int:
     return max((name.round for name in names), default=1)
 
 
 def markdown(runs: Sequence[RunResults], *, command: str) -> str:
     """Return the report of one run, or of several runs pooled."""
     methods = pool(runs)
-    rounds = _last_round([MethodName(method.method) for method in methods])
+    rounds = _last_round([ResultName(method.method) for method in methods])
     again = ", in later rounds from their own policy of the round before," if rounds > 1 else ""
     seeds = ", ".join(str(run.seed) for run in runs)
     lines = [
@@ -81,7 +81,7 @@ def markdown(runs: Sequence[RunResults], *, command: str) -> str:
     for method in methods:
         table = method.by_split()
         cells = [_cell(table[split]["all"]) for split in splits]
-        name = MethodName(method.method)
+        name = ResultName(method.method)
         if rounds > 1:
             cells = ["-" if name.method == "sft" else str(name.round), *cells]
         cells += [f"{method.wrong_commands:.1%}"] if wasted else []
@@ -98,7 +98,7 @@ def markdown(runs: Sequence[RunResults], *, command: str) -> str:
             "|---|---|---|---|",
         ]
         for one in found:
-            names = (method_name(n) for n in (one.ours, one.theirs))
+            names = (result_title(n) for n in (one.ours, one.theirs))
             lines += [
                 f"| {' - '.join(names)} | {one.difference:+.1%} | {one.p_value:.2g} | {one.test} |"
             ]
@@ -132,7 +132,7 @@ def write_plots(run: RunResults, metrics: Path, folder: Path) -> None:
         write_whole(folder / name, buffer.getvalue())
 
     save(_success_figure(Figure(figsize=(7, 4), layout="constrained"), run), "success.png")
-    if _last_round([MethodName(method.method) for method in run.methods]) > 1:
+    if _last_round([ResultName(method.method) for method in run.methods]) > 1:
         save(_rounds_figure(Figure(figsize=(7, 4), layout="constrained"), run), "rounds.png")
     series = {
         path.stem: [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
@@ -156,7 +156,7 @@ def _success_figure(figure: Any, run: RunResults) -> Any:
         rates = [cell.rate for cell in cells]
         errors = [[c.rate - c.low for c in cells], [c.high - c.rate for c in cells]]
         places = [x + (index - (len(methods) - 1) / 2) * width for x in range(len(splits))]
-        label = method_name(method.method)
+        label = result_title(method.method)
         axes.bar(places, rates, width * 0.9, yerr=errors, capsize=3, label=label)
     axes.set_xticks(range(len(splits)), splits)
     axes.set_ylim(0, 1)
@@ -170,7 +170,7 @@ def _rounds_figure(figure: Any, run: RunResults) -> Any:
     start = next(m for m in run.methods if m.method == "sft").by_split()["all"]["all"].rate
     lines: dict[str, list[tuple[int, float]]] = {}
     for result in run.methods:
-        name = MethodName(result.method)
+        name = ResultName(result.method)
         if name.method != "sft":
             points = lines.setdefault(name.title, [(0, start)] if not name.mode else [])
             points.append((name.round, result.by_split()["all"]["all"].rate))
@@ -186,7 +186,7 @@ def _rounds_figure(figure: Any, run: RunResults) -> Any:
 
 def _final(methods: Sequence[MethodResult]) -> list[MethodResult]:
     """Return SFT and the methods of the last round."""
-    names = [MethodName(method.method) for method in methods]
+    names = [ResultName(method.method) for method in methods]
     last = _last_round(names)
     pairs = zip(methods, names, strict=True)
     return [m for m, name in pairs if name.round == last or name.method == "sft"]
@@ -221,7 +221,7 @@ def _cell(p: Proportion) -> str:
 
 def _type_table(methods: Sequence[MethodResult]) -> list[str]:
     tables = [method.by_split()["all"] for method in methods]
-    names = [method_name(method.method) for method in methods]
+    names = [result_title(method.method) for method in methods]
     lines = ["| task type | " + " | ".join(names) + " |", "|---" * (len(names) + 1) + "|"]
     for kind in tables[0]:
         if kind != "all":

@@ -20,9 +20,9 @@ from oreo_agent.agents.server import open_server
 from oreo_agent.agents.usage import Cost, CountsCost, cost_between
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import UsageError
+from oreo_agent.progress_callback import Display, SilentDisplay
 from oreo_agent.training.config import RunConfig, TrainConfig
 from oreo_agent.training.cpu_count import available_cores
-from oreo_agent.training.progress_callback import Display, SilentDisplay
 from oreo_agent.training.results import MethodResult
 from oreo_agent.training.run_dir import RunFolder, write_found
 from oreo_agent.training.stages import (

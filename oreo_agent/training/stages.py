@@ -21,7 +21,7 @@ from oreo_agent.training.results import MethodResult
 from oreo_agent.training.worlds import World
 
 if TYPE_CHECKING:
-    from oreo_agent.training.progress_callback import Display
+    from oreo_agent.progress_callback import Display
 
 __all__ = [
     "Games",

@@ -20,6 +20,7 @@ from oreo_agent.envs.math.solutions import SolutionBook
 from oreo_agent.envs.math.steps import Delimiter
 from oreo_agent.envs.registry import expert_of, make, package_of
 from oreo_agent.errors import ConfigError, UsageError
+from oreo_agent.progress_callback import Display
 from oreo_agent.training.config import (
     EnvTrainConfig,
     GamesConfig,
@@ -28,7 +29,6 @@ from oreo_agent.training.config import (
     RunConfig,
     TrainConfig,
 )
-from oreo_agent.training.progress_callback import Display
 
 __all__ = ["World", "world_of"]
 

@@ -98,4 +98,4 @@ def test_a_settings_file_of_alfworld_serves_mathematics_too(
 def test_a_dry_run_says_what_a_preset_would_do(capsys: pytest.CaptureFixture[str]) -> None:
     _run("train", "math", "--preset", "smoke", "--dry-run", "--json")
     stages = json.loads(capsys.readouterr().out)["stages"]
-    assert stages["evaluate"] == "3 policies x 1 x (40 games)"
+    assert stages["evaluate-sft"] == stages["evaluate-oreo"] == "40 games"

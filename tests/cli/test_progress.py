@@ -7,7 +7,7 @@ import pytest
 
 from oreo_agent.cli.common.output import Output
 from oreo_agent.cli.common.progress import JsonDisplay, ProgressDisplay, progress_display
-from oreo_agent.training.progress_callback import Display
+from oreo_agent.progress_callback import Display
 
 
 def test_without_a_terminal_a_stage_is_its_first_and_last_line(

@@ -14,10 +14,9 @@ import pytest
 from oreo_agent.cli.app import main
 from oreo_agent.errors import ExitCode
 from oreo_agent.learning.config import OREOConfig
+from oreo_agent.learning.methods.sft import imitate
 from oreo_agent.learning.oreo_trainer import OREOTrainer
-from oreo_agent.training.learn import Fit, fit_sft
-from oreo_agent.training.progress_callback import SilentDisplay
-from tests.learning.tiny_training import episodes, tiny_policy
+from tests.learning.tiny_training import episodes, tiny_job, tiny_policy
 
 SETTINGS: dict[str, Any] = {
     "max_steps": 3,
@@ -64,26 +63,13 @@ def test_tensorboard_has_every_metric_of_every_update(tmp_path: Path) -> None:
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_stage_of_a_run_is_logged_beside_its_metrics(tmp_path: Path) -> None:
     pytest.importorskip("tensorboard")
-    fit = Fit(
-        name="sft",
-        steps=3,
-        batch=4,
-        seed=0,
-        save_every=2,
-        log_every=1,
-        work=tmp_path / "training",
-        metrics=tmp_path / "metrics.jsonl",
-        logs=tmp_path / "logs" / "sft",
-        report_to=("tensorboard",),
-        max_length=4096,
-        display=SilentDisplay(),
-    )
-    policy = tiny_policy()
-    policy.config.pad_token_id = 0
-    fit_sft(policy, episodes(8), fit, lr=1e-3)
-    rows = [json.loads(line) for line in fit.metrics.read_text().splitlines()]
+    job = tiny_job(tmp_path, steps=3, report_to="tensorboard")
+    imitate(job, lr=1e-3)
+    rows = [json.loads(line) for line in job.options.metrics.read_text().splitlines()]
     expected = {row["step"]: row["loss"] for row in rows if "loss" in row}
-    assert dict(_scalars(fit.logs)["train/loss"]) == pytest.approx(expected, rel=1e-5)
+    assert dict(_scalars(tmp_path / "logs" / "tiny")["train/loss"]) == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 @pytest.mark.slow

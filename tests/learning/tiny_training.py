@@ -10,10 +10,12 @@ from transformers import LlamaConfig, LlamaForCausalLM, TrainerCallback
 
 from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.config import DPOConfig, KTOConfig, OREOConfig, SFTConfig
+from oreo_agent.learning.fitting import FitOptions, TrainingJob
 from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.learning.preference import DPOTrainer, KTOTrainer
 from oreo_agent.learning.sft import SFTTrainer
 from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.progress_callback import SilentDisplay
 
 VOCABULARY = 17
 KINDS = ("sft", "dpo", "kto", "oreo", "oreo-step", "oreo-response", "oreo-rollouts")
@@ -159,3 +161,29 @@ class Gradients(TrainerCallback):
         if not self.kept:
             found = [p.grad for p in kwargs["model"].parameters()]
             self.kept = [gradient.clone() for gradient in found if gradient is not None]
+
+
+def tiny_job(folder: Path, *, steps: int, count: int = 16, report_to: str = "") -> TrainingJob:
+    """Return what a method is given in a run: a new policy and ``count`` made-up episodes."""
+    policy = tiny_policy()
+    policy.config.pad_token_id = 0
+    given: Any = episodes(count)  # rendered already
+    no_renderer: Any = None
+    return TrainingJob(
+        policy=policy,
+        episodes=given,
+        renderer=no_renderer,
+        render=lambda rendered, *, imitate=False: list[Any](rendered),
+        options=FitOptions(
+            name="tiny",
+            steps=steps,
+            batch=4,
+            seed=0,
+            save_every=100,
+            log_every=1,
+            run=folder,
+            report_to=(report_to,) if report_to else (),
+            progress=SilentDisplay(),
+            max_length=128,
+        ),
+    )

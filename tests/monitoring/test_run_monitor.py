@@ -10,12 +10,12 @@ import pytest
 
 from oreo_agent.errors import MissingError, UsageError
 from oreo_agent.monitoring.run_monitor import RunWatcher, check_run
-from oreo_agent.monitoring.run_status import RunCondition, StageKind, StageState, Tally, stage_kind
+from oreo_agent.monitoring.run_status import RunCondition, StageState, Tally
 from oreo_agent.monitoring.tail import MetricsReader, WaveReader
-from oreo_agent.training.methods import Method, stage_names
 from oreo_agent.training.progress_file import Phase
 from oreo_agent.training.results import load_results
 from oreo_agent.training.run_dir import PROGRESS, RunFolder, write_json
+from oreo_agent.training.stage_plan import Stage, StageKind, Unit, build_stages
 from tests.tui.frozen_run import NOW, at_work, clock, evaluated, frozen_run, tell
 
 
@@ -55,6 +55,20 @@ def test_success_is_that_of_the_results(finished_run: Path) -> None:
     }
 
 
+def _plan(
+    methods: list[str], *, logged: bool = False, start: bool = False, sampled: bool = True
+) -> tuple[Stage, ...]:
+    return build_stages(
+        methods,
+        rounds=2,
+        sampled=sampled,
+        sft_updates=9,
+        updates=7,
+        logged=logged,
+        start=start,
+    )
+
+
 @pytest.mark.parametrize("is_sampled", [False, True])
 @pytest.mark.parametrize(
     ("logged", "start", "first"),
@@ -67,7 +81,7 @@ def test_success_is_that_of_the_results(finished_run: Path) -> None:
 def test_the_stages_follow_from_what_a_run_is_given(
     logged: bool, start: bool, first: list[str], is_sampled: bool
 ) -> None:
-    names = stage_names([Method.OREO], rounds=2, logged=logged, start=start, sampled=is_sampled)
+    names = [s.name for s in _plan(["oreo"], logged=logged, start=start, sampled=is_sampled)]
     assert list(names[: len(first)]) == first
     assert names[-1] == "report"
     assert names.index("rollouts-round2") < names.index("oreo-round2")
@@ -233,18 +247,25 @@ def test_a_run_is_accepted(run: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "kind"),
+    ("name", "kind", "unit", "updates"),
     [
-        ("games", StageKind.OTHER),
-        ("report", StageKind.OTHER),
-        ("rollouts-round2", StageKind.PLAYS),
-        ("evaluate-oreo@T=1", StageKind.PLAYS),
-        ("sft", StageKind.LEARNS),
-        ("dpo-nll-round3", StageKind.LEARNS),
+        ("games", StageKind.GAMES, "", 0),
+        ("report", StageKind.REPORT, "", 0),
+        ("rollouts-round2", StageKind.ROLLOUTS, "episodes", 0),
+        ("evaluate-oreo@T=1", StageKind.EVALUATE, "episodes", 0),
+        ("sft", StageKind.SFT, "updates", 9),
+        ("dpo-nll-round2", StageKind.LEARN, "updates", 7),
     ],
 )
-def test_what_a_stage_does_follows_from_its_name(name: str, kind: StageKind) -> None:
-    assert stage_kind(name) is kind
+def test_a_stage_says_what_it_does_and_how_much(
+    name: str, kind: StageKind, unit: Unit, updates: int
+) -> None:
+    (stage,) = [stage for stage in _plan(["oreo", "dpo-nll"]) if stage.name == name]
+    assert (stage.kind, stage.unit, stage.updates) == (kind, unit, updates)
+
+
+def test_a_method_of_another_version_leaves_the_other_stages_as_they_are() -> None:
+    assert _plan(["oreo", "of-another-version"]) == _plan(["oreo"])
 
 
 def test_a_look_at_a_run_with_nothing_new_is_cheap(run: Path) -> None:

@@ -10,8 +10,8 @@ import pytest
 from oreo_agent.config import resolve
 from oreo_agent.envs import make
 from oreo_agent.errors import ConfigError, OreoAgentError, UsageError
+from oreo_agent.progress_callback import SilentDisplay
 from oreo_agent.training.config import TrainConfig
-from oreo_agent.training.progress_callback import SilentDisplay
 from oreo_agent.training.worlds import world_of
 
 FEW = ("games.train=2", "games.validation=1", "games.valid_seen=1", "games.valid_unseen=1")

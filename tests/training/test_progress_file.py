@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.errors import RunFailedError, UsageError
-from oreo_agent.training.progress_callback import SilentDisplay
+from oreo_agent.progress_callback import SilentDisplay
 from oreo_agent.training.progress_file import Phase, Progress, ProgressFile, read_progress, telling
 from oreo_agent.training.run_dir import PROGRESS, RunFolder
 

@@ -13,10 +13,11 @@ from oreo_agent.agents.language_model import load_agent
 from oreo_agent.config import resolve
 from oreo_agent.episodes import read_episodes
 from oreo_agent.errors import ConfigError
+from oreo_agent.learning.methods import METHODS
 from oreo_agent.models.checkpoints import load_checkpoint
-from oreo_agent.training.config import RunConfig, TrainConfig
+from oreo_agent.training.config import RoundsConfig, TrainConfig
 from oreo_agent.training.dry_run import plan
-from oreo_agent.training.methods import Method, MethodName, method_name, round_name
+from oreo_agent.training.method_names import ResultName, result_title, round_name
 from oreo_agent.training.report import comparisons, markdown
 from oreo_agent.training.results import RunResults, load_results
 from oreo_agent.training.run import train
@@ -168,7 +169,7 @@ def test_the_report_has_a_row_a_method_and_round(two_rounds: Path, results: RunR
     assert "| SFT | - |" in report
     for method in LEARNERS:
         for number in (1, 2):
-            assert f"| {method_name(method)} | {number} |" in report
+            assert f"| {result_title(method)} | {number} |" in report
     assert "round 2: " in report
     assert report == markdown([results], command=report.splitlines()[2].strip("`"))
     assert (two_rounds / "plots" / "rounds.png").read_bytes().startswith(b"\x89PNG")
@@ -188,25 +189,35 @@ def test_rounds_need_oreo(tiny_settings: tuple[str, ...], tmp_path: Path) -> Non
     assert not (tmp_path / "run").exists()
 
 
-@pytest.mark.parametrize("method", list(Method))
+@pytest.mark.parametrize("method", list(METHODS))
 @pytest.mark.parametrize("number", [1, 2, 13])
 @pytest.mark.parametrize("mode", ["", "@T=1"])
 def test_the_name_of_a_result_is_taken_apart_as_it_was_made(
-    method: Method, number: int, mode: str
+    method: str, number: int, mode: str
 ) -> None:
-    name = MethodName(round_name(method, number) + mode)
+    name = ResultName(round_name(method, number) + mode)
     assert (name.method, name.round, name.mode) == (method, number, mode)
 
 
 def test_a_name_that_is_no_methods_stays_as_it_is() -> None:
-    assert method_name("my-round2-model") == "my-round2-model"
-    assert method_name("model-round2") == "model-round2"
+    assert result_title("my-round2-model") == "my-round2-model"
+    assert result_title("model-round2") == "model-round2"
 
 
 def test_the_plan_names_methods_and_rounds() -> None:
-    config = dataclasses.replace(RunConfig(), methods=(Method.KTO, Method.OREO))
-    full = TrainConfig(methods=config.methods, rounds=dataclasses.replace(config.rounds, count=3))
-    stages = plan(full, logged=False, start=False)["stages"]
-    assert {"kto", "oreo", "round 2", "round 3"} <= stages.keys()
+    config = TrainConfig(methods=("kto", "oreo"), rounds=RoundsConfig(count=3))
+    stages = plan(config, logged=False, start=False)["stages"]
+    assert list(stages) == [stage.name for stage in config.stages(logged=False, start=False)]
+    assert stages["oreo-round3"] == stages["kto"] == "1200 updates of 16 episodes"
+    assert stages["evaluate-kto-round2"] == "160 + 160 games"
     assert "rejection" not in stages
-    assert stages["evaluate"].startswith("3 policies")
+
+
+@pytest.mark.parametrize("method", ["awr", "DPO"])
+def test_an_unknown_method_is_refused_before_any_work(
+    method: str, tiny_settings: tuple[str, ...], tmp_path: Path
+) -> None:
+    config = dataclasses.replace(_config(tiny_settings), methods=("sft", method))
+    with pytest.raises(ConfigError, match=f"no method {method!r}"):
+        train(config, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -15,10 +15,10 @@ from oreo_agent.config import resolve
 from oreo_agent.episodes.record import Episode, Outcome, encode_episode
 from oreo_agent.evaluation import GameResult
 from oreo_agent.files import write_whole
+from oreo_agent.progress_callback import SilentDisplay
 from oreo_agent.rollout import wave_path
 from oreo_agent.session import Session
 from oreo_agent.training.config import TrainConfig
-from oreo_agent.training.progress_callback import SilentDisplay
 from oreo_agent.training.progress_file import Phase, ProgressFile
 from oreo_agent.training.results import MethodResult
 from oreo_agent.training.run_dir import RunFolder, write_json

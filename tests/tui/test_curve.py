@@ -129,7 +129,7 @@ def test_figures_name_share_interval_and_games() -> None:
 
 
 def view(stage: str, *rows: dict[str, float]) -> RunView:
-    stages = (StageView(name=stage, state=StageState.NOW, done=2, total=100),)
+    stages = (StageView(name=stage, unit="updates", state=StageState.NOW, done=2, total=100),)
     return RunView(
         path=Path("run"),
         condition=RunCondition.RUNNING,

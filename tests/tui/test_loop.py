@@ -14,7 +14,6 @@ from oreo_agent.config import resolve
 from oreo_agent.episodes import Actor, Decision, EpisodeStore, Outcome
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.training.config import TrainConfig
-from oreo_agent.training.methods import Method
 from oreo_agent.training.run import train
 from oreo_agent.training.single import collect, make_agent
 
@@ -60,7 +59,7 @@ async def test_a_failure_is_corrected_by_keys_saved_and_learnt_from(
     ]
     sets = (*tiny_settings, "oreo.value_warmup=0")
     config = resolve(TrainConfig, env={}, sets=sets).value
-    config = replace(config, methods=(Method.OREO, Method.DPO))
+    config = replace(config, methods=("oreo", "dpo"))
     results = train(config, tmp_path / "run", episodes=(failed, store), checkpoint=checkpoint)
     assert [result.method for result in results.methods] == ["sft", "dpo", "oreo"]
     assert [note for note in results.notes if not note.startswith("SFT stands for")] == []

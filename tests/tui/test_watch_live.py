@@ -53,7 +53,7 @@ def until(
 STANDS_STILL = """
 import signal, sys, time
 from pathlib import Path
-from oreo_agent.training.progress_callback import SilentDisplay
+from oreo_agent.progress_callback import SilentDisplay
 from oreo_agent.training.run_dir import RunFolder
 from oreo_agent.training.progress_file import telling
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from oreo_agent.monitoring.run_status import RunView, StageKind, StageState, StageView
+from oreo_agent.monitoring.run_status import RunView, StageState, StageView
 from oreo_agent.tui.text import fit, percent
 
 __all__ = ["StageList", "clock"]
@@ -120,7 +120,7 @@ def _row(stage: StageView, width: int) -> Content:
     right = f"{time:>6}"
     if stage.state in (StageState.NOW, StageState.BROKEN) and stage.total:
         right = f"{stage.done}/{stage.total} {right}"
-    if stage.kind is StageKind.PLAYS and stage.tally is not None:
+    if stage.tally is not None:
         won = f"{percent(stage.tally.rate):>{_SHARE}}"
         has_room = width - 4 - len(won) - 4 - cell_len(right) >= len(stage.name)
         right = f"{won} won {right}" if has_room else f"{won} {right}"

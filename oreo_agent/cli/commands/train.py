@@ -50,7 +50,7 @@ from oreo_agent.cli.common.options import (
 from oreo_agent.cli.common.output import Output
 from oreo_agent.cli.common.progress import interruptible, progress_display
 from oreo_agent.errors import UsageError
-from oreo_agent.training.methods import Method
+from oreo_agent.training.method_names import Name
 
 if TYPE_CHECKING:
     from oreo_agent.config import Resolved
@@ -94,7 +94,7 @@ def resolve_train_config(
     seed: int | None = None,
     threads: int | None = None,
     dialect: Dialect | None = None,
-    methods: list[Method] | None = None,
+    methods: list[Name] | None = None,
     rounds: int | None = None,
     report_to: list[str] | None = None,
     model: str | None = None,
@@ -118,7 +118,7 @@ def resolve_train_config(
     flags: dict[str, object] = {
         "seed": seed,
         "threads": threads,
-        "methods": [method.value for method in methods] if methods else None,
+        "methods": methods or None,
         "rounds.count": rounds,
         "report_to": report_to or None,
         "model.name": model,
@@ -175,7 +175,7 @@ def train(
     ] = None,
     checkpoint: StartOption = None,
     method: Annotated[
-        list[Method] | None,
+        list[Name] | None,
         typer.Option(
             "--method",
             help="A method to train and measure; may be repeated. Default: rejection and oreo.",

@@ -43,7 +43,7 @@ def progress_display(output: Output) -> JsonDisplay | ProgressDisplay:
 
 
 class JsonDisplay:
-    """Prints what `oreo_agent.training.progress_callback.Display` is told as JSON lines on stdout.
+    """Prints what `oreo_agent.progress_callback.Display` is told as JSON lines on stdout.
 
     ::
 
@@ -98,7 +98,7 @@ class JsonDisplay:
 
 
 class ProgressDisplay:
-    """Draws what `oreo_agent.training.progress_callback.Display` is told.
+    """Draws what `oreo_agent.progress_callback.Display` is told.
 
     Use as a context manager: leaving it takes the bar off the terminal.
 

@@ -33,7 +33,7 @@ def show_results(
         out: The run's folder, to name its report.
         last_line: Whether lines of progress went before.
     """
-    from oreo_agent.training.methods import method_name
+    from oreo_agent.training.method_names import result_title
     from oreo_agent.training.report import comparisons
     from oreo_agent.training.results import pool
 
@@ -61,7 +61,7 @@ def show_results(
     def draw(console: Console) -> None:
         show_methods(output, methods)(console)
         for one in tests:
-            names = [method_name(name) for name in (one.ours, one.theirs)]
+            names = [result_title(name) for name in (one.ours, one.theirs)]
             test = f"p = {one.p_value:.2g} ({one.test})"
             line = f"{names[0]} - {names[1]}: {one.difference:+.1%}, {test}"
             console.print(plain(line), markup=False, soft_wrap=True)
@@ -116,7 +116,7 @@ def _costs(methods: Sequence[MethodResult]) -> dict[str, dict[str, Any]]:
 
 def show_methods(output: Output, methods: Sequence[MethodResult]) -> Any:
     """Return what draws success per method and split."""
-    from oreo_agent.training.methods import method_name
+    from oreo_agent.training.method_names import result_title
     from oreo_agent.training.results import wastes_commands
 
     wasted = wastes_commands(methods)
@@ -129,7 +129,7 @@ def show_methods(output: Output, methods: Sequence[MethodResult]) -> Any:
         cells = [_cell(table[split]["all"]) for split in splits]
         rows.append(
             [
-                method_name(method.method),
+                result_title(method.method),
                 *cells,
                 *([f"{method.wrong_commands:.1%}"] if wasted else []),
             ]

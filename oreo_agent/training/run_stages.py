@@ -1,0 +1,263 @@
+"""What each stage of a run does. Every stage is resumable: a finished one is only read again.
+
+In the first round the current policy is SFT's, later that of OREO after the round before. Every
+method learns from the same rollouts, and continues from its own policy of the round before. Rounds
+after the first append ``-roundN`` to the names of their stages, checkpoints and episodes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
+
+from transformers import PreTrainedModel
+
+from oreo_agent.agents.language_model import load_agent
+from oreo_agent.files import write_whole
+from oreo_agent.learning.fitting import TrainingJob
+from oreo_agent.learning.methods import METHODS
+from oreo_agent.models.checkpoints import load_checkpoint
+from oreo_agent.training.base_model import starting_model
+from oreo_agent.training.episode_filters import (
+    apart_from,
+    hold_out,
+    need,
+    successes,
+    texts,
+    with_return,
+)
+from oreo_agent.training.method_names import result_title, round_name
+from oreo_agent.training.report import markdown, write_plots
+from oreo_agent.training.results import MethodResult, RunResults
+from oreo_agent.training.run_context import RunContext
+from oreo_agent.training.run_dir import Finished, write_found
+from oreo_agent.training.stage_plan import Stage, StageKind
+from oreo_agent.training.stages import Games, choose_games, evaluate_agent, jobs_for
+
+__all__ = ["RUNNERS"]
+
+
+def choose(run: RunContext, stage: Stage) -> None:
+    """Choose the tasks; logged episodes of held-out ones are left out."""
+    games = run.run_dir.done(stage.name, Games)
+    if games is None:
+        games = choose_games(run.pool, run.world)
+        run.run_dir.finish(stage.name, games)
+    run.games = games
+    if run.logged is not None:
+        held_out = {task for tasks in games.held_out.values() for task in tasks}
+        run.logged = run.rollouts[1] = apart_from(run.logged, held_out, run.progress)
+
+
+def demonstrate(run: RunContext, stage: Stage) -> None:
+    """Let the expert play training games."""
+    section, train = run.config.demonstrations, run.games.train
+    _play_expert(run, stage, train[: section.games] if section.games else train, section.per_game)
+
+
+def demonstrate_validation(run: RunContext, stage: Stage) -> None:
+    """Let the expert play the validation games once."""
+    _play_expert(run, stage, run.games.validation, 1)
+
+
+def learn_start(run: RunContext, stage: Stage) -> None:
+    """Learn the starting policy from demonstrations or logged successes, or keep the one given."""
+    if run.run_dir.is_done(stage.name):
+        return
+    if run.start is not None:
+        with run.run_dir.timed(stage.name):
+            run.save(stage.name, run.start.policy, run.start.value, run.start.renderer)
+        return
+    config, world = run.config, run.world
+    if run.logged is None:
+        shown, checked = (run.demonstrated[kind] for kind in _DEMONSTRATED)
+        need(shown, "the expert won no game", "Lower demonstrations.noise or add games.")
+    else:
+        shown, checked = hold_out(successes(run.logged), world.validation)
+    with run.run_dir.timed(stage.name):
+        base = starting_model(
+            config.model,
+            texts(shown if run.logged is None else run.logged),
+            spells_numbers=world.spells_numbers,
+            seed=run.seed("weights"),
+            env=world.env,
+        )
+        job = TrainingJob(
+            policy=base.policy,
+            episodes=shown,
+            validation=checked,
+            renderer=base.renderer,
+            render=partial(run.render, base.renderer),
+            options=run.fit_options(stage, batch=config.sft.batch),
+        )
+        learned = METHODS[stage.method].fit(job, config.sft)
+        run.save(stage.name, learned.policy, None, base.renderer)
+
+
+def collect_rollouts(run: RunContext, stage: Stage) -> None:
+    """Let the current policy play training games, those first that were not demonstrated."""
+    section, train = run.config.rollouts, run.games.train
+    was_shown = run.start is None and run.logged is None and section.games == "new"
+    shown = run.config.demonstrations.games if was_shown else 0
+    current = "sft" if stage.round == 1 else round_name("oreo", stage.round - 1)
+    agent = load_agent(
+        run.checkpoint(current),
+        temperature=section.temperature,
+        max_tokens=run.world.max_tokens,
+    )
+    jobs = jobs_for(
+        train[shown:] or train,
+        split="train",
+        per_game=section.per_game,
+        seed=(run.seed(stage.name),),
+        patience=section.patience or None,
+    )
+    run.rollouts[stage.round] = with_return(run.play(agent, jobs, stage.name), run.progress)
+
+
+def learn(run: RunContext, stage: Stage) -> None:
+    """Train one method on the rollouts, from its own policy of the round before."""
+    if run.run_dir.is_done(stage.name):
+        return
+    method, settings = METHODS[stage.method], run.config.of_method(stage.method)
+    episodes = run.training_episodes(stage.round)
+    counts = {"episodes": len(episodes), "successful": len(successes(episodes))}
+    with run.run_dir.timed(stage.name, counts=counts):
+        before = _start_of(run, stage.method, stage.round)
+        start = load_checkpoint(run.checkpoint(before))
+        value = start.value if method.trains_value else None
+        if method.trains_value and stage.round == 1 and before != "sft":
+            # A method without a value model came first; the given checkpoint may have one.
+            value = load_checkpoint(run.checkpoint("sft")).value
+        job = TrainingJob(
+            policy=start.policy,
+            value=value,
+            reference=_kept_reference(run, stage),
+            episodes=episodes,
+            renderer=start.renderer,
+            render=partial(run.render, start.renderer),
+            options=run.fit_options(stage, batch=run.config.oreo.batch),
+        )
+        learned = method.fit(job, settings)
+        counts |= learned.counts
+        if note := _idle_note(stage.method, stage.round, counts):
+            run.progress.note(note)
+        run.save(stage.name, learned.policy, learned.value, start.renderer)
+
+
+def evaluate(run: RunContext, stage: Stage) -> None:
+    """Play the held-out games with one method's policy."""
+    result = run.run_dir.done(stage.name, MethodResult)
+    if result is None:
+        section = run.config.evaluation
+        agent = load_agent(
+            run.checkpoint(round_name(stage.method, stage.round)),
+            temperature=1.0 if stage.sampled else section.temperature,
+            restricted=section.restricted,
+            max_tokens=run.world.max_tokens,
+        )
+        with run.run_dir.timed(stage.name, mark=False):
+            result = evaluate_agent(
+                run.pool,
+                agent,
+                run.games.held_out,
+                run.run_dir.path / "episodes" / stage.name,
+                method=stage.result,
+                seed=run.world.seed,
+                wave=run.config.rollouts.wave,
+                versions=run.versions,
+                display=run.progress,
+            )
+        run.run_dir.finish(stage.name, result)
+    run.results.append(result)
+
+
+def report(run: RunContext, stage: Stage) -> None:
+    """Write ``results.json``, ``report.md`` and the plots."""
+    folder, held_out = run.run_dir.path, run.games.held_out
+    missing = [f"there were no {s} games" for s in run.world.held_out if not held_out.get(s)]
+    results = RunResults(
+        seed=run.config.seed,
+        source=run.world.source,
+        methods=run.results,
+        seconds=run.run_dir.seconds(),
+        decoding=_decoding(run),
+        notes=[*_meaning_of_sft(run), *missing, *_round_notes(run)],
+    )
+    write_found(folder / "results.json", results)
+    write_plots(results, folder / "metrics", folder / "plots")
+    write_whole(folder / "report.md", markdown([results], command=run.command).encode())
+    run.finished = results
+
+
+RUNNERS: Mapping[StageKind, Callable[[RunContext, Stage], None]] = {
+    StageKind.GAMES: choose,
+    StageKind.DEMONSTRATIONS: demonstrate,
+    StageKind.VALIDATION: demonstrate_validation,
+    StageKind.SFT: learn_start,
+    StageKind.ROLLOUTS: collect_rollouts,
+    StageKind.LEARN: learn,
+    StageKind.EVALUATE: evaluate,
+    StageKind.REPORT: report,
+}
+
+_DEMONSTRATED = (StageKind.DEMONSTRATIONS, StageKind.VALIDATION)
+
+
+def _play_expert(run: RunContext, stage: Stage, tasks: Sequence[str], per_game: int) -> None:
+    if run.run_dir.is_done("sft"):
+        return  # nothing else learns from demonstrations
+    agent = run.world.expert(noise=run.config.demonstrations.noise, per_episode=True)
+    jobs = jobs_for(tasks, split="train", per_game=per_game, seed=(run.seed(stage.name),))
+    run.demonstrated[stage.kind] = successes(run.play(agent, jobs, stage.name))
+
+
+def _start_of(run: RunContext, method: str, round_: int) -> str:
+    """Return the name of the checkpoint that a method starts from in a round."""
+    if round_ > 1:
+        return round_name(method, round_ - 1)
+    return run.config.of_method(method).starts_from
+
+
+def _kept_reference(run: RunContext, stage: Stage) -> PreTrainedModel | None:
+    """Return the first start where it stays the reference, None where that of a round is it."""
+    if stage.round == 1 or run.config.rounds.reference == "start":
+        return None
+    return load_checkpoint(run.checkpoint(_start_of(run, stage.method, 1))).policy
+
+
+def _idle_note(method: str, round_: int, counts: Mapping[str, int]) -> str | None:
+    """Return the note for a method that learnt nothing in a round, or None."""
+    reason = METHODS[method].idle_reason(counts)
+    before = "SFT" if round_ == 1 else "last round's"
+    title = result_title(round_name(method, round_))
+    return f"{reason}: {title} is the {before} policy unchanged" if reason else None
+
+
+def _round_notes(run: RunContext) -> Iterator[str]:
+    rounds = run.config.rounds.count
+    for number in range(1, rounds + 1):
+        if rounds > 1:
+            episodes = run.rollouts[number]
+            won = len(successes(episodes))
+            yield f"round {number}: {won} of {len(episodes)} rollouts were won"
+        for method in run.config.learners:
+            mark = run.run_dir.done(round_name(method, number), Finished)
+            if mark is not None and (note := _idle_note(method, number, mark.counts)):
+                yield note
+
+
+def _decoding(run: RunContext) -> str:
+    section = run.config.evaluation
+    kind = "greedy" if section.temperature == 0 else f"temperature-{section.temperature:g}"
+    restricted = ", restricted to admissible actions" if section.restricted else ""
+    return f"{'' if restricted else 'free '}{kind} decoding{restricted}"
+
+
+def _meaning_of_sft(run: RunContext) -> list[str]:
+    """Return a note on the first row, where it is not SFT."""
+    if run.start is None or run.start.meta.method == "sft":
+        return []
+    return [
+        f"SFT stands for the checkpoint that it started from, trained by {run.start.meta.method}"
+    ]

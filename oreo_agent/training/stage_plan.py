@@ -1,0 +1,131 @@
+"""The stages of a run, in their order: what a run walks through and a monitor shows. No torch."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Literal
+
+from oreo_agent.learning.methods import METHODS
+from oreo_agent.training.method_names import round_name
+
+__all__ = ["Stage", "StageKind", "Unit", "build_stages", "learners_of"]
+
+
+class StageKind(StrEnum):
+    """What a stage does."""
+
+    GAMES = "games"
+    """Choose the tasks."""
+    DEMONSTRATIONS = "demonstrations"
+    """Let the expert solve training tasks."""
+    VALIDATION = "validation"
+    """Let the expert solve the tasks by which the SFT checkpoint is chosen."""
+    SFT = "sft"
+    """Learn the starting policy, or keep the one that is given."""
+    ROLLOUTS = "rollouts"
+    """Let the current policy play training tasks."""
+    LEARN = "learn"
+    """Train one method on the rollouts."""
+    EVALUATE = "evaluate"
+    """Let one method's policy play the held-out tasks."""
+    REPORT = "report"
+    """Write results, report and plots."""
+
+
+Unit = Literal["episodes", "updates", ""]
+"""What the progress of a stage is counted in."""
+_UNITS: dict[StageKind, Unit] = {
+    StageKind.GAMES: "",
+    StageKind.SFT: "updates",
+    StageKind.LEARN: "updates",
+    StageKind.REPORT: "",
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stage:
+    """One stage."""
+
+    name: str
+    """As in ``stages/NAME.json``; the stage ``report`` has no such file."""
+    kind: StageKind
+    updates: int = 0
+    """Updates that it makes."""
+    round: int = 1
+    method: str = "sft"
+    """Method that is trained or measured."""
+    sampled: bool = False
+    """Whether a policy is measured at temperature 1."""
+
+    @property
+    def unit(self) -> Unit:
+        """What its progress is counted in."""
+        return _UNITS.get(self.kind, "episodes")
+
+    @property
+    def result(self) -> str:
+        """What its result is called in ``results.json``."""
+        return round_name(self.method, self.round) + ("@T=1" if self.sampled else "")
+
+
+def build_stages(
+    methods: Collection[str],
+    *,
+    rounds: int,
+    sampled: bool,
+    sft_updates: int,
+    updates: int,
+    logged: bool,
+    start: bool,
+) -> tuple[Stage, ...]:
+    """Return the stages of a run in their order.
+
+    Args:
+        methods: Methods that are trained; unknown ones, of a run of another version, are left out.
+        rounds: How many.
+        sampled: Whether every policy also plays at temperature 1.
+        sft_updates: Updates of SFT.
+        updates: Updates of each method that learns from rollouts.
+        logged: Whether logged episodes take the place of the first ones to be collected.
+        start: Whether a checkpoint takes the place of SFT.
+    """
+    learners = learners_of(methods)
+    stages = [Stage(name="games", kind=StageKind.GAMES)]
+    if not (logged or start):
+        kinds = (StageKind.DEMONSTRATIONS, StageKind.VALIDATION)
+        stages += [Stage(name=kind.value, kind=kind) for kind in kinds]
+    stages.append(Stage(name="sft", kind=StageKind.SFT, updates=0 if start else sft_updates))
+    for number in range(1, rounds + 1):
+        if number > 1 or not logged:
+            name = round_name("rollouts", number)
+            stages.append(Stage(name=name, kind=StageKind.ROLLOUTS, round=number))
+        stages += [
+            Stage(
+                name=round_name(method, number),
+                kind=StageKind.LEARN,
+                updates=updates,
+                round=number,
+                method=method,
+            )
+            for method in learners
+        ]
+        measured = ("sft", *learners) if number == 1 else learners
+        stages += [
+            Stage(
+                name=f"evaluate-{round_name(method, number)}{'@T=1' if is_sampled else ''}",
+                kind=StageKind.EVALUATE,
+                round=number,
+                method=method,
+                sampled=is_sampled,
+            )
+            for method in measured
+            for is_sampled in ((False, True) if sampled else (False,))
+        ]
+    return (*stages, Stage(name="report", kind=StageKind.REPORT))
+
+
+def learners_of(methods: Collection[str]) -> tuple[str, ...]:
+    """Return the methods that learn from rollouts, in the order in which they are trained."""
+    return tuple(name for name in METHODS if name in methods and name != "sft")
