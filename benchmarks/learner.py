@@ -109,7 +109,7 @@ def _compare_steps(options: argparse.Namespace) -> dict[str, Any]:
     }
 
 
-def _stepper(trainer: EpisodeTrainer) -> Callable[[], float]:
+def _stepper(trainer: EpisodeTrainer[Any]) -> Callable[[], float]:
     """Return what takes one step and tells its CPU seconds."""
     [inputs] = list(trainer.get_train_dataloader())
     trainer.create_optimizer()
@@ -190,7 +190,7 @@ def _measure_adapters(sender: Any, method: str, options: argparse.Namespace) -> 
         model = _status_mb("VmRSS") - held
         settings = {**_settings(folder, options), "max_steps": 1}
         settings["activation_checkpointing"] = options.checkpointing
-        trainer: EpisodeTrainer
+        trainer: EpisodeTrainer[Any]
         if method == "oreo":
             roles = AdapterActorCritic(policy)
             trainer = OREOTrainer(roles, OREOConfig(**settings), data)

@@ -18,7 +18,7 @@ import math
 import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic
 
 import torch
 from safetensors import SafetensorError
@@ -44,7 +44,7 @@ from oreo_agent.learning.checkpoint_resume import (
     read_state,
     weights_digest,
 )
-from oreo_agent.learning.config import EpisodeTrainingArguments
+from oreo_agent.learning.config import Arguments
 from oreo_agent.learning.dataset_rows import Episodes, padding_id, rendered_episodes
 from oreo_agent.learning.distributed import (
     Share,
@@ -67,18 +67,17 @@ _LOG_WINDOW = "log_window.json"
 _REFERENCE = "reference.sha256"
 
 
-class EpisodeTrainer(Trainer, ABC):
+class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
     """Trains on rendered episodes.
 
     Args:
-        model: The module that is trained.
+        model: What is trained; see the trainer.
         args: Settings.
         train_dataset: Episodes to train on, or rows (see ``learning.dataset_rows``), e.g. of
             ``datasets``; untrainable ones are left out (see ``dropped``).
         eval_dataset: Held-out episodes for ``evaluate``.
         processing_class: The tokenizer, where rows are conversations; it is saved with the policy.
-        pad_token_id: Id written into padding; it may be that of the end of a turn. None takes the
-            tokenizer's, else the model's.
+        pad_token_id: Written into padding; None takes the tokenizer's, else the model's.
         callbacks: The library's.
 
     Raises:
@@ -90,7 +89,7 @@ class EpisodeTrainer(Trainer, ABC):
     def __init__(
         self,
         model: nn.Module,
-        args: EpisodeTrainingArguments,
+        args: Arguments,
         train_dataset: Episodes | PairDataset | None = None,
         eval_dataset: Episodes | None = None,
         *,
@@ -98,11 +97,11 @@ class EpisodeTrainer(Trainer, ABC):
         pad_token_id: int | None = None,
         callbacks: list[TrainerCallback] | None = None,
     ) -> None:
+        module = self.set_roles(model)
         check_processes(args, self.roles()[0])
         self.settings = args
         self.tokenizer = processing_class
         train = self._dataset(train_dataset)
-        held_out = self._dataset(eval_dataset)
         self.dropped = dict(train.dropped) if train is not None else {}
         """How many training episodes were left out, by reason."""
         if pad_token_id is None:
@@ -112,11 +111,11 @@ class EpisodeTrainer(Trainer, ABC):
             EpisodeCollator(pad_token_id=pad_token_id, padding_side=args.padding_side)
         )
         super().__init__(
-            model=model,
+            model=module,
             args=args,
             data_collator=collator,
             train_dataset=train,
-            eval_dataset=held_out,
+            eval_dataset=self._dataset(eval_dataset),
             callbacks=callbacks,
         )
         self.model_accepts_loss_kwargs = False
@@ -125,9 +124,8 @@ class EpisodeTrainer(Trainer, ABC):
         self._meter = MeanMeter()
         self._resumed_from: Path | None = None
         self._best_checkpoint: str | None = None
-        reference = self.reference()
-        # It never moves, and is whole only now.
-        self._reference_digest = None if reference is None else weights_digest(reference)
+        # The reference never moves, and is whole only now.
+        self._reference_digest = None if (ref := self.reference()) is None else weights_digest(ref)
 
     def create_accelerator_and_postprocess(self) -> None:
         """Shard on CPUs too."""
@@ -143,6 +141,10 @@ class EpisodeTrainer(Trainer, ABC):
         """Return how many items (episodes, tokens) the loss of a batch sums over."""
 
     @abstractmethod
+    def set_roles(self, model: Any) -> nn.Module:
+        """Keep the roles of a model, and return the module that is trained."""
+
+    @abstractmethod
     def roles(self) -> tuple[PreTrainedModel, ValueModel | None]:
         """Return the trained policy and value model."""
 
@@ -151,13 +153,11 @@ class EpisodeTrainer(Trainer, ABC):
         return None
 
     def begin_evaluation(self) -> None:
-        """Get ready to look at more than means over the batches of an evaluation."""
+        """Prepare to collect more than means over the batches of an evaluation."""
 
     def end_evaluation(self) -> dict[str, float]:
-        """Return what ``begin_evaluation`` got ready for."""
+        """Return what was collected since ``begin_evaluation``."""
         return {}
-
-    # Loss
 
     def compute_loss(
         self,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
-from typing import Literal, get_args
+from typing import Literal, TypeVar, get_args
 
 import torch
 from transformers import TrainingArguments
@@ -60,6 +60,9 @@ class EpisodeTrainingArguments(TrainingArguments):
             if isinstance(value, int | float) and (bound := limits.broken_by(value)):
                 raise ConfigError(f"{field_.name} is {value}.", f"It must be {bound}.")
         super().__post_init__()  # type: ignore[no-untyped-call]  # the library's has no types
+
+
+Arguments = TypeVar("Arguments", bound=EpisodeTrainingArguments)
 
 
 @dataclass

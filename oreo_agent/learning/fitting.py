@@ -100,7 +100,7 @@ class TrainingJob:
             "activation_checkpointing": options.checkpointing,
         }
 
-    def train(self, trainer: EpisodeTrainer) -> None:
+    def train(self, trainer: EpisodeTrainer[Any]) -> None:
         """Train, from the newest training checkpoint on, and write the metrics."""
         options = self.options
         options.progress.stage(options.name, options.steps)

@@ -14,19 +14,13 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import (
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-    TrainerCallback,
-    get_scheduler,
-)
+from transformers import PreTrainedModel, get_scheduler
 
 from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.baseline_losses import soft_value
 from oreo_agent.learning.batch import EpisodeBatch, EpisodeDataset, TaskKey, task_key
 from oreo_agent.learning.calibration import Calibration
 from oreo_agent.learning.config import OREOConfig
-from oreo_agent.learning.dataset_rows import Episodes
 from oreo_agent.learning.losses import (
     Level,
     OREOLosses,
@@ -43,7 +37,7 @@ from oreo_agent.models.rendered import RenderedEpisode
 __all__ = ["OREOTrainer"]
 
 
-class OREOTrainer(EpisodeTrainer):
+class OREOTrainer(EpisodeTrainer[OREOConfig]):
     """Trains policy and value of an ``ActorCritic`` on scored episodes.
 
     Each log line holds, as means since the last one: the four loss terms (``loss_policy``, ``kl``,
@@ -54,40 +48,17 @@ class OREOTrainer(EpisodeTrainer):
     ``beta_effective``, the temperature at which the policy settles; and the gradient norm of each
     role. An evaluation has the same, and by turn what ``learning.calibration`` tells of the values.
 
-    Args:
-        model: Policy, value and reference; the first two are trained in place. A language model
-            alone is the policy, and the others begin as copies of it.
-        args: Settings.
-        train_dataset: Scored episodes, failures included.
-        eval_dataset: Held-out scored episodes.
-        processing_class: As for ``EpisodeTrainer``.
-        pad_token_id: As for ``EpisodeTrainer``.
-        callbacks: The library's.
+    The model is the roles, of which policy and value are trained in place, or a language model
+    alone: the policy, of which the others begin as copies. The episodes include failures.
     """
 
-    def __init__(
-        self,
-        model: ActorCritic | PreTrainedModel,
-        args: OREOConfig,
-        train_dataset: Episodes | None = None,
-        eval_dataset: Episodes | None = None,
-        *,
-        processing_class: PreTrainedTokenizerBase | None = None,
-        pad_token_id: int | None = None,
-        callbacks: list[TrainerCallback] | None = None,
-    ) -> None:
+    actor_critic: ActorCritic
+    _calibration: Calibration | None = None
+
+    def set_roles(self, model: ActorCritic | PreTrainedModel) -> ActorCritic:
+        """Return the roles, of which a language model alone is the policy."""
         self.actor_critic = model if isinstance(model, ActorCritic) else ActorCritic(model)
-        self.oreo = args
-        self._calibration: Calibration | None = None
-        super().__init__(
-            self.actor_critic,
-            args,
-            train_dataset,
-            eval_dataset,
-            processing_class=processing_class,
-            pad_token_id=pad_token_id,
-            callbacks=callbacks,
-        )
+        return self.actor_critic
 
     def roles(self) -> tuple[PreTrainedModel, ValueModel | None]:
         """Return policy and value model."""
@@ -99,15 +70,17 @@ class OREOTrainer(EpisodeTrainer):
 
     def make_dataset(self, episodes: list[RenderedEpisode]) -> EpisodeDataset:
         """Return the episodes with R in the chosen scale and, where asked for, V(s_0)."""
-        scale, offset = self.oreo.reward_scale, self.oreo.reward_offset
+        scale, offset = self.settings.reward_scale, self.settings.reward_offset
         episodes = [replace(episode, ret=scale * episode.ret + offset) for episode in episodes]
         estimates: dict[TaskKey, float] = {}
-        if self.oreo.start_value == "rollouts":
+        if self.settings.start_value == "rollouts":
             returns: dict[TaskKey, list[float]] = defaultdict(list)
             # Those that are too long to train on count too: most of them are failures.
             for episode in episodes:
                 returns[task_key(episode)].append(episode.ret)
-            estimates = {key: soft_value(own, beta=self.oreo.beta) for key, own in returns.items()}
+            estimates = {
+                key: soft_value(own, beta=self.settings.beta) for key, own in returns.items()
+            }
         return EpisodeDataset(episodes, max_length=self.settings.max_length, start_values=estimates)
 
     def count_items(self, batch: EpisodeBatch) -> Tensor:
@@ -131,24 +104,24 @@ class OREOTrainer(EpisodeTrainer):
             returns=batch["returns"],
             state_mask=state_mask,
             turn_end_mask=batch["turn_end_mask"],
-            beta=self.oreo.beta,
-            level=self.oreo.level,
-            start_values=batch["start_values"] if self.oreo.start_value == "rollouts" else None,
-            stop_gradient=self.oreo.stop_gradient,
-            after_state_target=self.oreo.after_state_target,
+            beta=self.settings.beta,
+            level=self.settings.level,
+            start_values=batch["start_values"] if self.settings.start_value == "rollouts" else None,
+            stop_gradient=self.settings.stop_gradient,
+            after_state_target=self.settings.after_state_target,
         )
         if self._calibration is not None:
             ratios = output.logprobs - output.reference_logprobs
             self._calibration.add(
                 values=output.values[:, :-1],
-                implicit=implicit_values(ratios, state_mask, beta=self.oreo.beta),
+                implicit=implicit_values(ratios, state_mask, beta=self.settings.beta),
                 returns=batch["returns"],
                 won=batch["won"],
                 state_mask=state_mask,
                 turn_end_mask=batch["turn_end_mask"],
             )
         total = losses.total(
-            alpha=self.oreo.kl_weight, after_state_weight=self.oreo.after_state_weight
+            alpha=self.settings.kl_weight, after_state_weight=self.settings.after_state_weight
         )
         return total.sum(), self._means(output, losses, batch)
 
@@ -157,13 +130,13 @@ class OREOTrainer(EpisodeTrainer):
         state_mask = batch["action_mask"][:, 1:]
         states = output.values[:, :-1]
         # At step level V is trained where turns begin, and means nothing in between.
-        level: Level = "step" if self.oreo.level == "step" else "token"
+        level: Level = "step" if self.settings.level == "step" else "token"
         valued = decision_starts(level, state_mask, batch["turn_end_mask"])
         value = trajectory_mean(states, valued)
         brier = trajectory_mean((states - batch["returns"][:, None]).square(), valued)
         won, lost = batch["won"].float(), (~batch["won"]).float()
         all_ = torch.ones_like(won)
-        beta, alpha = self.oreo.beta, self.oreo.kl_weight
+        beta, alpha = self.settings.beta, self.settings.kl_weight
         # Linear in the share, so its mean over episodes is that of the mean share.
         temperature = beta + (effective_beta(beta, alpha) - beta) * losses.decision_share
         return episode_means(
@@ -196,13 +169,13 @@ class OREOTrainer(EpisodeTrainer):
         """Give policy and value a learning rate each."""
         if self.optimizer is None:
             kind, options = self.get_optimizer_cls_and_kwargs(self.args)
-            value_rate = self.oreo.value_learning_rate
+            value_rate = self.settings.value_learning_rate
             roles = self.actor_critic
             groups = [
-                {"params": list(roles.policy.parameters()), "lr": self.oreo.learning_rate},
+                {"params": list(roles.policy.parameters()), "lr": self.settings.learning_rate},
                 {
                     "params": list(roles.value.parameters()),
-                    "lr": self.oreo.learning_rate if value_rate is None else value_rate,
+                    "lr": self.settings.learning_rate if value_rate is None else value_rate,
                 },
             ]
             self.optimizer = kind(groups, **{**options, "weight_decay": self.args.weight_decay})
@@ -215,7 +188,7 @@ class OREOTrainer(EpisodeTrainer):
 
         Both schedules end with the last update: the policy's is shorter.
         """
-        wait = self.oreo.value_warmup_steps
+        wait = self.settings.value_warmup_steps
         if wait and self.lr_scheduler is None:
             assert self.optimizer is not None
             name = self.args.lr_scheduler_type

@@ -10,13 +10,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedModel
 
 from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.baseline_losses import dpo_loss, kto_loss, trajectory_sum
 from oreo_agent.learning.batch import EpisodeBatch, EpisodeCollator, EpisodeDataset
-from oreo_agent.learning.config import DPOConfig, EpisodeTrainingArguments, KTOConfig
-from oreo_agent.learning.dataset_rows import Episodes
+from oreo_agent.learning.config import Arguments, DPOConfig, KTOConfig
 from oreo_agent.learning.metrics import Means, episode_means, policy_terms
 from oreo_agent.learning.pairs import PairCollator, PairDataset
 from oreo_agent.models.actor_critic import PolicyAndReference, PolicyTerms, ValueModel
@@ -25,30 +24,15 @@ from oreo_agent.models.rendered import RenderedEpisode
 __all__ = ["DPOTrainer", "KTOTrainer"]
 
 
-class _PreferenceTrainer(EpisodeTrainer):
-    """Trains a policy beside its frozen reference."""
+class _PreferenceTrainer(EpisodeTrainer[Arguments]):
+    """Trains a policy in place, beside its frozen reference."""
 
-    def __init__(
-        self,
-        model: PolicyAndReference | PreTrainedModel,
-        args: EpisodeTrainingArguments,
-        train_dataset: Episodes | PairDataset | None = None,
-        eval_dataset: Episodes | None = None,
-        *,
-        processing_class: PreTrainedTokenizerBase | None = None,
-        pad_token_id: int | None = None,
-        callbacks: list[TrainerCallback] | None = None,
-    ) -> None:
+    pair: PolicyAndReference
+
+    def set_roles(self, model: PolicyAndReference | PreTrainedModel) -> PolicyAndReference:
+        """Return policy and reference; of a language model alone, the reference is a copy."""
         self.pair = model if isinstance(model, PolicyAndReference) else PolicyAndReference(model)
-        super().__init__(
-            self.pair,
-            args,
-            train_dataset,
-            eval_dataset,
-            processing_class=processing_class,
-            pad_token_id=pad_token_id,
-            callbacks=callbacks,
-        )
+        return self.pair
 
     def roles(self) -> tuple[PreTrainedModel, ValueModel | None]:
         """Return the policy; there is no value model."""
@@ -69,24 +53,15 @@ class _PreferenceTrainer(EpisodeTrainer):
         return terms
 
 
-class DPOTrainer(_PreferenceTrainer):
+class DPOTrainer(_PreferenceTrainer[DPOConfig]):
     """Prefers a success to a failure of the same task.
 
     Each log line holds ``accuracy``, the share of pairs whose chosen side has the larger
     log-ratio, and ``kl``, ``log_ratio_won``, ``log_ratio_lost`` and ``unseen_mass`` as for OREO.
 
-    Args:
-        model: Policy and reference; the policy is trained in place. A language model alone is the
-            policy, and the reference a copy of it.
-        args: Settings.
-        train_dataset: Scored episodes; they are paired within tasks. Or the pairs.
-        eval_dataset: Held-out scored episodes.
-        processing_class: As for ``EpisodeTrainer``.
-        pad_token_id: As for ``EpisodeTrainer``.
-        callbacks: The library's.
+    The model is policy and reference, or a language model alone. Scored episodes are paired within
+    tasks; or the pairs are given.
     """
-
-    settings: DPOConfig
 
     def make_dataset(self, episodes: list[RenderedEpisode]) -> PairDataset:
         """Return the pairs."""
@@ -128,25 +103,15 @@ class DPOTrainer(_PreferenceTrainer):
         return loss.sum(), means
 
 
-class KTOTrainer(_PreferenceTrainer):
+class KTOTrainer(_PreferenceTrainer[KTOConfig]):
     """Makes successes more likely and failures less, each on its own, no pairs needed.
 
     Before the steps of an update, one pass without gradient over all of its micro-batches gives the
     reference point z_0, so that the split into micro-batches changes nothing; an evaluation takes
     z_0 from each of its batches. Each log line holds ``reference_point`` (nats) and what DPO logs,
     without ``accuracy``.
-
-    Args:
-        model: As for ``DPOTrainer``.
-        args: Settings.
-        train_dataset: Scored episodes, failures included.
-        eval_dataset: Held-out scored episodes.
-        processing_class: As for ``EpisodeTrainer``.
-        pad_token_id: As for ``EpisodeTrainer``.
-        callbacks: The library's.
     """
 
-    settings: KTOConfig
     _reference_point: Tensor | None = None
 
     def make_dataset(self, episodes: list[RenderedEpisode]) -> EpisodeDataset:

@@ -6,13 +6,12 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import PreTrainedModel, PreTrainedTokenizerBase, TrainerCallback
+from transformers import PreTrainedModel
 
 from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.baseline_losses import sft_loss
 from oreo_agent.learning.batch import EpisodeBatch
 from oreo_agent.learning.config import SFTConfig
-from oreo_agent.learning.dataset_rows import Episodes
 from oreo_agent.learning.metrics import Means
 from oreo_agent.models.actor_critic import (
     ValueModel,
@@ -48,45 +47,24 @@ class _Imitator(nn.Module):
         return scatter_states(logprobs, state_mask), scatter_states(hits.float(), state_mask)
 
 
-class SFTTrainer(EpisodeTrainer):
+class SFTTrainer(EpisodeTrainer[SFTConfig]):
     """Maximises the log-likelihood of the agent's tokens, each weighted alike.
 
     To keep the best point by held-out loss, give ``eval_dataset`` and set ``eval_strategy`` and
     ``save_strategy`` alike, ``load_best_model_at_end`` and ``metric_for_best_model`` (``loss`` or
     ``accuracy``).
 
-    Args:
-        model: The policy, trained in place.
-        args: Settings.
-        train_dataset: Demonstrations, or the successes among rollouts.
-        eval_dataset: Held-out episodes.
-        processing_class: As for ``EpisodeTrainer``.
-        pad_token_id: As for ``EpisodeTrainer``.
-        callbacks: The library's.
+    The model is the policy, trained in place; the episodes are demonstrations, or the successes
+    among rollouts.
     """
 
-    def __init__(
-        self,
-        model: PreTrainedModel,
-        args: SFTConfig,
-        train_dataset: Episodes | None = None,
-        eval_dataset: Episodes | None = None,
-        *,
-        processing_class: PreTrainedTokenizerBase | None = None,
-        pad_token_id: int | None = None,
-        callbacks: list[TrainerCallback] | None = None,
-    ) -> None:
+    policy: PreTrainedModel
+
+    def set_roles(self, model: PreTrainedModel) -> _Imitator:
+        """Return the policy behind a forward of its own."""
         check_output_head(model)
         self.policy = model
-        super().__init__(
-            _Imitator(model),
-            args,
-            train_dataset,
-            eval_dataset,
-            processing_class=processing_class,
-            pad_token_id=pad_token_id,
-            callbacks=callbacks,
-        )
+        return _Imitator(model)
 
     def roles(self) -> tuple[PreTrainedModel, ValueModel | None]:
         """Return the policy; there is no value model."""

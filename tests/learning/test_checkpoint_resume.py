@@ -111,7 +111,7 @@ def test_resuming_from_nothing_named_is_refused(tmp_path: Path) -> None:
         trainer("sft", tmp_path, episodes(4)).train(resume_from_checkpoint=str(tmp_path / "none"))
 
 
-def imitation(folder: Path, **options: Any) -> EpisodeTrainer:
+def imitation(folder: Path, **options: Any) -> EpisodeTrainer[Any]:
     """Return a training whose best point comes early: random tokens cannot be learnt."""
     settings: dict[str, Any] = {
         "held_out": episodes(40, seed=1),
@@ -140,7 +140,7 @@ def test_imitation_keeps_its_best_held_out_point(tmp_path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[EpisodeTrainer, Path]:
+def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[EpisodeTrainer[Any], Path]:
     """A training that has ended, and its folder; leave it as it is."""
     folder = tmp_path_factory.mktemp("ended")
     run = imitation(folder)
@@ -151,13 +151,13 @@ def ended(tmp_path_factory: pytest.TempPathFactory) -> tuple[EpisodeTrainer, Pat
 
 
 @pytest.fixture
-def folder_of_ended(ended: tuple[EpisodeTrainer, Path], tmp_path: Path) -> Path:
+def folder_of_ended(ended: tuple[EpisodeTrainer[Any], Path], tmp_path: Path) -> Path:
     """A copy of that folder; the paths that it records are those of the original."""
     return Path(shutil.copytree(ended[1], tmp_path / "copy"))
 
 
 def test_an_ended_run_that_is_resumed_keeps_its_best_point(
-    ended: tuple[EpisodeTrainer, Path],
+    ended: tuple[EpisodeTrainer[Any], Path],
 ) -> None:
     again = imitation(ended[1])
     again.train(resume_from_checkpoint=True)
@@ -165,7 +165,7 @@ def test_an_ended_run_that_is_resumed_keeps_its_best_point(
 
 
 def test_an_ended_run_that_was_moved_keeps_its_best_point(
-    ended: tuple[EpisodeTrainer, Path], folder_of_ended: Path
+    ended: tuple[EpisodeTrainer[Any], Path], folder_of_ended: Path
 ) -> None:
     best = f"checkpoint-{ended[0].state.best_global_step}"
     for state in folder_of_ended.glob("*/trainer_state.json"):  # where it lay is no more
@@ -177,7 +177,7 @@ def test_an_ended_run_that_was_moved_keeps_its_best_point(
 
 
 def test_a_run_moved_in_the_middle_ends_at_the_same_best_point(
-    ended: tuple[EpisodeTrainer, Path], tmp_path: Path
+    ended: tuple[EpisodeTrainer[Any], Path], tmp_path: Path
 ) -> None:
     imitation(tmp_path / "before", callbacks=[StopAt(11)]).train()
     (tmp_path / "before").rename(tmp_path / "after")
@@ -189,7 +189,7 @@ def test_a_run_moved_in_the_middle_ends_at_the_same_best_point(
 
 
 def test_a_best_point_that_is_gone_is_said(
-    ended: tuple[EpisodeTrainer, Path], folder_of_ended: Path
+    ended: tuple[EpisodeTrainer[Any], Path], folder_of_ended: Path
 ) -> None:
     best = folder_of_ended / f"checkpoint-{ended[0].state.best_global_step}"
     shutil.rmtree(best)

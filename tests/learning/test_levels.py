@@ -130,7 +130,7 @@ def test_the_rollouts_of_a_task_share_their_estimate(tmp_path: Path) -> None:
     found = [episode.start_value for episode in run.train_dataset.episodes]
     expected = [soft_value([1, 0, 1, 0], beta=0.03)] * 4 + [soft_value([1, 0, 1], beta=0.03)] * 3
     assert found == pytest.approx(expected)
-    assert run.oreo.alpha == 0.3
+    assert run.settings.alpha == 0.3
 
 
 def test_the_implied_value_sums_what_was_gained_before_a_state() -> None:

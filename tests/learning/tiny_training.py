@@ -99,7 +99,7 @@ def trainer(
     held_out: list[RenderedEpisode] | None = None,
     callbacks: list[TrainerCallback] | None = None,
     **options: Any,
-) -> EpisodeTrainer:
+) -> EpisodeTrainer[Any]:
     settings = {
         "output_dir": str(folder),
         "use_cpu": True,
@@ -122,7 +122,7 @@ def trainer(
         settings["level"] = level
     elif level == "rollouts":
         settings |= {"level": "response", "start_value": "rollouts"}
-    made: EpisodeTrainer = method(
+    made: EpisodeTrainer[Any] = method(
         tiny_policy(),
         configuration(**settings),
         data,
@@ -133,7 +133,7 @@ def trainer(
     return made
 
 
-def weights(trained: EpisodeTrainer) -> dict[str, torch.Tensor]:
+def weights(trained: EpisodeTrainer[Any]) -> dict[str, torch.Tensor]:
     policy, value = trained.roles()
     state = {f"policy.{k}": v.clone() for k, v in policy.state_dict().items()}
     if value is not None:

@@ -39,14 +39,14 @@ def data(kind: str) -> tuple[list[RenderedEpisode], list[RenderedEpisode]]:
     return draw(20), draw(10, seed=1)
 
 
-def make(kind: str, folder: Path, accumulation: int, **options: Any) -> EpisodeTrainer:
+def make(kind: str, folder: Path, accumulation: int, **options: Any) -> EpisodeTrainer[Any]:
     """Return a trainer whose updates hold ``2 * accumulation`` episodes a process."""
     train, held_out = data(kind)
     settings = {**SETTINGS, "gradient_accumulation_steps": accumulation, **options}
     return trainer(kind, folder, train, held_out=held_out, **settings)
 
 
-def whole_weights(made: EpisodeTrainer) -> dict[str, torch.Tensor]:
+def whole_weights(made: EpisodeTrainer[Any]) -> dict[str, torch.Tensor]:
     """Return the weights of the roles, put together where they are sharded."""
     return {
         name: (tensor.full_tensor() if isinstance(tensor, DTensor) else tensor).detach().clone()
@@ -54,7 +54,7 @@ def whole_weights(made: EpisodeTrainer) -> dict[str, torch.Tensor]:
     }
 
 
-def write(made: EpisodeTrainer, path: Path) -> None:
+def write(made: EpisodeTrainer[Any], path: Path) -> None:
     """Write weights and log of process 0."""
     state = whole_weights(made)
     if made.args.process_index == 0:
