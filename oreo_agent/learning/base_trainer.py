@@ -136,9 +136,9 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
     def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
         """Return the loss summed over the items of a batch, and metrics."""
 
-    @abstractmethod
     def count_items(self, batch: EpisodeBatch) -> Tensor:
-        """Return how many items (episodes, tokens) the loss of a batch sums over."""
+        """Return how many items (here episodes) the loss of a batch sums over."""
+        return torch.tensor(float(len(batch["returns"])), device=batch["returns"].device)
 
     @abstractmethod
     def set_roles(self, model: Any) -> nn.Module:

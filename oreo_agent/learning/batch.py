@@ -6,11 +6,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, TypedDict
+from typing import Any, Literal, TypedDict
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
 from oreo_agent.errors import ConfigError
@@ -23,6 +23,7 @@ __all__ = [
     "TaskKey",
     "TokenisedEpisode",
     "UpdateSampler",
+    "forward",
     "nothing_left",
     "task_key",
     "tokenised",
@@ -31,7 +32,7 @@ __all__ = [
 
 
 class EpisodeBatch(TypedDict):
-    """A padded batch. Real tokens are told by their number, never by the pad id."""
+    """A padded batch. Padding is identified by sequence length, never by the pad id."""
 
     input_ids: Tensor
     """``(batch, time)``."""
@@ -75,6 +76,12 @@ class TokenisedEpisode:
 
 TaskKey = tuple[str, tuple[int, ...]]
 """Name of a task and the token ids of its prompt."""
+
+
+def forward(model: nn.Module, batch: EpisodeBatch) -> Any:
+    """Run a module on the tokens of a batch."""
+    tokens = batch["input_ids"], batch["attention_mask"], batch["position_ids"]
+    return model(*tokens, batch["action_mask"])
 
 
 def task_key(episode: RenderedEpisode) -> TaskKey:

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel, get_scheduler
 
 from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.baseline_losses import soft_value
-from oreo_agent.learning.batch import EpisodeBatch, EpisodeDataset, TaskKey, task_key
+from oreo_agent.learning.batch import EpisodeBatch, EpisodeDataset, TaskKey, forward, task_key
 from oreo_agent.learning.calibration import Calibration
 from oreo_agent.learning.config import OREOConfig
 from oreo_agent.learning.losses import (
@@ -83,18 +83,9 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
             }
         return EpisodeDataset(episodes, max_length=self.settings.max_length, start_values=estimates)
 
-    def count_items(self, batch: EpisodeBatch) -> Tensor:
-        """Count the episodes."""
-        return torch.tensor(float(len(batch["returns"])), device=batch["returns"].device)
-
     def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
         """Return the total loss summed over the episodes, and metrics."""
-        output: ActorCriticOutput = model(
-            batch["input_ids"],
-            batch["attention_mask"],
-            batch["position_ids"],
-            batch["action_mask"],
-        )
+        output: ActorCriticOutput = forward(model, batch)
         state_mask = batch["action_mask"][:, 1:]
         losses = oreo_losses(
             logprobs=output.logprobs,

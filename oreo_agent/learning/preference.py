@@ -14,7 +14,7 @@ from transformers import PreTrainedModel
 
 from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.baseline_losses import dpo_loss, kto_loss, trajectory_sum
-from oreo_agent.learning.batch import EpisodeBatch, EpisodeCollator, EpisodeDataset
+from oreo_agent.learning.batch import EpisodeBatch, EpisodeCollator, forward
 from oreo_agent.learning.config import Arguments, DPOConfig, KTOConfig
 from oreo_agent.learning.metrics import Means, episode_means, policy_terms
 from oreo_agent.learning.pairs import PairCollator, PairDataset
@@ -41,16 +41,6 @@ class _PreferenceTrainer(EpisodeTrainer[Arguments]):
     def reference(self) -> PreTrainedModel:
         """Return the frozen reference."""
         return self.pair.reference
-
-    def terms(self, model: nn.Module, batch: EpisodeBatch) -> PolicyTerms:
-        """Run policy and reference."""
-        terms: PolicyTerms = model(
-            batch["input_ids"],
-            batch["attention_mask"],
-            batch["position_ids"],
-            batch["action_mask"],
-        )
-        return terms
 
 
 class DPOTrainer(_PreferenceTrainer[DPOConfig]):
@@ -82,7 +72,8 @@ class DPOTrainer(_PreferenceTrainer[DPOConfig]):
 
     def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
         """Return the loss summed over the pairs, and metrics."""
-        terms, state_mask = self.terms(model, batch), batch["action_mask"][:, 1:]
+        terms: PolicyTerms = forward(model, batch)
+        state_mask = batch["action_mask"][:, 1:]
         loss = dpo_loss(
             terms.logprobs,
             terms.reference_logprobs,
@@ -114,21 +105,13 @@ class KTOTrainer(_PreferenceTrainer[KTOConfig]):
 
     _reference_point: Tensor | None = None
 
-    def make_dataset(self, episodes: list[RenderedEpisode]) -> EpisodeDataset:
-        """Return the episodes."""
-        return EpisodeDataset(episodes, max_length=self.settings.max_length)
-
-    def count_items(self, batch: EpisodeBatch) -> Tensor:
-        """Count the episodes."""
-        return torch.tensor(float(len(batch["returns"])), device=batch["returns"].device)
-
     def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
         items = super()._get_num_items_in_batch(batch_samples, device)
         total = torch.zeros((), device=device)
         with torch.no_grad():
             for batch in batch_samples:
                 inputs: Any = self._prepare_inputs(batch)
-                terms = self.terms(self.pair, inputs)
+                terms: PolicyTerms = forward(self.pair, inputs)
                 total += trajectory_sum(terms.kl, inputs["action_mask"][:, 1:]).sum()
         if self.args.world_size > 1:
             total = self.accelerator.gather(total).sum()
@@ -137,7 +120,8 @@ class KTOTrainer(_PreferenceTrainer[KTOConfig]):
 
     def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
         """Return the loss summed over the episodes, and metrics."""
-        terms, state_mask = self.terms(model, batch), batch["action_mask"][:, 1:]
+        terms: PolicyTerms = forward(model, batch)
+        state_mask = batch["action_mask"][:, 1:]
         point = self._reference_point
         if point is None or not torch.is_grad_enabled():
             point = trajectory_sum(terms.kl.detach(), state_mask).mean()

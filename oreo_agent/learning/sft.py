@@ -10,7 +10,7 @@ from transformers import PreTrainedModel
 
 from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.baseline_losses import sft_loss
-from oreo_agent.learning.batch import EpisodeBatch
+from oreo_agent.learning.batch import EpisodeBatch, forward
 from oreo_agent.learning.config import SFTConfig
 from oreo_agent.learning.metrics import Means
 from oreo_agent.models.actor_critic import (
@@ -77,11 +77,6 @@ class SFTTrainer(EpisodeTrainer[SFTConfig]):
     def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
         """Return the summed negative log-likelihood, and token accuracy."""
         state_mask = batch["action_mask"][:, 1:]
-        logprobs, hits = model(
-            batch["input_ids"],
-            batch["attention_mask"],
-            batch["position_ids"],
-            batch["action_mask"],
-        )
+        logprobs, hits = forward(model, batch)
         means = {"accuracy": (hits.sum(), torch.as_tensor(state_mask.sum()))}
         return sft_loss(logprobs, state_mask).sum(), means

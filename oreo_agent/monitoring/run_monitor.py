@@ -134,7 +134,8 @@ class RunWatcher:
     def _is_done(self, stage: Stage) -> bool:
         if stage.kind is StageKind.REPORT:
             return (self.path / "report.md").exists()
-        return self._mark(stage) is not None
+        self._mark(stage)  # a damaged one is a problem, and its stage done all the same
+        return self._mark_path(stage).exists()
 
     def _stage(
         self, stage: Stage, is_present: bool, progress: Progress | None, condition: RunCondition
@@ -170,7 +171,7 @@ class RunWatcher:
                 rows = self._rows(stage)
                 done = min(int(rows[-1].get("step", 0)), total) if rows else 0
         elif unit == "episodes":
-            tally = self._splits(name).get("all")
+            tally = self._splits(stage).get("all")
             done = max(done, tally.played if tally else 0)
         return StageView(
             name=name,
@@ -187,7 +188,7 @@ class RunWatcher:
             if stage.kind is not StageKind.EVALUATE:
                 continue
             is_whole = self._is_done(stage)
-            splits = self._results_of(stage) if is_whole else self._splits(stage.name)
+            splits = self._results_of(stage) if is_whole else self._splits(stage)
             if splits:
                 yield MethodTally(name=stage.result, splits=splits, is_whole=is_whole)
 
@@ -195,56 +196,40 @@ class RunWatcher:
         if stage.kind is StageKind.EVALUATE:
             return self._results_of(stage).get("all")
         mark = self._mark(stage)
-        counts = mark.counts if isinstance(mark, Finished) else {}
-        if not counts.get("episodes"):
+        if mark is None or not mark.counts.get("episodes"):
             return None
-        return Tally(won=counts.get("successful", 0), played=counts["episodes"])
+        return Tally(won=mark.counts.get("successful", 0), played=mark.counts["episodes"])
 
-    def _mark(self, stage: Stage) -> Finished | _Problem | None:
-        path = self._mark_path(stage)
+    def _mark(self, stage: Stage) -> Finished | None:
         if stage.kind in (StageKind.GAMES, StageKind.EVALUATE):
-            return Finished(seconds=0.0) if path.exists() else None
-        return self._told(self._marks.get(path))
+            return None  # theirs are of another form
+        return self._try(lambda: self._marks.get(self._mark_path(stage)), None)
 
     def _mark_path(self, stage: Stage) -> Path:
         return self.path / "stages" / f"{stage.name}.json"
 
     def _results_of(self, stage: Stage) -> dict[str, Tally]:
-        found = self._told(self._results.get(self._mark_path(stage)))
-        return found if isinstance(found, dict) else {}
+        return self._try(lambda: self._results.get(self._mark_path(stage)), None) or {}
 
-    def _splits(self, stage: str) -> dict[str, Tally]:
-        try:
-            return self._wave_reader(stage).splits()
-        except (OSError, OreoAgentError) as error:
-            self._problems.append(str(error))
-            return {}
+    def _splits(self, stage: Stage) -> dict[str, Tally]:
+        return self._try(self._wave_reader(stage).splits, {})
 
     def _rows(self, stage: Stage) -> tuple[Row, ...]:
         if stage.unit == "updates":
             path = self.path / "metrics" / f"{stage.name}.jsonl"
             return self._metrics.setdefault(stage.name, MetricsReader(path)).rows()
-        if not stage.unit:
-            return ()
+        return self._try(self._wave_reader(stage).rows, ()) if stage.unit else ()
+
+    def _wave_reader(self, stage: Stage) -> WaveReader:
+        path = self.path / "episodes" / stage.name
+        return self._waves.setdefault(stage.name, WaveReader(path))
+
+    def _try(self, read: Callable[[], T], otherwise: T) -> T:
         try:
-            return self._wave_reader(stage.name).rows()
+            return read()
         except (OSError, OreoAgentError) as error:
             self._problems.append(str(error))
-            return ()
-
-    def _wave_reader(self, stage: str) -> WaveReader:
-        return self._waves.setdefault(stage, WaveReader(self.path / "episodes" / stage))
-
-    def _told(self, found: T) -> T:
-        if isinstance(found, _Problem):
-            self._problems.append(found.text)
-        return found
-
-
-class _Problem(msgspec.Struct, frozen=True):
-    """Why a file could not be read."""
-
-    text: str
+            return otherwise
 
 
 def _read_seconds(path: Path) -> dict[str, float]:
@@ -254,23 +239,16 @@ def _read_seconds(path: Path) -> dict[str, float]:
         return {}
 
 
-def _read_mark(path: Path) -> Finished | _Problem:
-    try:
-        return read_found(path, Finished, fix=_DAMAGED)
-    except (OSError, OreoAgentError) as error:
-        return _Problem(str(error))
+def _read_mark(path: Path) -> Finished:
+    return read_found(path, Finished, fix=_DAMAGED)
 
 
-def _read_result(path: Path) -> dict[str, Tally] | _Problem:
-    try:
-        table = read_found(path, MethodResult, fix=_DAMAGED).by_split()
-    except (OSError, OreoAgentError) as error:
-        return _Problem(str(error))
-    splits = {split: cells["all"] for split, cells in table.items()}
-    return {
-        split: Tally(won=splits[split].successes, played=splits[split].games)
-        for split in sorted(splits, key=lambda name: (name != "all", name))
+def _read_result(path: Path) -> dict[str, Tally]:
+    splits = {
+        split: Tally(won=cells["all"].successes, played=cells["all"].games)
+        for split, cells in read_found(path, MethodResult, fix=_DAMAGED).by_split().items()
     }
+    return {"all": splits.pop("all"), **splits}
 
 
 def _last_with_metrics(plan: Sequence[Stage], present: Stage) -> Stage:

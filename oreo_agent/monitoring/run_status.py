@@ -58,8 +58,11 @@ class StageState(StrEnum):
 class Tally:
     """Games won, of those played."""
 
-    won: int
-    played: int
+    won: int = 0
+    played: int = 0
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(won=self.won + other.won, played=self.played + other.played)
 
     @property
     def rate(self) -> float:

@@ -108,14 +108,6 @@ class _Wave:
     splits: dict[str, Tally] = field(default_factory=dict)
     turns: int = 0
 
-    @property
-    def won(self) -> int:
-        return sum(tally.won for tally in self.splits.values())
-
-    @property
-    def played(self) -> int:
-        return sum(tally.played for tally in self.splits.values())
-
 
 class WaveReader:
     """Success of the episodes of one stage, from ``episodes/NAME/``."""
@@ -134,10 +126,7 @@ class WaveReader:
         for wave in self._waves():
             for split, tally in wave.splits.items():
                 for name in ("all", split):
-                    before = total.get(name, Tally(won=0, played=0))
-                    total[name] = Tally(
-                        won=before.won + tally.won, played=before.played + tally.played
-                    )
+                    total[name] = total.get(name, Tally()) + tally
         return total
 
     def rows(self) -> tuple[Row, ...]:
@@ -147,21 +136,15 @@ class WaveReader:
             EpisodeFormatError: A line is not an episode.
         """
         rows: list[Row] = []
-        won = played = 0
+        so_far = Tally()
         for wave in self._waves():
-            if wave.played:
-                won, played = won + wave.won, played + wave.played
-                so_far = Tally(won=won, played=played)
+            tally = sum(wave.splits.values(), Tally())
+            if tally.played:
+                so_far += tally
                 low, high = so_far.interval
-                rows.append(
-                    {
-                        "step": played,
-                        "success": so_far.rate,
-                        "low": low,
-                        "high": high,
-                        "turns": wave.turns / wave.played,
-                    }
-                )
+                turns = wave.turns / tally.played
+                bounds = {"success": so_far.rate, "low": low, "high": high}
+                rows.append({"step": so_far.played, **bounds, "turns": turns})
         return tuple(rows)
 
     def _waves(self) -> Iterator[_Wave]:
@@ -178,9 +161,8 @@ def _read_wave(path: Path) -> _Wave:
         if not episode.outcome.is_scored:
             continue
         name = episode.split or ""
-        before = splits.get(name, Tally(won=0, played=0))
-        is_won = episode.outcome is Outcome.SUCCESS
-        splits[name] = Tally(won=before.won + is_won, played=before.played + 1)
+        one = Tally(won=int(episode.outcome is Outcome.SUCCESS), played=1)
+        splits[name] = splits.get(name, Tally()) + one
         turns += episode.turns
     return _Wave(splits, turns)
 

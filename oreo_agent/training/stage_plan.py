@@ -17,21 +17,15 @@ class StageKind(StrEnum):
     """What a stage does."""
 
     GAMES = "games"
-    """Choose the tasks."""
     DEMONSTRATIONS = "demonstrations"
-    """Let the expert solve training tasks."""
     VALIDATION = "validation"
     """Let the expert solve the tasks by which the SFT checkpoint is chosen."""
     SFT = "sft"
     """Learn the starting policy, or keep the one that is given."""
     ROLLOUTS = "rollouts"
-    """Let the current policy play training tasks."""
     LEARN = "learn"
-    """Train one method on the rollouts."""
     EVALUATE = "evaluate"
-    """Let one method's policy play the held-out tasks."""
     REPORT = "report"
-    """Write results, report and plots."""
 
 
 Unit = Literal["episodes", "updates", ""]

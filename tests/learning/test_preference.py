@@ -13,6 +13,7 @@ from torch import Tensor
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn
 from oreo_agent.errors import ConfigError
 from oreo_agent.learning.baseline_losses import dpo_loss, kto_loss
+from oreo_agent.learning.batch import forward
 from oreo_agent.learning.pairs import preference_pairs
 from oreo_agent.learning.preference import DPOTrainer, KTOTrainer
 from oreo_agent.models.rendered import RenderedEpisode
@@ -141,7 +142,7 @@ def test_the_reference_point_is_the_kl_of_the_whole_update(tmp_path: Path) -> No
     batches = list(run.get_train_dataloader())
     expected = 0.0
     for batch in batches:
-        expected += run.terms(run.pair, batch).kl.sum().item() / 8
+        expected += forward(run.pair, batch).kl.sum().item() / 8
     assert expected > 0.01
     run.train()
     assert run.state.log_history[0]["reference_point"] == pytest.approx(expected, rel=1e-5)
