@@ -46,7 +46,7 @@ from oreo_agent.envs.registry import build
 from oreo_agent.episodes.record import Candidate, Outcome, Proposal
 from oreo_agent.evaluation import sign_flip_test
 from oreo_agent.files import write_whole
-from oreo_agent.progress_callback import SilentDisplay
+from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.rollout.episode_state import Job, Playing, advance, to_request
 from oreo_agent.training.config import TrainConfig
 from oreo_agent.training.single import make_agent, set_threads
@@ -129,7 +129,7 @@ def main() -> int:
         parser.error(f"games are forked in alfworld, {' and '.join(_SCENES)}; give --episodes")
     config = resolve(TrainConfig, env={}, sets=options.set).value
     world = world_of(config)
-    given = world.prepare(SilentDisplay())
+    given = world.prepare(ProgressCallback())
     agents = (
         make_agent(f"value:{options.candidates}", options.checkpoint, world=world),
         make_agent("model", options.checkpoint, temperature=1.0, world=world),

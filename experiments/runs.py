@@ -23,7 +23,7 @@ from oreo_agent.episodes import Episode, EpisodeStore
 from oreo_agent.errors import RunFailedError
 from oreo_agent.files import write_whole
 from oreo_agent.training.results import MethodResult, RunResults
-from oreo_agent.training.run_dir import read_found
+from oreo_agent.training.run_dir import read_result
 
 __all__ = ["RESULTS", "Measured", "Run", "execute", "measured", "read_games", "write_episodes"]
 
@@ -153,9 +153,9 @@ def _short(method: str) -> str:
 def _results(out: Path, kind: str) -> tuple[list[MethodResult], dict[str, float]]:
     path = out / "results.json"
     if kind == "eval":
-        found = read_found(path, MethodResult, fix="Delete the folder and run it again.")
+        found = read_result(path, MethodResult, fix="Delete the folder and run it again.")
         return [found], {}
-    run = read_found(path, RunResults, fix="Delete the folder and run it again.")
+    run = read_result(path, RunResults, fix="Delete the folder and run it again.")
     return list(run.methods), run.seconds
 
 

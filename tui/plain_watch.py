@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import TextIO
 
 from oreo_agent.errors import ExitCode, RunFailedError
-from oreo_agent.monitoring.run_monitor import RunWatcher
-from oreo_agent.monitoring.run_status import Row, RunCondition, RunView, StageState, StageView
+from oreo_agent.monitoring.run_monitor import RunMonitor
+from oreo_agent.monitoring.run_status import Row, RunCondition, RunStatus, StageState, StageStatus
 from oreo_agent.tui.plain import write_line
 from oreo_agent.tui.run_status_text import ending, standing
 from oreo_agent.tui.text import safe_line
@@ -51,7 +51,7 @@ def run_plain_watch(
         RunFailedError: The run broke off: it failed, was stopped or killed.
     """
     out = out or sys.stdout
-    watcher, teller = RunWatcher(path), _Teller()
+    watcher, teller = RunMonitor(path), _Teller()
     while True:
         view = watcher.look()
         for line in teller.news(view):
@@ -75,7 +75,7 @@ class _Teller:
         """The newest row of metrics that was said."""
         self._stage = ""
 
-    def news(self, view: RunView) -> Iterator[str]:
+    def news(self, view: RunStatus) -> Iterator[str]:
         """Yield lines for what was not said yet."""
         lines = [f"run: {view.path}  {view.about}"] if view.about else []
         lines += [_over(stage) for stage in view.stages if stage.state is StageState.DONE]
@@ -92,7 +92,7 @@ class _Teller:
                 yield line
         yield from self._metrics(view)
 
-    def _metrics(self, view: RunView) -> Iterator[str]:
+    def _metrics(self, view: RunStatus) -> Iterator[str]:
         stage = view.stage(view.present)
         if stage is None or view.looked_at != view.present or not view.rows:
             return
@@ -109,7 +109,7 @@ class _Teller:
             yield f"{stage.name} {row.get('step', 0):.0f}{of}{_words(row)}"
 
 
-def _over(stage: StageView) -> str:
+def _over(stage: StageStatus) -> str:
     time = f", {clock(stage.seconds)}" if stage.seconds is not None else ""
     won = f", {figures(stage.tally).strip()} won" if stage.tally is not None else ""
     return f"{stage.name}: done{time}{won}"

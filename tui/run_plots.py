@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from oreo_agent.monitoring.run_status import Row, RunView
+from oreo_agent.monitoring.run_status import Row, RunStatus
 from oreo_agent.tui.widgets.curve import Line, Plot, ceiling
 
 __all__ = ["plots_of"]
@@ -41,7 +41,7 @@ _PANELS = (
 )
 
 
-def plots_of(view: RunView) -> tuple[Plot, ...]:
+def plots_of(view: RunStatus) -> tuple[Plot, ...]:
     """Return the curves of the stage that a view looks at, the most telling first."""
     stage = view.stage(view.looked_at)
     if stage is None or not view.rows:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oreo_agent.monitoring.run_status import RunCondition, RunView
+from oreo_agent.monitoring.run_status import RunCondition, RunStatus
 from oreo_agent.tui.widgets.stage_list import clock
 
 __all__ = ["ending", "standing"]
@@ -16,7 +16,7 @@ _ENDINGS = {
 }
 
 
-def standing(view: RunView, now: float) -> tuple[str, ...]:
+def standing(view: RunStatus, now: float) -> tuple[str, ...]:
     """Return how a run stands, fact by fact.
 
     Args:
@@ -43,7 +43,7 @@ def standing(view: RunView, now: float) -> tuple[str, ...]:
     return tuple(facts)
 
 
-def ending(view: RunView) -> tuple[str | None, str]:
+def ending(view: RunStatus) -> tuple[str | None, str]:
     """Return why a run ended before its end and what helps; None where it did not."""
     if not view.condition.can_go_on:
         return None, ""

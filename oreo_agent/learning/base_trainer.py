@@ -285,7 +285,7 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
 
         Args:
             resume_from_checkpoint: A checkpoint folder of this trainer; True takes the newest
-                complete one of ``output_dir``, or starts anew where there is none.
+                complete one of ``output_dir``, or starts afresh where there is none.
             trial: The library's.
             ignore_keys_for_eval: The library's.
 

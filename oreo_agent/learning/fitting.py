@@ -20,7 +20,7 @@ from oreo_agent.learning.loggers import logging_to
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.rendering import Renderer
-from oreo_agent.progress_callback import Display
+from oreo_agent.progress_callback import ProgressCallback
 
 __all__ = ["FitOptions", "TrainingJob", "TrainingResult"]
 
@@ -46,7 +46,7 @@ class FitOptions:
     """Folder of the run."""
     report_to: tuple[str, ...] = ()
     """Additional metric loggers; see `oreo_agent.learning.loggers`."""
-    progress: Display
+    progress: ProgressCallback
     max_length: int
     """Longest episode in tokens."""
     checkpointing: bool = False

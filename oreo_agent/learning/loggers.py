@@ -1,6 +1,6 @@
 """Where a run's metrics go besides its folder, by the library's own callbacks.
 
-Each stage of a run is a run of its own there, called ``RUN/STAGE``.
+Each stage of a run is a separate run there, called ``RUN/STAGE``.
 """
 
 from __future__ import annotations

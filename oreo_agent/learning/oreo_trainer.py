@@ -46,7 +46,7 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
     ``value_brier``, its mean squared distance from the return; ``unseen_mass``, mean
     1 - pi(a_t|s_t), the probability that the policy gives to all tokens but the one in the data;
     ``beta_effective``, the temperature at which the policy settles; and the gradient norm of each
-    role. An evaluation has the same, and by turn what ``learning.calibration`` tells of the values.
+    role. An evaluation has the same, and the figures of ``learning.calibration`` by turn.
 
     The model is the roles, of which policy and value are trained in place, or a language model
     alone: the policy, of which the others begin as copies. The episodes include failures.

@@ -5,7 +5,7 @@ where task name and prompt agree byte for byte. The authors' DPO data lost the g
 side behind the other side's observation.
 
 Where a person did otherwise than the agent proposed, both messages stand behind the same tokens, up
-to that turn: a pair of its own, in which nothing but the message is compared.
+to that turn: a separate pair, in which nothing but the message is compared.
 """
 
 from __future__ import annotations
@@ -74,7 +74,7 @@ def correction_pairs(episodes: Sequence[Episode], renderer: Renderer) -> list[Pa
 
     Both sides are the episode up to the turn, then one message, which alone is the agent's: chosen
     the person's, rejected the proposal. Turns where the person did what was proposed make no pair;
-    nor does a proposal without an action of which no tokens are known, for nobody can say where it
+    nor does a proposal without an action of which no tokens are known, for it is not known where it
     was cut off; nor do the turns of an episode that was not won: the person may have been wrong.
 
     Args:

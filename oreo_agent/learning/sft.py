@@ -61,7 +61,7 @@ class SFTTrainer(EpisodeTrainer[SFTConfig]):
     policy: PreTrainedModel
 
     def set_roles(self, model: PreTrainedModel) -> _Imitator:
-        """Return the policy behind a forward of its own."""
+        """Return the policy behind a forward without logits of observations."""
         check_output_head(model)
         self.policy = model
         return _Imitator(model)

@@ -1,4 +1,4 @@
-"""What a run is, as its ``config.json`` says to somebody who only looks. No torch."""
+"""What a run is, read from its ``config.json`` by a monitor. No torch."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import msgspec
 
 from oreo_agent.training.stage_plan import Stage, build_stages
 
-__all__ = ["RunIdentity", "read_identity"]
+__all__ = ["RunManifest", "read_manifest"]
 
 
 class _Steps(msgspec.Struct, frozen=True):
@@ -25,7 +25,7 @@ class _Evaluation(msgspec.Struct, frozen=True):
 
 
 class _Config(msgspec.Struct, frozen=True):
-    """Of the settings, what a watcher needs; a run of another version may have others besides."""
+    """Settings that a monitor needs; a run of another version may have others besides."""
 
     seed: int = 0
     methods: tuple[str, ...] = ("rejection", "oreo")
@@ -52,12 +52,12 @@ class _Config(msgspec.Struct, frozen=True):
         return f"{' '.join([env, *words])} · seed {self.seed} · {learners or 'sft'}{rounds}"
 
 
-class RunIdentity(msgspec.Struct, frozen=True):
-    """A run's ``config.json``, as far as a watcher needs it."""
+class RunManifest(msgspec.Struct, frozen=True):
+    """A run's ``config.json``, as far as a monitor needs it."""
 
     config: _Config
     versions: dict[str, str]
-    """What collect and eval leave has none: that is how a run of train is told from these."""
+    """Folders of collect and eval have none, which distinguishes them from a run of train."""
     episodes: list[Any] = []
     checkpoint: Any = None
 
@@ -75,9 +75,9 @@ class RunIdentity(msgspec.Struct, frozen=True):
         )
 
 
-def read_identity(path: Path) -> RunIdentity | None:
+def read_manifest(path: Path) -> RunManifest | None:
     """Read a run's ``config.json``; None where it is not there, or is not of a run of train."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RunIdentity)
+        return msgspec.json.decode(path.read_bytes(), type=RunManifest)
     except (OSError, msgspec.DecodeError):
         return None

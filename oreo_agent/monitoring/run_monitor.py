@@ -13,23 +13,23 @@ from typing import TypeVar
 import msgspec
 
 from oreo_agent.errors import MissingError, OreoAgentError, UsageError
-from oreo_agent.monitoring.run_manifest import read_identity
+from oreo_agent.monitoring.run_manifest import read_manifest
 from oreo_agent.monitoring.run_status import (
     MethodTally,
     Row,
     RunCondition,
-    RunView,
+    RunStatus,
     StageState,
-    StageView,
+    StageStatus,
     Tally,
 )
-from oreo_agent.monitoring.tail import FileMemory, MetricsReader, WaveReader
+from oreo_agent.monitoring.tail import FileCache, MetricsReader, WaveReader
 from oreo_agent.training.progress_file import Phase, Progress, read_progress
 from oreo_agent.training.results import MethodResult
-from oreo_agent.training.run_dir import Finished, RunFolder, read_found
+from oreo_agent.training.run_dir import Finished, RunDir, read_result
 from oreo_agent.training.stage_plan import Stage, StageKind
 
-__all__ = ["RunWatcher", "check_run"]
+__all__ = ["RunMonitor", "check_run"]
 
 T = TypeVar("T")
 _DAMAGED = "--resume says what to do about it."
@@ -46,14 +46,14 @@ def check_run(path: Path) -> None:
         raise MissingError(
             f"{path}: there is no such folder.", "Name a run's folder, as given to train --out."
         )
-    if read_identity(path / "config.json") is None and not RunFolder(path).is_at_work():
+    if read_manifest(path / "config.json") is None and not RunDir(path).is_at_work():
         raise UsageError(
             f"{path} does not hold a run of oreo-agent train.",
             "Name a run's folder, as given to train --out; for episodes: oreo-agent replay.",
         )
 
 
-class RunWatcher:
+class RunMonitor:
     """Looks at a run's folder.
 
     Args:
@@ -64,16 +64,16 @@ class RunWatcher:
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
         self.path = path
         self._clock = clock
-        self._folder = RunFolder(path)
-        self._identity = FileMemory(read_identity)
-        self._seconds = FileMemory(_read_seconds)
-        self._marks = FileMemory(_read_mark)
-        self._results = FileMemory(_read_result)
+        self._folder = RunDir(path)
+        self._identity = FileCache(read_manifest)
+        self._seconds = FileCache(_read_seconds)
+        self._marks = FileCache(_read_mark)
+        self._results = FileCache(_read_result)
         self._metrics: dict[str, MetricsReader] = {}
         self._waves: dict[str, WaveReader] = {}
         self._problems: list[str] = []
 
-    def look(self, stage: str | None = None) -> RunView:
+    def look(self, stage: str | None = None) -> RunStatus:
         """Return what there is to see now. Takes milliseconds; longer where episodes are new.
 
         Args:
@@ -86,14 +86,14 @@ class RunWatcher:
         progress = read_progress(self.path)
         if identity is None:
             waiting = RunCondition.RUNNING if is_at_work else RunCondition.WAITING
-            return RunView(path=self.path, condition=waiting)
+            return RunStatus(path=self.path, condition=waiting)
         condition = self._condition(is_at_work, progress)
         plan = identity.stages()
         present = self._present(plan, progress, condition)
         stages = tuple(self._stage(s, s is present, progress, condition) for s in plan)
         wanted = next((planned for planned in plan if planned.name == stage), None)
         looked_at = wanted or _last_with_metrics(plan, present)
-        return RunView(
+        return RunStatus(
             path=self.path,
             condition=condition,
             about=identity.config.about(),
@@ -139,15 +139,15 @@ class RunWatcher:
 
     def _stage(
         self, stage: Stage, is_present: bool, progress: Progress | None, condition: RunCondition
-    ) -> StageView:
+    ) -> StageStatus:
         name, unit = stage.name, stage.unit
         seconds = (self._seconds.get(self.path / "seconds.json") or {}).get(name)
         if not is_present or condition is RunCondition.DONE:
             if not self._is_done(stage):
-                return StageView(name=name, unit=unit, state=StageState.AHEAD)
+                return StageStatus(name=name, unit=unit, state=StageState.AHEAD)
             tally = self._tally_of_mark(stage) if unit == "episodes" else None
             total = tally.played if tally else stage.updates
-            return StageView(
+            return StageStatus(
                 name=name,
                 unit=unit,
                 state=StageState.DONE,
@@ -173,7 +173,7 @@ class RunWatcher:
         elif unit == "episodes":
             tally = self._splits(stage).get("all")
             done = max(done, tally.played if tally else 0)
-        return StageView(
+        return StageStatus(
             name=name,
             unit=unit,
             state=StageState.NOW if is_running else StageState.BROKEN,
@@ -240,13 +240,13 @@ def _read_seconds(path: Path) -> dict[str, float]:
 
 
 def _read_mark(path: Path) -> Finished:
-    return read_found(path, Finished, fix=_DAMAGED)
+    return read_result(path, Finished, fix=_DAMAGED)
 
 
 def _read_result(path: Path) -> dict[str, Tally]:
     splits = {
         split: Tally(won=cells["all"].successes, played=cells["all"].games)
-        for split, cells in read_found(path, MethodResult, fix=_DAMAGED).by_split().items()
+        for split, cells in read_result(path, MethodResult, fix=_DAMAGED).by_split().items()
     }
     return {"all": splits.pop("all"), **splits}
 

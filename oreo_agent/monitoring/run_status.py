@@ -15,9 +15,9 @@ __all__ = [
     "MethodTally",
     "Row",
     "RunCondition",
-    "RunView",
+    "RunStatus",
     "StageState",
-    "StageView",
+    "StageStatus",
     "Tally",
 ]
 
@@ -76,7 +76,7 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StageView:
+class StageStatus:
     """One stage."""
 
     name: str
@@ -105,14 +105,14 @@ class MethodTally:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RunView:
+class RunStatus:
     """A run at one moment."""
 
     path: Path
     condition: RunCondition
     about: str = ""
     """Environment, games, seed and methods in a few words."""
-    stages: tuple[StageView, ...] = ()
+    stages: tuple[StageStatus, ...] = ()
     present: str = ""
     """The stage that it is in, or ended in; empty before the first."""
     per_second: float | None = None
@@ -128,6 +128,6 @@ class RunView:
     problems: tuple[str, ...] = ()
     """Files that could not be read."""
 
-    def stage(self, name: str) -> StageView | None:
+    def stage(self, name: str) -> StageStatus | None:
         """Return a stage by name."""
         return next((stage for stage in self.stages if stage.name == name), None)

@@ -1,4 +1,4 @@
-"""The files of a run, read again and again by somebody who did not write them: only what is new.
+"""Reads the files of a run repeatedly, each time only what is new.
 
 A file that is being written, or half written, is no error.
 """
@@ -16,13 +16,13 @@ from oreo_agent.episodes.index import scan_summaries
 from oreo_agent.episodes.record import Outcome
 from oreo_agent.monitoring.run_status import Row, Tally
 
-__all__ = ["FileMemory", "MetricsReader", "WaveReader"]
+__all__ = ["FileCache", "MetricsReader", "WaveReader"]
 
 T = TypeVar("T")
 _Stamp = tuple[int, int, int]
 
 
-class FileMemory(Generic[T]):
+class FileCache(Generic[T]):
     """What was read from files, kept until they change.
 
     Args:
@@ -114,7 +114,7 @@ class WaveReader:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._memory = FileMemory(_read_wave)
+        self._memory = FileCache(_read_wave)
 
     def splits(self) -> dict[str, Tally]:
         """Return games won by split; ``all`` first. Empty where nothing was played yet.

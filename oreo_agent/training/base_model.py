@@ -41,7 +41,7 @@ def starting_model(
         corpus: Every text that a tokenizer from scratch should know.
         spells_numbers: Whether digits are tokens of their own there.
         seed: Of the weights from scratch, and of adapters.
-        env: Whose rules a model that thinks is told.
+        env: Environment whose rules a model that thinks is given.
 
     Raises:
         MissingError: There is no such pre-trained model.

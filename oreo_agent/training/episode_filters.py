@@ -9,7 +9,7 @@ from pathlib import Path
 from oreo_agent.episodes.record import Actor, Episode, Outcome
 from oreo_agent.errors import RunFailedError
 from oreo_agent.models.rendering import opening_text, prompt_text
-from oreo_agent.progress_callback import Display
+from oreo_agent.progress_callback import ProgressCallback
 
 __all__ = [
     "apart_from",
@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-def with_return(episodes: Sequence[Episode], display: Display) -> list[Episode]:
+def with_return(episodes: Sequence[Episode], display: ProgressCallback) -> list[Episode]:
     """Return the episodes that have a return; say how many do not."""
     scored = [episode for episode in episodes if episode.outcome.is_scored and episode.turns]
     if len(scored) < len(episodes):
@@ -35,7 +35,7 @@ def with_return(episodes: Sequence[Episode], display: Display) -> list[Episode]:
 
 
 def apart_from(
-    episodes: Sequence[Episode], held_out: Collection[str], display: Display
+    episodes: Sequence[Episode], held_out: Collection[str], display: ProgressCallback
 ) -> list[Episode]:
     """Return the episodes of games that are not held out for evaluation; say how many were."""
     kept = [episode for episode in episodes if episode.task not in held_out]

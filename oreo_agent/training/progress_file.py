@@ -1,4 +1,4 @@
-"""Where a run is, in a small file for whoever watches it. No torch."""
+"""The progress of a run, in a small file for its monitor. No torch."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ import msgspec
 
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.files import write_whole
-from oreo_agent.progress_callback import Display
+from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.run_dir import PROGRESS, SCHEMA_VERSION
 
-__all__ = ["Note", "Phase", "Progress", "ProgressFile", "read_progress", "telling"]
+__all__ = ["Note", "Phase", "Progress", "ProgressFile", "read_progress", "report_progress"]
 
 _SECONDS_BETWEEN_WRITES = 0.5
 _NOTES = 50
@@ -26,7 +26,7 @@ _NOTES = 50
 
 
 class Phase(StrEnum):
-    """What the process of a run said of itself last."""
+    """The state that the process of a run recorded last."""
 
     RUNNING = "running"
     DONE = "done"
@@ -36,7 +36,7 @@ class Phase(StrEnum):
 
 
 class Note(msgspec.Struct, frozen=True, kw_only=True):
-    """Something that the run found worth a line."""
+    """One remark of a run."""
 
     text: str
     stage: str
@@ -70,7 +70,7 @@ class Progress(msgspec.Struct, frozen=True, kw_only=True):
 def read_progress(path: Path) -> Progress | None:
     """Read a run folder's ``progress.json``.
 
-    It tells and is no result, so that one that is absent, empty, damaged or of another version
+    It is no result: one that is absent, empty, damaged or of another version
     counts as none.
     """
     try:
@@ -80,19 +80,19 @@ def read_progress(path: Path) -> Progress | None:
     return found if found.schema == SCHEMA_VERSION else None
 
 
-class ProgressFile:
-    """A `Display` that writes what it is told to a run's folder, and passes it on.
+class ProgressFile(ProgressCallback):
+    """Writes progress to a run's folder, and passes it on.
 
-    A file that cannot be written is let go: the run has errors of its own, which matter more.
+    A file that cannot be written is ignored: errors of the run itself matter more.
 
     Args:
         folder: The run's.
-        display: Is told as well.
+        display: Receives the same.
         clock: Seconds since 1970.
     """
 
     def __init__(
-        self, folder: Path, display: Display, *, clock: Callable[[], float] = time.time
+        self, folder: Path, display: ProgressCallback, *, clock: Callable[[], float] = time.time
     ) -> None:
         self._folder = folder
         self._display = display
@@ -175,18 +175,18 @@ class ProgressFile:
 
 
 @contextmanager
-def telling(folder: Path, display: Display) -> Iterator[ProgressFile]:
-    """Keep a run's ``progress.json``, to the way that it ends."""
-    told = ProgressFile(folder, display)
+def report_progress(folder: Path, display: ProgressCallback) -> Iterator[ProgressFile]:
+    """Keep a run's ``progress.json``, including how the run ends."""
+    file = ProgressFile(folder, display)
     try:
-        yield told
+        yield file
     except KeyboardInterrupt:
-        told.end(Phase.STOPPED)
+        file.end(Phase.STOPPED)
         raise
     except OreoAgentError as error:
-        told.end(Phase.FAILED, str(error))
+        file.end(Phase.FAILED, str(error))
         raise
     except BaseException as error:
-        told.end(Phase.FAILED, f"{type(error).__name__}: {error}")
+        file.end(Phase.FAILED, f"{type(error).__name__}: {error}")
         raise
-    told.end(Phase.DONE)
+    file.end(Phase.DONE)

@@ -16,7 +16,7 @@ from oreo_agent.evaluation import (
     sign_flip_test,
     success_by_type,
 )
-from oreo_agent.training.run_dir import read_found
+from oreo_agent.training.run_dir import read_result
 
 __all__ = [
     "Comparison",
@@ -95,7 +95,7 @@ def load_results(run: Path) -> RunResults:
     path = run / "results.json"
     if not path.exists():
         raise MissingError(f"{path} is not there.", "Finish the run: oreo-agent train … --resume.")
-    return read_found(path, RunResults, fix="Finish the run again with --resume.")
+    return read_result(path, RunResults, fix="Finish the run again with --resume.")
 
 
 def compare(runs: Sequence[RunResults], ours: str, theirs: str) -> Comparison:

@@ -15,7 +15,7 @@ from oreo_agent.episodes.store import episode_files, read_episodes
 from oreo_agent.errors import ConfigError, UsageError
 from oreo_agent.learning.loggers import check_loggers
 from oreo_agent.models.checkpoints import load_checkpoint
-from oreo_agent.progress_callback import Display, SilentDisplay
+from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import RunConfig
 from oreo_agent.training.episode_filters import (
     fingerprint,
@@ -24,10 +24,10 @@ from oreo_agent.training.episode_filters import (
     successes,
     with_return,
 )
-from oreo_agent.training.progress_file import telling
+from oreo_agent.training.progress_file import report_progress
 from oreo_agent.training.results import RunResults
 from oreo_agent.training.run_context import RunContext
-from oreo_agent.training.run_dir import RunFolder
+from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.run_stages import RUNNERS
 from oreo_agent.training.single import set_threads
 from oreo_agent.training.stages import library_versions, open_pool
@@ -45,7 +45,7 @@ def train(
     resume: bool = False,
     force: bool = False,
     command: str = "oreo-agent train alfworld",
-    display: Display | None = None,
+    display: ProgressCallback | None = None,
 ) -> RunResults:
     """Run the whole pipeline and return what it measured.
 
@@ -62,7 +62,7 @@ def train(
     Raises:
         OreoAgentError: Anything a user can mend.
     """
-    display = display or SilentDisplay()
+    display = display or ProgressCallback()
     if resume and force:
         raise UsageError("--resume and --force exclude each other.", "Give one of them.")
     _check(config)
@@ -87,8 +87,11 @@ def train(
         "checkpoint": None if checkpoint is None else fingerprints(checkpoint),
         "versions": versions,
     }
-    run_dir = RunFolder(out)
-    with run_dir.claim(identity, resume=resume, force=force), telling(out, display) as progress:
+    run_dir = RunDir(out)
+    with (
+        run_dir.claim(identity, resume=resume, force=force),
+        report_progress(out, display) as progress,
+    ):
         cores = set_threads(config.threads)
         options = world.prepare(progress)
         with open_pool(world, options, config.workers or cores) as pool:

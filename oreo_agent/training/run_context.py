@@ -17,12 +17,12 @@ from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.checkpoints import Checkpoint, CheckpointMeta, save_checkpoint
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.rendering import Renderer
-from oreo_agent.progress_callback import Display
+from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.rollout import Job
 from oreo_agent.training.config import RunConfig
 from oreo_agent.training.episode_filters import by_chance, successes
 from oreo_agent.training.results import MethodResult, RunResults
-from oreo_agent.training.run_dir import RunFolder
+from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.stage_plan import Stage, StageKind
 from oreo_agent.training.stages import Games, derive_seed, play
 from oreo_agent.training.worlds import World
@@ -35,8 +35,8 @@ class RunContext:
     """What the stages of one run share; they fill in the lower half."""
 
     config: RunConfig
-    run_dir: RunFolder
-    progress: Display
+    run_dir: RunDir
+    progress: ProgressCallback
     world: World
     versions: dict[str, str]
     pool: WorkerPool

@@ -20,10 +20,10 @@ __all__ = [
     "PROGRESS",
     "SCHEMA_VERSION",
     "Finished",
-    "RunFolder",
-    "read_found",
-    "write_found",
+    "RunDir",
+    "read_result",
     "write_json",
+    "write_result",
 ]
 
 SCHEMA_VERSION = 1
@@ -35,7 +35,7 @@ _CONFIG = "config.json"
 _LOCK = ".lock"
 _SECONDS = "seconds.json"
 _TRIES, _PAUSE = 5, 0.05
-"""Taking the lock: somebody who asks whether it is taken holds it for a moment."""
+"""Attempts at the lock: a process that asks whether it is taken holds it for a moment."""
 
 
 def write_json(path: Path, value: object) -> None:
@@ -43,13 +43,13 @@ def write_json(path: Path, value: object) -> None:
     write_whole(path, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
 
-def write_found(path: Path, found: object) -> None:
-    """Write what a stage, a run or an eval found, with the version of its form."""
+def write_result(path: Path, found: object) -> None:
+    """Write the result of a stage, a run or an evaluation, with its schema version."""
     write_json(path, {"schema": SCHEMA_VERSION, **msgspec.to_builtins(found)})
 
 
-def read_found(path: Path, kind: type[T], *, fix: str) -> T:
-    """Read what `write_found` wrote.
+def read_result(path: Path, kind: type[T], *, fix: str) -> T:
+    """Read what `write_result` wrote.
 
     Args:
         path: The file.
@@ -82,7 +82,7 @@ class Finished(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     counts: dict[str, int] = {}
 
 
-class RunFolder:
+class RunDir:
     """One run's files.
 
     ::
@@ -105,7 +105,7 @@ class RunFolder:
 
     @contextmanager
     def claim(self, identity: dict[str, Any], *, resume: bool, force: bool) -> Iterator[bool]:
-        """Take the folder for a run; nobody else may while it runs.
+        """Take the folder for a run, which no other process may enter meanwhile.
 
         Args:
             identity: What the run is: configuration and inputs. A resumed run must have the same.
@@ -174,11 +174,11 @@ class RunFolder:
         path = self.path / "stages" / f"{stage}.json"
         if not path.exists():
             return None
-        return read_found(path, kind, fix="Delete this file to repeat the stage.")
+        return read_result(path, kind, fix="Delete this file to repeat the stage.")
 
     def finish(self, stage: str, found: object) -> None:
         """Mark a stage as finished."""
-        write_found(self.path / "stages" / f"{stage}.json", found)
+        write_result(self.path / "stages" / f"{stage}.json", found)
 
     def is_done(self, stage: str) -> bool:
         """Return whether a stage that `timed` marks has finished."""
@@ -257,7 +257,7 @@ def _take(lock: IO[str]) -> bool:
 
 
 def _is_run(config: Path) -> bool:
-    # A folder of somebody's model has a config.json too: --force must not delete it.
+    # The folder of a model has a config.json too: --force must not delete it.
     try:
         known = msgspec.json.decode(config.read_bytes(), type=dict[str, Any]).get("config")
     except (OSError, msgspec.DecodeError):

@@ -30,7 +30,7 @@ from oreo_agent.training.method_names import result_title, round_name
 from oreo_agent.training.report import markdown, write_plots
 from oreo_agent.training.results import MethodResult, RunResults
 from oreo_agent.training.run_context import RunContext
-from oreo_agent.training.run_dir import Finished, write_found
+from oreo_agent.training.run_dir import Finished, write_result
 from oreo_agent.training.stage_plan import Stage, StageKind
 from oreo_agent.training.stages import Games, choose_games, evaluate_agent, jobs_for
 
@@ -184,7 +184,7 @@ def report(run: RunContext, stage: Stage) -> None:
         decoding=_decoding(run),
         notes=[*_meaning_of_sft(run), *missing, *_round_notes(run)],
     )
-    write_found(folder / "results.json", results)
+    write_result(folder / "results.json", results)
     write_plots(results, folder / "metrics", folder / "plots")
     write_whole(folder / "report.md", markdown([results], command=run.command).encode())
     run.finished = results

@@ -20,11 +20,11 @@ from oreo_agent.agents.server import open_server
 from oreo_agent.agents.usage import Cost, CountsCost, cost_between
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import UsageError
-from oreo_agent.progress_callback import Display, SilentDisplay
+from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import RunConfig, TrainConfig
 from oreo_agent.training.cpu_count import available_cores
 from oreo_agent.training.results import MethodResult
-from oreo_agent.training.run_dir import RunFolder, write_found
+from oreo_agent.training.run_dir import RunDir, write_result
 from oreo_agent.training.stages import (
     choose_tasks,
     evaluate_agent,
@@ -115,7 +115,7 @@ def evaluate(
     out: Path | None = None,
     force: bool = False,
     same_games_as: MethodResult | None = None,
-    display: Display | None = None,
+    display: ProgressCallback | None = None,
 ) -> MethodResult:
     """Play every game of a split once.
 
@@ -135,7 +135,7 @@ def evaluate(
         UsageError: ``out`` holds something else, or the earlier results are of other games.
         ConfigError: ``out`` holds the results of another call, and ``force`` is not given.
     """
-    display = display or SilentDisplay()
+    display = display or ProgressCallback()
     cores = set_threads(config.threads)
     world = world_of(config)
     options = world.prepare(display)
@@ -144,7 +144,7 @@ def evaluate(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oreo-eval-")))
         else:
             identity = _identity(config, agent, name=name, split=split, limit=limit)
-            stack.enter_context(RunFolder(out).claim(identity, resume=True, force=force))
+            stack.enter_context(RunDir(out).claim(identity, resume=True, force=force))
             folder = out / "episodes"
         pool = stack.enter_context(open_pool(world, options, config.workers or cores))
         tasks = choose_tasks(pool, world, split)[:limit]
@@ -170,7 +170,7 @@ def evaluate(
             if cost.turns == sum(game.turns for game in result.games):
                 result = msgspec.structs.replace(result, cost=cost)
         if out is not None:
-            write_found(out / "results.json", result)
+            write_result(out / "results.json", result)
     return result
 
 
@@ -182,7 +182,7 @@ def collect(
     split: str,
     count: int,
     force: bool = False,
-    display: Display | None = None,
+    display: ProgressCallback | None = None,
 ) -> list[Episode]:
     """Let an agent play games of a split, again and again, until ``count`` episodes are stored.
 
@@ -192,13 +192,13 @@ def collect(
         UsageError: ``out`` holds something else.
         ConfigError: ``out`` holds the episodes of another call, and ``force`` is not given.
     """
-    display = display or SilentDisplay()
+    display = display or ProgressCallback()
     cores = set_threads(config.threads)
     world = world_of(config)
     options = world.prepare(display)
     identity = _identity(config, agent, split=split, count=count)
     with (
-        RunFolder(out).claim(identity, resume=True, force=force),
+        RunDir(out).claim(identity, resume=True, force=force),
         open_pool(world, options, config.workers or cores) as pool,
     ):
         tasks = choose_tasks(pool, world, split)
@@ -217,5 +217,5 @@ def collect(
 
 
 def _identity(config: RunConfig, agent: Agent, **call: object) -> dict[str, object]:
-    """Return what a call is, for `RunFolder.claim`: an agent's name changes with its weights."""
+    """Return what a call is, for `RunDir.claim`: an agent's name changes with its weights."""
     return {"config": asdict(config), "agent": agent.name, "sampling": agent.sampling, **call}

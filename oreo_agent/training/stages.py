@@ -21,7 +21,7 @@ from oreo_agent.training.results import MethodResult
 from oreo_agent.training.worlds import World
 
 if TYPE_CHECKING:
-    from oreo_agent.progress_callback import Display
+    from oreo_agent.progress_callback import ProgressCallback
 
 __all__ = [
     "Games",
@@ -131,7 +131,7 @@ def play(
     wave: int,
     stage: str,
     versions: Mapping[str, str],
-    display: Display,
+    display: ProgressCallback,
 ) -> list[Episode]:
     """Play jobs into a folder, and show how it goes.
 
@@ -182,7 +182,7 @@ def evaluate_agent(
     seed: int,
     wave: int,
     versions: Mapping[str, str],
-    display: Display,
+    display: ProgressCallback,
 ) -> MethodResult:
     """Play every held-out game once and return the results per game.
 

@@ -20,7 +20,7 @@ from oreo_agent.envs.math.solutions import SolutionBook
 from oreo_agent.envs.math.steps import Delimiter
 from oreo_agent.envs.registry import expert_of, make, package_of
 from oreo_agent.errors import ConfigError, UsageError
-from oreo_agent.progress_callback import Display
+from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import (
     EnvTrainConfig,
     GamesConfig,
@@ -66,7 +66,7 @@ class World:
     """Whether the tokenizer writes numbers digit by digit, not as names of things."""
     way_out: str
     """What to do where there are no games to evaluate on."""
-    prepare: Callable[[Display], dict[str, object]]
+    prepare: Callable[[ProgressCallback], dict[str, object]]
     """Returns the options that open the games; may have to make them."""
     expert: MakeExpert
 
@@ -137,7 +137,7 @@ def _wishes(games: GamesConfig) -> dict[str, object]:
 
 
 def _houses_or_official(
-    games: GamesConfig, wishes: Mapping[str, object], display: Display
+    games: GamesConfig, wishes: Mapping[str, object], display: ProgressCallback
 ) -> dict[str, object]:
     """Generate houses if need be; they are kept in the user's cache and shared by all runs.
 
@@ -193,7 +193,7 @@ def _mathematics(wanted: ProblemsConfig) -> World:
         }
         return {"levels": wanted.levels, "counts": counts}
 
-    def prepare(display: Display) -> dict[str, object]:
+    def prepare(display: ProgressCallback) -> dict[str, object]:
         display.stage("games", 1)
         options = {
             **problems(),
@@ -246,7 +246,7 @@ def _any(config: EnvTrainConfig) -> World:
                 "Name splits other than train; none named means all of these.",
             )
 
-    def prepare(display: Display) -> dict[str, object]:
+    def prepare(display: ProgressCallback) -> dict[str, object]:
         display.stage("games", 1)
         display.advance(1, {})
         return options

@@ -16,7 +16,7 @@ from oreo_agent.cli.app import main
 from oreo_agent.episodes import EpisodeStore
 from oreo_agent.errors import ExitCode
 from oreo_agent.training.results import RunResults, load_results
-from oreo_agent.training.run_dir import write_found
+from oreo_agent.training.run_dir import write_result
 
 
 def _sets(settings: Sequence[str]) -> list[str]:
@@ -208,7 +208,7 @@ def two_runs(finished_run: Path, tmp_path: Path) -> list[str]:
             )
         methods.append(msgspec.structs.replace(method, games=games))
     other = msgspec.structs.replace(results, seed=1, methods=methods)
-    write_found(tmp_path / "other/results.json", other)
+    write_result(tmp_path / "other/results.json", other)
     return [str(finished_run), str(tmp_path / "other")]
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from oreo_agent.cli.common.output import Output
 from oreo_agent.cli.common.progress import JsonDisplay, ProgressDisplay, progress_display
-from oreo_agent.progress_callback import Display
+from oreo_agent.progress_callback import ProgressCallback
 
 
 def test_without_a_terminal_a_stage_is_its_first_and_last_line(
@@ -55,7 +55,7 @@ def test_a_live_bar_shows_stage_metrics_and_notes_as_plain_text(
 
 
 def test_the_display_is_one_that_the_pipeline_takes() -> None:
-    display: Display = ProgressDisplay(quiet=True)
+    display: ProgressCallback = ProgressDisplay(quiet=True)
     display.stage("sft", 1)
 
 
@@ -100,7 +100,7 @@ def test_a_metric_that_is_no_number_is_null_in_json(capsys: pytest.CaptureFixtur
 def test_a_command_that_speaks_json_is_followed_in_json(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    display: Display
+    display: ProgressCallback
     for output, name in ((Output(as_json=True), "JsonDisplay"), (Output(), "ProgressDisplay")):
         display = progress_display(output)
         assert type(display).__name__ == name

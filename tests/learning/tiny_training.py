@@ -15,7 +15,7 @@ from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.learning.preference import DPOTrainer, KTOTrainer
 from oreo_agent.learning.sft import SFTTrainer
 from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.progress_callback import SilentDisplay
+from oreo_agent.progress_callback import ProgressCallback
 
 VOCABULARY = 17
 KINDS = ("sft", "dpo", "kto", "oreo", "oreo-step", "oreo-response", "oreo-rollouts")
@@ -183,7 +183,7 @@ def tiny_job(folder: Path, *, steps: int, count: int = 16, report_to: str = "") 
             log_every=1,
             run=folder,
             report_to=(report_to,) if report_to else (),
-            progress=SilentDisplay(),
+            progress=ProgressCallback(),
             max_length=128,
         ),
     )

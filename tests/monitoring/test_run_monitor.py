@@ -9,12 +9,12 @@ import msgspec
 import pytest
 
 from oreo_agent.errors import MissingError, UsageError
-from oreo_agent.monitoring.run_monitor import RunWatcher, check_run
+from oreo_agent.monitoring.run_monitor import RunMonitor, check_run
 from oreo_agent.monitoring.run_status import RunCondition, StageState, Tally
 from oreo_agent.monitoring.tail import MetricsReader, WaveReader
 from oreo_agent.training.progress_file import Phase
 from oreo_agent.training.results import load_results
-from oreo_agent.training.run_dir import PROGRESS, RunFolder, write_json
+from oreo_agent.training.run_dir import PROGRESS, RunDir, write_json
 from oreo_agent.training.stage_plan import Stage, StageKind, Unit, build_stages
 from tests.tui.frozen_run import NOW, at_work, clock, evaluated, frozen_run, tell
 
@@ -25,7 +25,7 @@ def run(tmp_path: Path) -> Path:
 
 
 def test_a_finished_run_is_seen_whole(finished_run: Path) -> None:
-    view = RunWatcher(finished_run).look()
+    view = RunMonitor(finished_run).look()
     assert view.condition is RunCondition.DONE
     assert {stage.state for stage in view.stages} == {StageState.DONE}
     assert view.problems == ()
@@ -34,12 +34,12 @@ def test_a_finished_run_is_seen_whole(finished_run: Path) -> None:
     rollouts = view.stage("rollouts")
     assert rollouts is not None
     assert rollouts.tally is not None
-    played = RunWatcher(finished_run).look("rollouts").rows
+    played = RunMonitor(finished_run).look("rollouts").rows
     assert rollouts.tally.played == played[-1]["step"]
 
 
 def test_its_stages_are_those_that_a_run_leaves_marks_of(finished_run: Path) -> None:
-    view = RunWatcher(finished_run).look()
+    view = RunMonitor(finished_run).look()
     marks = {path.stem for path in (finished_run / "stages").glob("*.json")}
     assert {stage.name for stage in view.stages} - {"report"} == marks
     seconds = load_results(finished_run).seconds
@@ -47,7 +47,7 @@ def test_its_stages_are_those_that_a_run_leaves_marks_of(finished_run: Path) -> 
 
 
 def test_success_is_that_of_the_results(finished_run: Path) -> None:
-    view = RunWatcher(finished_run).look()
+    view = RunMonitor(finished_run).look()
     tallies = {m.name: (m.splits["all"].won, m.splits["all"].played) for m in view.methods}
     assert tallies == {
         method.method: (sum(game.won for game in method.games), len(method.games))
@@ -92,7 +92,7 @@ def test_the_stages_follow_from_what_a_run_is_given(
 def test_a_run_under_way_is_seen_in_its_middle(run: Path) -> None:
     evaluated(run, "sft", 164)
     with at_work(run):
-        view = RunWatcher(run, clock=clock).look()
+        view = RunMonitor(run, clock=clock).look()
     assert view.condition is RunCondition.RUNNING
     assert view.present == view.looked_at == "oreo"
     oreo, ahead = view.stage("oreo"), view.stage("evaluate-oreo")
@@ -118,7 +118,7 @@ def test_a_run_that_broke_off_is_told_by_how(
     run: Path, phase: Phase | None, condition: RunCondition
 ) -> None:
     tell(run, phase, "The disk is full." if phase is Phase.FAILED else "")
-    view = RunWatcher(run, clock=clock).look()
+    view = RunMonitor(run, clock=clock).look()
     assert view.condition is condition
     assert view.condition.can_go_on
     assert view.error == ("The disk is full." if phase is Phase.FAILED else "")
@@ -128,7 +128,7 @@ def test_a_run_that_broke_off_is_told_by_how(
 
 
 def test_a_run_that_goes_on_is_noticed(run: Path) -> None:
-    watcher = RunWatcher(run, clock=clock)
+    watcher = RunMonitor(run, clock=clock)
     assert watcher.look().condition is RunCondition.KILLED
     with at_work(run):
         tell(run)
@@ -137,7 +137,7 @@ def test_a_run_that_goes_on_is_noticed(run: Path) -> None:
 
 def test_a_run_that_says_nothing_of_itself_is_seen_by_what_it_left(run: Path) -> None:
     (run / PROGRESS).unlink()
-    view = RunWatcher(run, clock=clock).look()
+    view = RunMonitor(run, clock=clock).look()
     assert view.condition is RunCondition.STOPPED
     oreo = view.stage("oreo")
     assert oreo is not None
@@ -145,7 +145,7 @@ def test_a_run_that_says_nothing_of_itself_is_seen_by_what_it_left(run: Path) ->
 
 
 def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
-    watcher = RunWatcher(tmp_path / "run", clock=clock)
+    watcher = RunMonitor(tmp_path / "run", clock=clock)
     assert watcher.look().condition is RunCondition.WAITING
     frozen_run(tmp_path / "run")
     assert watcher.look().present == "oreo"
@@ -155,7 +155,7 @@ def test_a_folder_that_is_not_there_yet_is_waited_for(tmp_path: Path) -> None:
 
 def test_a_damaged_mark_is_a_line_and_the_stage_counts_as_done(run: Path) -> None:
     (run / "stages" / "sft.json").write_text('{"seco')
-    watcher = RunWatcher(run, clock=clock)
+    watcher = RunMonitor(run, clock=clock)
     for _ in range(2):
         view = watcher.look()
         (problem,) = view.problems
@@ -165,13 +165,13 @@ def test_a_damaged_mark_is_a_line_and_the_stage_counts_as_done(run: Path) -> Non
 
 def test_damaged_episodes_are_a_line(run: Path) -> None:
     (run / "episodes" / "rollouts" / "wave-00001.jsonl").write_text('{"id": 3}\n')
-    view = RunWatcher(run, clock=clock).look("rollouts")
+    view = RunMonitor(run, clock=clock).look("rollouts")
     (problem,) = view.problems
     assert "wave-00001.jsonl:1" in problem
 
 
 def test_success_so_far_of_a_stage_that_plays_is_read_wave_by_wave(run: Path) -> None:
-    view = RunWatcher(run, clock=clock).look("rollouts")
+    view = RunMonitor(run, clock=clock).look("rollouts")
     assert view.looked_at == "rollouts"
     assert [(row["step"], row["success"]) for row in view.rows] == [(3, 2 / 3), (5, 3 / 5)]
     assert all(row["low"] < row["success"] < row["high"] for row in view.rows)
@@ -181,7 +181,7 @@ def test_success_so_far_of_a_stage_that_plays_is_read_wave_by_wave(run: Path) ->
 def test_a_running_evaluation_counts_what_is_played_so_far(run: Path) -> None:
     played = run / "episodes" / "evaluate-sft"
     shutil.copytree(run / "episodes" / "rollouts", played)
-    (method,) = RunWatcher(run, clock=clock).look().methods
+    (method,) = RunMonitor(run, clock=clock).look().methods
     assert (method.name, method.is_whole) == ("sft", False)
     assert method.splits["all"] == Tally(won=3, played=5)
 
@@ -236,7 +236,7 @@ def test_a_folder_that_is_not_there_or_holds_something_else_is_refused(tmp_path:
         check_run(tmp_path)
     # What collect leaves has a configuration too, but no stages.
     identity = {"config": {"seed": 0, "games": {"train": 3}}, "agent": "expert"}
-    with RunFolder(tmp_path / "collected").claim(identity, resume=True, force=False):
+    with RunDir(tmp_path / "collected").claim(identity, resume=True, force=False):
         write_json(tmp_path / "collected" / "results.json", {})
     with pytest.raises(UsageError, match="does not hold a run"):
         check_run(tmp_path / "collected")
@@ -269,7 +269,7 @@ def test_a_method_of_another_version_leaves_the_other_stages_as_they_are() -> No
 
 
 def test_a_look_at_a_run_with_nothing_new_is_cheap(run: Path) -> None:
-    watcher = RunWatcher(run, clock=clock)
+    watcher = RunMonitor(run, clock=clock)
     watcher.look()
     began = time.process_time()
     for _ in range(20):

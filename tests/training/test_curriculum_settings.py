@@ -10,7 +10,7 @@ import pytest
 from oreo_agent.config import resolve
 from oreo_agent.envs import make
 from oreo_agent.errors import ConfigError, OreoAgentError, UsageError
-from oreo_agent.progress_callback import SilentDisplay
+from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import TrainConfig
 from oreo_agent.training.worlds import world_of
 
@@ -20,7 +20,7 @@ FEW = ("games.train=2", "games.validation=1", "games.valid_seen=1", "games.valid
 def options(*sets: str) -> dict[str, Any]:
     """Return the options that open the games of such a run."""
     config = resolve(TrainConfig, env={}, sets=[*FEW, *sets]).value
-    return world_of(config).prepare(SilentDisplay())
+    return world_of(config).prepare(ProgressCallback())
 
 
 def test_a_run_with_wishes_plays_houses_of_that_kind() -> None:

@@ -7,9 +7,15 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.errors import RunFailedError, UsageError
-from oreo_agent.progress_callback import SilentDisplay
-from oreo_agent.training.progress_file import Phase, Progress, ProgressFile, read_progress, telling
-from oreo_agent.training.run_dir import PROGRESS, RunFolder
+from oreo_agent.progress_callback import ProgressCallback
+from oreo_agent.training.progress_file import (
+    Phase,
+    Progress,
+    ProgressFile,
+    read_progress,
+    report_progress,
+)
+from oreo_agent.training.run_dir import PROGRESS, RunDir
 
 IDENTITY = {"config": {"seed": 0, "games": {"train": 3}}}
 
@@ -22,7 +28,7 @@ class Clock:
         return self.now
 
 
-class Heard(SilentDisplay):
+class Heard(ProgressCallback):
     def __init__(self) -> None:
         self.said: list[object] = []
 
@@ -66,7 +72,7 @@ def test_it_says_where_the_run_is_and_passes_on_what_it_is_told(tmp_path: Path) 
 
 def test_the_speed_is_that_of_this_process_and_not_of_the_one_it_resumes(tmp_path: Path) -> None:
     clock = Clock()
-    told = ProgressFile(tmp_path, SilentDisplay(), clock=clock)
+    told = ProgressFile(tmp_path, ProgressCallback(), clock=clock)
     told.stage("oreo", 1000)
     clock.now += 5
     told.advance(801, {})  # a resumed stage begins in its middle
@@ -77,7 +83,7 @@ def test_the_speed_is_that_of_this_process_and_not_of_the_one_it_resumes(tmp_pat
 
 def test_it_is_not_written_at_every_update_but_at_the_last_of_a_stage(tmp_path: Path) -> None:
     clock = Clock()
-    told = ProgressFile(tmp_path, SilentDisplay(), clock=clock)
+    told = ProgressFile(tmp_path, ProgressCallback(), clock=clock)
     told.stage("sft", 3)
     for done, seen in ((1, 0), (2, 0), (3, 3)):
         clock.now += 0.1
@@ -87,7 +93,7 @@ def test_it_is_not_written_at_every_update_but_at_the_last_of_a_stage(tmp_path: 
 
 def test_notes_outlive_an_interruption_and_are_not_said_twice(tmp_path: Path) -> None:
     for _ in range(2):
-        told = ProgressFile(tmp_path, SilentDisplay())
+        told = ProgressFile(tmp_path, ProgressCallback())
         told.note("3 episodes were left out")
     assert [note.text for note in read(tmp_path).notes] == ["3 episodes were left out"]
 
@@ -105,7 +111,7 @@ def test_the_way_that_a_run_ends_is_told(
     tmp_path: Path, error: BaseException | None, phase: Phase, words: str
 ) -> None:
     def run() -> None:
-        with telling(tmp_path, SilentDisplay()):
+        with report_progress(tmp_path, ProgressCallback()):
             if error is not None:
                 raise error
 
@@ -124,7 +130,7 @@ def test_what_cannot_be_read_counts_as_none(tmp_path: Path, content: bytes) -> N
 
 
 def test_one_of_a_later_version_counts_as_none(tmp_path: Path) -> None:
-    ProgressFile(tmp_path, SilentDisplay())
+    ProgressFile(tmp_path, ProgressCallback())
     found = json.loads((tmp_path / PROGRESS).read_bytes())
     (tmp_path / PROGRESS).write_text(json.dumps({**found, "schema": 2}))
     assert read_progress(tmp_path) is None
@@ -142,8 +148,8 @@ def test_a_run_that_fails_before_it_has_done_anything_still_leaves_nothing(tmp_p
 
     def run() -> None:
         with (
-            RunFolder(path).claim(IDENTITY, resume=False, force=False),
-            telling(path, SilentDisplay()),
+            RunDir(path).claim(IDENTITY, resume=False, force=False),
+            report_progress(path, ProgressCallback()),
         ):
             raise UsageError("no games.")
 
@@ -153,7 +159,7 @@ def test_a_run_that_fails_before_it_has_done_anything_still_leaves_nothing(tmp_p
 
 
 def test_a_folder_is_at_work_while_it_is_claimed(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "run")
+    folder = RunDir(tmp_path / "run")
     assert not folder.is_at_work()
     with folder.claim(IDENTITY, resume=False, force=False):
         folder.finish("games", {})
@@ -162,14 +168,14 @@ def test_a_folder_is_at_work_while_it_is_claimed(tmp_path: Path) -> None:
 
 
 def test_whoever_asks_whether_a_folder_is_at_work_does_not_hinder_a_run(tmp_path: Path) -> None:
-    folder = RunFolder(tmp_path / "run")
+    folder = RunDir(tmp_path / "run")
     with folder.claim(IDENTITY, resume=False, force=False):
         folder.finish("games", {})
     is_over = threading.Event()
 
     def ask() -> None:
         while not is_over.is_set():
-            assert RunFolder(folder.path).is_at_work() in (True, False)
+            assert RunDir(folder.path).is_at_work() in (True, False)
 
     askers = [threading.Thread(target=ask) for _ in range(2)]
     for asker in askers:
@@ -185,7 +191,7 @@ def test_whoever_asks_whether_a_folder_is_at_work_does_not_hinder_a_run(tmp_path
 
 
 def test_a_finished_stage_that_is_read_again_is_not_the_present_one(tmp_path: Path) -> None:
-    RunFolder(tmp_path).finish("rollouts", {})
+    RunDir(tmp_path).finish("rollouts", {})
     heard = Heard()
     told = ProgressFile(tmp_path, heard)
     told.stage("sft", 3)
@@ -196,15 +202,15 @@ def test_a_finished_stage_that_is_read_again_is_not_the_present_one(tmp_path: Pa
 
 
 def test_a_finished_run_in_which_nothing_is_new_tells_nothing(tmp_path: Path) -> None:
-    with telling(tmp_path, SilentDisplay()) as told:
+    with report_progress(tmp_path, ProgressCallback()) as told:
         told.stage("sft", 3)
-    RunFolder(tmp_path).finish("sft", {})
+    RunDir(tmp_path).finish("sft", {})
     before = (tmp_path / PROGRESS).read_bytes()
-    with telling(tmp_path, SilentDisplay()) as told:
+    with report_progress(tmp_path, ProgressCallback()) as told:
         told.stage("sft", 3)
         told.advance(3, {})
     assert (tmp_path / PROGRESS).read_bytes() == before
-    with telling(tmp_path, SilentDisplay()) as told:
+    with report_progress(tmp_path, ProgressCallback()) as told:
         told.stage("oreo", 3)  # its mark was deleted, to repeat it
         assert read(tmp_path).phase is Phase.RUNNING
     assert read(tmp_path).phase is Phase.DONE

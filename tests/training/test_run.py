@@ -14,6 +14,7 @@ from oreo_agent.config import resolve
 from oreo_agent.episodes import EpisodeStore, read_episodes
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.models.checkpoints import load_checkpoint
+from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import TrainConfig
 from oreo_agent.training.report import markdown
 from oreo_agent.training.results import RunResults, load_results
@@ -24,7 +25,7 @@ METHODS = ["sft", "rejection", "oreo"]
 PNG = b"\x89PNG\r\n\x1a\n"
 
 
-class Recorder:
+class Recorder(ProgressCallback):
     """Keeps what a run tells."""
 
     def __init__(self) -> None:

@@ -10,32 +10,32 @@ from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.training.run_dir import (
     SCHEMA_VERSION,
     Finished,
-    RunFolder,
-    read_found,
-    write_found,
+    RunDir,
+    read_result,
     write_json,
+    write_result,
 )
 
 IDENTITY: dict[str, Any] = {"config": {"seed": 0, "games": {"train": 3}, "threads": 1}}
 
 
-def _begin(folder: RunFolder, *, resume: bool = False, force: bool = False) -> bool:
+def _begin(folder: RunDir, *, resume: bool = False, force: bool = False) -> bool:
     with folder.claim(IDENTITY, resume=resume, force=force) as resumed:
         write_json(folder.path / "stages/games.json", {})
         return resumed
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> RunFolder:
-    return RunFolder(tmp_path / "run")
+def folder(tmp_path: Path) -> RunDir:
+    return RunDir(tmp_path / "run")
 
 
-def test_a_new_folder_is_begun_and_the_same_run_resumed(folder: RunFolder) -> None:
+def test_a_new_folder_is_begun_and_the_same_run_resumed(folder: RunDir) -> None:
     assert _begin(folder) is False
     assert _begin(folder, resume=True) is True
 
 
-def test_a_run_that_fails_before_it_has_done_anything_leaves_nothing(folder: RunFolder) -> None:
+def test_a_run_that_fails_before_it_has_done_anything_leaves_nothing(folder: RunDir) -> None:
     with (
         pytest.raises(RunFailedError),
         folder.claim(IDENTITY, resume=False, force=False),
@@ -44,7 +44,7 @@ def test_a_run_that_fails_before_it_has_done_anything_leaves_nothing(folder: Run
     assert not folder.path.exists()
 
 
-def test_a_run_that_fails_later_keeps_what_it_has(folder: RunFolder) -> None:
+def test_a_run_that_fails_later_keeps_what_it_has(folder: RunDir) -> None:
     def run() -> None:
         with folder.claim(IDENTITY, resume=False, force=False):
             folder.finish("games", {})
@@ -55,7 +55,7 @@ def test_a_run_that_fails_later_keeps_what_it_has(folder: RunFolder) -> None:
     assert _begin(folder, resume=True) is True
 
 
-def test_a_folder_claimed_in_vain_stays_if_it_was_there(folder: RunFolder) -> None:
+def test_a_folder_claimed_in_vain_stays_if_it_was_there(folder: RunDir) -> None:
     folder.path.mkdir()
     (folder.path / "mine").write_text("dear")
     for flag in ({"resume": True}, {"force": True}):
@@ -64,16 +64,14 @@ def test_a_folder_claimed_in_vain_stays_if_it_was_there(folder: RunFolder) -> No
     assert [path.name for path in folder.path.iterdir()] == ["mine"]
 
 
-def test_what_a_process_killed_at_its_start_leaves_is_no_hindrance(folder: RunFolder) -> None:
+def test_what_a_process_killed_at_its_start_leaves_is_no_hindrance(folder: RunDir) -> None:
     folder.path.mkdir()
     (folder.path / ".lock").touch()
     (folder.path / ".config.json.1a2b.tmp").write_text('{"conf')
     assert _begin(folder) is False
 
 
-def test_a_killed_deletion_can_be_finished(
-    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_killed_deletion_can_be_finished(folder: RunDir, monkeypatch: pytest.MonkeyPatch) -> None:
     _begin(folder)
     (folder.path / "report.md").write_text("old")
     unlink = Path.unlink
@@ -93,7 +91,7 @@ def test_a_killed_deletion_can_be_finished(
     assert not (folder.path / "report.md").exists()
 
 
-def test_a_write_that_was_killed_is_cleared_away(folder: RunFolder) -> None:
+def test_a_write_that_was_killed_is_cleared_away(folder: RunDir) -> None:
     _begin(folder)
     checkpoint = folder.path / "checkpoints/.sft.x1y2"
     checkpoint.mkdir(parents=True)
@@ -104,7 +102,7 @@ def test_a_write_that_was_killed_is_cleared_away(folder: RunFolder) -> None:
     assert not draft.exists()
 
 
-def test_a_damaged_mark_is_named_with_its_cure(folder: RunFolder) -> None:
+def test_a_damaged_mark_is_named_with_its_cure(folder: RunDir) -> None:
     _begin(folder)
     folder.finish("sft", Finished(seconds=1.0))
     (folder.path / "stages/sft.json").write_text('{"seco')
@@ -113,7 +111,7 @@ def test_a_damaged_mark_is_named_with_its_cure(folder: RunFolder) -> None:
 
 
 @pytest.mark.parametrize("version", [None, 0, 2, "1", True])
-def test_a_mark_of_another_version_is_refused(folder: RunFolder, version: object) -> None:
+def test_a_mark_of_another_version_is_refused(folder: RunDir, version: object) -> None:
     _begin(folder)
     folder.finish("sft", Finished(seconds=1.0))
     mark = folder.path / "stages/sft.json"
@@ -124,20 +122,20 @@ def test_a_mark_of_another_version_is_refused(folder: RunFolder, version: object
         folder.done("sft", Finished)
 
 
-def test_a_mark_with_an_unknown_key_is_refused(folder: RunFolder) -> None:
+def test_a_mark_with_an_unknown_key_is_refused(folder: RunDir) -> None:
     _begin(folder)
-    write_found(folder.path / "stages/sft.json", {"seconds": 1.0, "secnods": 2.0})
+    write_result(folder.path / "stages/sft.json", {"seconds": 1.0, "secnods": 2.0})
     with pytest.raises(RunFailedError, match=r"sft\.json: .*secnods.* Delete this file"):
         folder.done("sft", Finished)
 
 
 def test_what_was_found_is_read_back(tmp_path: Path) -> None:
     found = Finished(seconds=1.5, counts={"episodes": 3})
-    write_found(tmp_path / "found.json", found)
-    assert read_found(tmp_path / "found.json", Finished, fix="") == found
+    write_result(tmp_path / "found.json", found)
+    assert read_result(tmp_path / "found.json", Finished, fix="") == found
 
 
-def test_time_adds_up_over_interruptions_and_then_stands_still(folder: RunFolder) -> None:
+def test_time_adds_up_over_interruptions_and_then_stands_still(folder: RunDir) -> None:
     _begin(folder)
     write_json(folder.path / "seconds.json", {"sft": 40.0})
     with pytest.raises(KeyboardInterrupt), folder.timed("sft"):
@@ -155,7 +153,7 @@ def test_time_adds_up_over_interruptions_and_then_stands_still(folder: RunFolder
     assert folder.seconds() == {"sft": 40.0}
 
 
-def test_a_setting_that_differs_is_named_and_the_others_counted(folder: RunFolder) -> None:
+def test_a_setting_that_differs_is_named_and_the_others_counted(folder: RunDir) -> None:
     _begin(folder)
     other = {"config": {"seed": 1, "games": {"train": 4}, "threads": 2}}
     with (

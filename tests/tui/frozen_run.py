@@ -15,13 +15,13 @@ from oreo_agent.config import resolve
 from oreo_agent.episodes.record import Episode, Outcome, encode_episode
 from oreo_agent.evaluation import GameResult
 from oreo_agent.files import write_whole
-from oreo_agent.progress_callback import SilentDisplay
+from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.rollout import wave_path
 from oreo_agent.session import Session
 from oreo_agent.training.config import TrainConfig
 from oreo_agent.training.progress_file import Phase, ProgressFile
 from oreo_agent.training.results import MethodResult
-from oreo_agent.training.run_dir import RunFolder, write_json
+from oreo_agent.training.run_dir import RunDir, write_json
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv
 
 NOW = 1_800_000_000.0
@@ -42,7 +42,7 @@ def frozen_run(path: Path) -> Path:
         "checkpoint": None,
         "versions": {"oreo-agent": "0.1.0"},
     }
-    folder = RunFolder(path)
+    folder = RunDir(path)
     with folder.claim(identity, resume=False, force=False):
         folder.finish("games", {"train": [], "validation": [], "held_out": {}})
         for stage, won, played, seconds in (
@@ -66,7 +66,7 @@ def frozen_run(path: Path) -> Path:
 def tell(path: Path, phase: Phase | None = None, error: str = "") -> None:
     """Say how far OREO is; without a phase the process was killed, or is at work still."""
     now = NOW - 220.0
-    told = ProgressFile(path, SilentDisplay(), clock=lambda: now)
+    told = ProgressFile(path, ProgressCallback(), clock=lambda: now)
     told.stage("oreo", STEPS)
     told.advance(100, {})
     now = NOW - 2.0
@@ -109,7 +109,7 @@ def evaluated(path: Path, method: str, won: int) -> None:
         for number in range(160)
         for place, split in enumerate(("valid_seen", "valid_unseen"))
     ]
-    RunFolder(path).finish(f"evaluate-{method}", MethodResult(method=method, games=games))
+    RunDir(path).finish(f"evaluate-{method}", MethodResult(method=method, games=games))
 
 
 @contextmanager

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from textual.app import App, ComposeResult
 
-from oreo_agent.monitoring.run_status import RunCondition, RunView, StageState, StageView, Tally
+from oreo_agent.monitoring.run_status import RunCondition, RunStatus, StageState, StageStatus, Tally
 from oreo_agent.tui.run_plots import plots_of
 from oreo_agent.tui.widgets.curve import Curve, Line, Plot, ceiling, short
 from oreo_agent.tui.widgets.tally_list import figures, interval_bar
@@ -128,9 +128,9 @@ def test_figures_name_share_interval_and_games() -> None:
     assert figures(Tally(won=0, played=5), is_short=True) == "  0% [ 0, 43]"
 
 
-def view(stage: str, *rows: dict[str, float]) -> RunView:
-    stages = (StageView(name=stage, unit="updates", state=StageState.NOW, done=2, total=100),)
-    return RunView(
+def view(stage: str, *rows: dict[str, float]) -> RunStatus:
+    stages = (StageStatus(name=stage, unit="updates", state=StageState.NOW, done=2, total=100),)
+    return RunStatus(
         path=Path("run"),
         condition=RunCondition.RUNNING,
         stages=stages,

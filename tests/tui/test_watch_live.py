@@ -14,8 +14,8 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.errors import ExitCode, RunFailedError
-from oreo_agent.monitoring.run_monitor import RunWatcher
-from oreo_agent.monitoring.run_status import RunCondition, RunView
+from oreo_agent.monitoring.run_monitor import RunMonitor
+from oreo_agent.monitoring.run_status import RunCondition, RunStatus
 from oreo_agent.training.results import load_results
 from oreo_agent.tui.plain_watch import run_plain_watch
 from tests.tui.pseudo_terminal import Terminal
@@ -35,11 +35,11 @@ def started(command: list[str]) -> subprocess.Popen[bytes]:
 
 
 def until(
-    watcher: RunWatcher,
-    condition: Callable[[RunView], object],
+    watcher: RunMonitor,
+    condition: Callable[[RunStatus], object],
     *,
     is_alive: Callable[[], bool] = lambda: True,
-) -> RunView:
+) -> RunStatus:
     end = time.monotonic() + PATIENCE
     while True:
         view = watcher.look()
@@ -53,15 +53,15 @@ def until(
 STANDS_STILL = """
 import signal, sys, time
 from pathlib import Path
-from oreo_agent.progress_callback import SilentDisplay
-from oreo_agent.training.run_dir import RunFolder
-from oreo_agent.training.progress_file import telling
+from oreo_agent.progress_callback import ProgressCallback
+from oreo_agent.training.run_dir import RunDir
+from oreo_agent.training.progress_file import report_progress
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests
 identity = {"config": {"seed": 0, "games": {"source": "houses"}, "sft": {"steps": 50}}}
 identity |= {"episodes": [], "checkpoint": None, "versions": {}}
-folder = RunFolder(Path(sys.argv[1]))
-silent = SilentDisplay()
-with folder.claim(identity, resume=True, force=False), telling(folder.path, silent) as told:
+folder = RunDir(Path(sys.argv[1]))
+silent = ProgressCallback()
+with folder.claim(identity, resume=True, force=False), report_progress(folder.path, silent) as told:
     folder.finish("games", {})
     told.stage("demonstrations", 50)
     told.advance(50, {})
@@ -90,7 +90,7 @@ def test_a_run_that_is_killed_while_it_is_watched_and_then_goes_on_to_its_end(
 ) -> None:
     out = tmp_path / "run"
     settings = (*tiny_settings, "sft.steps=100", "methods=oreo")
-    watcher = RunWatcher(out)
+    watcher = RunMonitor(out)
     with started(train(out, settings, "--quiet")) as run:
         seen = until(
             watcher,
@@ -140,7 +140,7 @@ def test_train_watch_shows_the_run_and_leaving_leaves_it_running(
     assert terminal.leave() == 0
     said = terminal.raw.decode()
     assert "the run goes on" in said
-    watcher = RunWatcher(out)
+    watcher = RunMonitor(out)
     before = watcher.look().stage("sft")
     assert before is not None
     until(watcher, lambda v: (now := v.stage("sft")) and now.done > before.done)
@@ -173,7 +173,7 @@ def test_ctrl_c_in_the_screen_stops_the_run_cleanly_and_resume_goes_on(
     assert b"interrupted: go on with the same command and --resume" in terminal.raw
     done = subprocess.run(train(out, settings, "--resume", "--quiet"), check=False)
     assert done.returncode == 0
-    assert RunWatcher(out).look().condition is RunCondition.DONE
+    assert RunMonitor(out).look().condition is RunCondition.DONE
 
 
 @pytest.mark.slow

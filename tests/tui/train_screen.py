@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oreo_agent.monitoring.run_status import RunView
+from oreo_agent.monitoring.run_status import RunStatus
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.train import TrainScreen
@@ -29,7 +29,7 @@ class Watch(Driven):
         return self.app.train_screen
 
     @property
-    def view(self) -> RunView:
+    def view(self) -> RunStatus:
         assert self.train.view is not None
         return self.train.view
 

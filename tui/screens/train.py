@@ -16,8 +16,8 @@ from textual.message import Message
 from textual.screen import Screen
 from textual.widgets import Footer, Static
 
-from oreo_agent.monitoring.run_monitor import RunWatcher
-from oreo_agent.monitoring.run_status import RunCondition, RunView
+from oreo_agent.monitoring.run_monitor import RunMonitor
+from oreo_agent.monitoring.run_status import RunCondition, RunStatus
 from oreo_agent.tui.run_plots import plots_of
 from oreo_agent.tui.run_status_text import ending, standing
 from oreo_agent.tui.screens.confirm_stop import StopScreen
@@ -64,7 +64,7 @@ class TrainScreen(Screen[None]):
     class Seen(Message):
         """The folder was looked at."""
 
-        def __init__(self, view: RunView, asked: str | None) -> None:
+        def __init__(self, view: RunStatus, asked: str | None) -> None:
             super().__init__()
             self.view = view
             self.asked = asked
@@ -79,12 +79,12 @@ class TrainScreen(Screen[None]):
         clock: Callable[[], float] = time.time,
     ) -> None:
         super().__init__()
-        self.view: RunView | None = None
+        self.view: RunStatus | None = None
         self._path = path
         self._bench = bench
         self._stop = stop
         self._clock = clock
-        self._watcher = RunWatcher(path, clock=clock)
+        self._watcher = RunMonitor(path, clock=clock)
         self._wanted: str | None = None
         """The stage that a person chose; None follows the run."""
         self._first = 0

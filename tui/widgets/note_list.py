@@ -6,7 +6,7 @@ from textual.content import Content
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from oreo_agent.monitoring.run_status import RunView
+from oreo_agent.monitoring.run_status import RunStatus
 from oreo_agent.tui.text import safe_line, wrap_cells
 
 __all__ = ["NoteList"]
@@ -24,7 +24,7 @@ class NoteList(OptionList):
         """Pairs of who says it and what."""
         self._drawn: tuple[int, tuple[tuple[str, str], ...]] | None = None
 
-    def show(self, view: RunView) -> None:
+    def show(self, view: RunStatus) -> None:
         """Show the notes of a run."""
         self._said = (
             *((note.stage, note.text) for note in view.notes),

@@ -11,7 +11,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from oreo_agent.monitoring.run_status import RunView, StageState, StageView
+from oreo_agent.monitoring.run_status import RunStatus, StageState, StageStatus
 from oreo_agent.tui.text import fit, percent
 
 __all__ = ["StageList", "clock"]
@@ -57,7 +57,7 @@ class StageList(OptionList):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id, markup=False)
-        self._stages: tuple[StageView, ...] = ()
+        self._stages: tuple[StageStatus, ...] = ()
         self._rows: list[Content] = []
         self._told: int | None = None
         """The place that the screen knows of: one that a person has just moved to is not yet."""
@@ -68,7 +68,7 @@ class StageList(OptionList):
         place = self.highlighted
         return self._stages[place].name if place is not None and self._stages else None
 
-    def show(self, view: RunView, selected: str | None) -> None:
+    def show(self, view: RunStatus, selected: str | None) -> None:
         """Show the stages of a run, with the cursor on one of them."""
         self._stages = view.stages
         self._draw(selected)
@@ -114,7 +114,7 @@ def clock(seconds: float) -> str:
     return f"{whole // 3600}h{whole % 3600 // 60:02}"
 
 
-def _row(stage: StageView, width: int) -> Content:
+def _row(stage: StageStatus, width: int) -> Content:
     mark, style = _MARKS[stage.state]
     time = clock(stage.seconds) if stage.seconds is not None else ""
     right = f"{time:>6}"

@@ -15,7 +15,7 @@ from oreo_agent.errors import CheckFailedError, MissingError, RunFailedError, Us
 from oreo_agent.evaluation import mcnemar_exact
 from oreo_agent.training.config import RunConfig
 from oreo_agent.training.results import MethodResult
-from oreo_agent.training.run_dir import read_found
+from oreo_agent.training.run_dir import read_result
 from oreo_agent.training.single import evaluate, make_agent
 from oreo_agent.training.worlds import world_of
 
@@ -148,6 +148,6 @@ def _earlier(rival: Path) -> MethodResult | None:
             f"{rival}: there is nothing there.", "Name a checkpoint or a results file."
         )
     try:
-        return read_found(path, MethodResult, fix="Name what eval --out wrote.")
+        return read_result(path, MethodResult, fix="Name what eval --out wrote.")
     except RunFailedError as error:
         raise UsageError(error.what, error.fix) from error

@@ -37,10 +37,10 @@ class BackgroundRun:
     """
 
     def __init__(self, arguments: Sequence[str], out: Path, logs: Path) -> None:
-        from oreo_agent.training.run_dir import RunFolder
+        from oreo_agent.training.run_dir import RunDir
 
         self.out = out
-        self._folder = RunFolder(out)
+        self._folder = RunDir(out)
         if self._folder.is_at_work():
             raise RunFailedError(
                 f"another process is at work in {out}.", f"Watch that one: oreo-agent watch {out}"

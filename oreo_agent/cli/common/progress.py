@@ -12,6 +12,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from oreo_agent.cli.common.output import Output, one_line, say
+from oreo_agent.progress_callback import ProgressCallback
 
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
@@ -42,8 +43,8 @@ def progress_display(output: Output) -> JsonDisplay | ProgressDisplay:
     return JsonDisplay(output) if output.as_json else ProgressDisplay(quiet=output.quiet)
 
 
-class JsonDisplay:
-    """Prints what `oreo_agent.progress_callback.Display` is told as JSON lines on stdout.
+class JsonDisplay(ProgressCallback):
+    """Prints progress as JSON lines on stdout.
 
     ::
 
@@ -97,8 +98,8 @@ class JsonDisplay:
         self._output.json_line({"event": "note", "text": one_line(text)})
 
 
-class ProgressDisplay:
-    """Draws what `oreo_agent.progress_callback.Display` is told.
+class ProgressDisplay(ProgressCallback):
+    """Draws what `oreo_agent.progress_callback.ProgressCallback` is told.
 
     Use as a context manager: leaving it takes the bar off the terminal.
 
