@@ -12,7 +12,7 @@ from oreo_agent.learning.methods import METHODS, MethodSettings
 from oreo_agent.learning.methods.oreo import OREOSettings
 from oreo_agent.learning.methods.sft import SFTSettings
 from oreo_agent.training.method_names import Name, find_method
-from oreo_agent.training.stage_plan import Stage, build_stages, learners_of
+from oreo_agent.training.stage_plan import Stage, build_stages
 
 __all__ = [
     "DemonstrationsConfig",
@@ -252,11 +252,6 @@ class RunConfig(_WithMethods):
         """
         section: MethodSettings = getattr(self, find_method(name).section)
         return section
-
-    @property
-    def learners(self) -> tuple[str, ...]:
-        """The methods that learn from rollouts, in the order in which they are trained."""
-        return learners_of(self.methods)
 
     def stages(self, *, logged: bool, start: bool) -> tuple[Stage, ...]:
         """Return the stages of the run.

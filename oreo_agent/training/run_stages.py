@@ -7,7 +7,7 @@ after the first append ``-roundN`` to the names of their stages, checkpoints and
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
 from transformers import PreTrainedModel
@@ -31,7 +31,7 @@ from oreo_agent.training.report import markdown, write_plots
 from oreo_agent.training.results import MethodResult, RunResults
 from oreo_agent.training.run_context import RunContext
 from oreo_agent.training.run_dir import Finished, write_result
-from oreo_agent.training.stage_plan import Stage, StageKind
+from oreo_agent.training.stage_plan import Stage, StageKind, learners_of
 from oreo_agent.training.stages import Games, choose_games, evaluate_agent, jobs_for
 
 __all__ = ["RUNNERS"]
@@ -50,14 +50,15 @@ def choose(run: RunContext, stage: Stage) -> None:
 
 
 def demonstrate(run: RunContext, stage: Stage) -> None:
-    """Let the expert play training games."""
-    section, train = run.config.demonstrations, run.games.train
-    _play_expert(run, stage, train[: section.games] if section.games else train, section.per_game)
-
-
-def demonstrate_validation(run: RunContext, stage: Stage) -> None:
-    """Let the expert play the validation games once."""
-    _play_expert(run, stage, run.games.validation, 1)
+    """Let the expert play training games, or the validation games once."""
+    if run.run_dir.is_done("sft"):
+        return  # nothing else learns from demonstrations
+    section, tasks, per_game = run.config.demonstrations, run.games.validation, 1
+    if stage.kind is StageKind.DEMONSTRATIONS:
+        tasks, per_game = run.games.train[: section.games or None], section.per_game
+    agent = run.world.expert(noise=section.noise, per_episode=True)
+    jobs = jobs_for(tasks, split="train", per_game=per_game, seed=(run.seed(stage.name),))
+    run.demonstrated[stage.kind] = successes(run.play(agent, jobs, stage.name))
 
 
 def learn_start(run: RunContext, stage: Stage) -> None:
@@ -70,7 +71,8 @@ def learn_start(run: RunContext, stage: Stage) -> None:
         return
     config, world = run.config, run.world
     if run.logged is None:
-        shown, checked = (run.demonstrated[kind] for kind in _DEMONSTRATED)
+        shown = run.demonstrated[StageKind.DEMONSTRATIONS]
+        checked = run.demonstrated[StageKind.VALIDATION]
         need(shown, "the expert won no game", "Lower demonstrations.noise or add games.")
     else:
         shown, checked = hold_out(successes(run.logged), world.validation)
@@ -193,23 +195,13 @@ def report(run: RunContext, stage: Stage) -> None:
 RUNNERS: Mapping[StageKind, Callable[[RunContext, Stage], None]] = {
     StageKind.GAMES: choose,
     StageKind.DEMONSTRATIONS: demonstrate,
-    StageKind.VALIDATION: demonstrate_validation,
+    StageKind.VALIDATION: demonstrate,
     StageKind.SFT: learn_start,
     StageKind.ROLLOUTS: collect_rollouts,
     StageKind.LEARN: learn,
     StageKind.EVALUATE: evaluate,
     StageKind.REPORT: report,
 }
-
-_DEMONSTRATED = (StageKind.DEMONSTRATIONS, StageKind.VALIDATION)
-
-
-def _play_expert(run: RunContext, stage: Stage, tasks: Sequence[str], per_game: int) -> None:
-    if run.run_dir.is_done("sft"):
-        return  # nothing else learns from demonstrations
-    agent = run.world.expert(noise=run.config.demonstrations.noise, per_episode=True)
-    jobs = jobs_for(tasks, split="train", per_game=per_game, seed=(run.seed(stage.name),))
-    run.demonstrated[stage.kind] = successes(run.play(agent, jobs, stage.name))
 
 
 def _start_of(run: RunContext, method: str, round_: int) -> str:
@@ -241,7 +233,7 @@ def _round_notes(run: RunContext) -> Iterator[str]:
             episodes = run.rollouts[number]
             won = len(successes(episodes))
             yield f"round {number}: {won} of {len(episodes)} rollouts were won"
-        for method in run.config.learners:
+        for method in learners_of(run.config.methods):
             mark = run.run_dir.done(round_name(method, number), Finished)
             if mark is not None and (note := _idle_note(method, number, mark.counts)):
                 yield note
