@@ -86,7 +86,7 @@ def _measure(options: argparse.Namespace, size: str) -> dict[str, Any]:
     pool = _Here(size, options.episodes, options.turns)
     jobs = [Job(task=task, split="train", seed=n) for n, task in enumerate(pool.played)]
     checkpoint = load_checkpoint(Path(str(files("oreo_agent.assets"))) / "checkpoints" / "alfworld")
-    renderer = Renderer(checkpoint.tokenizer)
+    renderer = checkpoint.renderer
     policy, told = checkpoint.policy, None
     shipped = _Cached(policy, renderer, None)
     run_wave(pool, shipped, jobs)  # translates and loads the games

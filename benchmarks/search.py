@@ -20,11 +20,11 @@ from pathlib import Path
 import msgspec
 
 from oreo_agent.config import resolve
+from oreo_agent.envs.registry import BUILT_IN, plugin_of
 from oreo_agent.evaluation import mcnemar_exact, wilson_interval
-from oreo_agent.training.config import MathTrainConfig, RunConfig, TrainConfig
+from oreo_agent.training.config import config_type
 from oreo_agent.training.results import MethodResult
 from oreo_agent.training.single import evaluate, make_agent
-from oreo_agent.training.worlds import world_of
 
 _COUNTS = (1, 2, 3, 5, 8)
 _RANKINGS = ("", ":prior=0.05", ":by=logprob")
@@ -33,20 +33,19 @@ _BEAMS = (2, 3, 5)
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0] if __doc__ else None)
-    parser.add_argument("env", choices=("alfworld", "math"))
+    parser.add_argument("env", choices=tuple(BUILT_IN))
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--agents", nargs="+", help="by default greedy play, then all K and beams")
     parser.add_argument("--split", help="the first held-out one by default")
     parser.add_argument("--limit", type=int, default=150, help="games")
     parser.add_argument("--set", action="append", default=[], help="a setting, as of oreo-agent")
     options = parser.parse_args()
-    kind = MathTrainConfig if options.env == "math" else TrainConfig
-    config: RunConfig = resolve(kind, env={}, sets=options.set).value
-    world = world_of(config)
-    split = options.split or next(iter(world.held_out))
+    kind = config_type(options.env)
+    config = resolve(kind, env={}, sets=options.set).value
+    split = options.split or next(iter(config.plan().held_out))
     found: dict[str, MethodResult] = {}
     for name in options.agents or _agents(options.env):
-        agent = make_agent(name, options.checkpoint, world=world)
+        agent = make_agent(name, options.checkpoint, config=config)
         result = evaluate(config, agent, name=name, split=split, limit=options.limit)
         found[name] = result
         print(_line(result, found), flush=True)
@@ -64,7 +63,7 @@ def main() -> int:
 
 def _agents(env: str) -> list[str]:
     names = ["model", *(f"value:{k}{ranking}" for ranking in _RANKINGS for k in _COUNTS)]
-    if env == "math":
+    if plugin_of(env).plans_steps:
         names += [f"beam:{b}{ranking}" for ranking in _RANKINGS for b in _BEAMS]
     return [*names, "lookahead:3x1:prior=0.05"]
 

@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from oreo_agent.envs.core import Observation, TaskId
-from oreo_agent.envs.registry import make
+from oreo_agent.envs.registry import BUILT_IN, make, plugin_of
 from oreo_agent.errors import MissingError, UsageError
 
 try:
@@ -32,10 +32,10 @@ except ImportError as error:
 __all__ = ["ENVIRONMENTS", "GymEnv"]
 
 ENVIRONMENTS = {
-    "oreo_agent/ALFWorld-v0": {"env_name": "alfworld"},
-    "oreo_agent/Math-v0": {"env_name": "math"},
-    "oreo_agent/TextEnv-v0": {},  # any other: gymnasium.make(…, env_name="my-env")
-}
+    f"oreo_agent/{plugin_of(name).gym_id}": {"env_name": name}
+    for name in BUILT_IN
+    if plugin_of(name).gym_id
+} | {"oreo_agent/TextEnv-v0": {}}  # any other: gymnasium.make(…, env_name="my-env")
 """Gymnasium's id to what it fixes among the arguments of `GymEnv`."""
 
 _LONGEST_TEXT = 1 << 14  # characters

@@ -16,8 +16,9 @@ from typing import TypeVar
 
 from textual.pilot import Pilot
 
-from oreo_agent.agents.expert import ExpertAgent
+from oreo_agent.agents.expert import ExpertAgent, load_expert
 from oreo_agent.agents.protocol import ActRequest
+from oreo_agent.envs.registry import plugin_of
 from oreo_agent.episodes import EpisodeStore, Outcome
 from oreo_agent.errors import RunFailedError
 from oreo_agent.session import SessionState
@@ -109,7 +110,7 @@ def _corrected(store: Path) -> set[str | None]:
 class _Person:
     app: OreoApp
     pilot: Pilot[None]
-    expert: ExpertAgent = field(default_factory=ExpertAgent)
+    expert: ExpertAgent = field(default_factory=lambda: load_expert(plugin_of("alfworld"), {}))
 
     async def correct(self, episode: str) -> Correction:
         """Go down to an episode of the list, correct it, save, and come back to the list."""

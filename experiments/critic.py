@@ -42,16 +42,15 @@ from experiments.tables import markdown, p_text
 from oreo_agent.agents.protocol import Agent, AgentDecision
 from oreo_agent.config import resolve
 from oreo_agent.envs.core import ForkableEnv
-from oreo_agent.envs.registry import build
+from oreo_agent.envs.registry import BUILT_IN, build
 from oreo_agent.episodes.record import Candidate, Outcome, Proposal
 from oreo_agent.evaluation import sign_flip_test
 from oreo_agent.files import write_whole
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.rollout.episode_state import Job, Playing, advance, to_request
-from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.config import config_type
 from oreo_agent.training.single import make_agent, set_threads
-from oreo_agent.training.stages import derive_seed
-from oreo_agent.training.worlds import world_of
+from oreo_agent.training.stages import derive_seed, prepare_tasks
 
 __all__ = ["Fork", "Kept", "Tried", "draw", "report"]
 
@@ -110,7 +109,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", action="store_true", help="keep the forks of this seed")
     parser.add_argument("--episodes", type=int, help="compare this many whole episodes a game")
-    parser.add_argument("--env", choices=("alfworld", "math"), default="alfworld")
+    parser.add_argument("--env", choices=tuple(BUILT_IN), default="alfworld")
     parser.add_argument("--set", action="append", default=[], help="a setting, as of oreo-agent")
     options = parser.parse_args()
     set_threads(1)
@@ -127,15 +126,14 @@ def main() -> int:
         return 0
     if options.env != "alfworld" or options.split not in _SCENES:
         parser.error(f"games are forked in alfworld, {' and '.join(_SCENES)}; give --episodes")
-    config = resolve(TrainConfig, env={}, sets=options.set).value
-    world = world_of(config)
-    given = world.prepare(ProgressCallback())
+    config = resolve(config_type("alfworld"), env={}, sets=options.set).value
+    given = prepare_tasks(config, ProgressCallback())
     agents = (
-        make_agent(f"value:{options.candidates}", options.checkpoint, world=world),
-        make_agent("model", options.checkpoint, temperature=1.0, world=world),
+        make_agent(f"value:{options.candidates}", options.checkpoint, config=config),
+        make_agent("model", options.checkpoint, temperature=1.0, config=config),
     )
     rows = options.candidates * options.finishes
-    envs = [_forkable(world.env, given) for _ in range(rows)]
+    envs = [_forkable(config.plugin.name, given) for _ in range(rows)]
     forks = []
     for task in envs[0].tasks(options.split)[: options.limit]:
         job = Job(task=task, split=options.split, seed=derive_seed(options.seed, task))

@@ -21,9 +21,8 @@ from typing import Any
 from oreo_agent.config import resolve
 from oreo_agent.episodes.record import Candidate, Episode, Outcome
 from oreo_agent.learning.calibration import auc
-from oreo_agent.training.config import MathTrainConfig, RunConfig, TrainConfig
+from oreo_agent.training.config import config_type
 from oreo_agent.training.single import collect, make_agent
-from oreo_agent.training.worlds import world_of
 
 __all__ = ["compare_episodes", "sibling_pairs"]
 
@@ -35,10 +34,10 @@ def compare_episodes(
     env: str, checkpoint: Path, *, split: str, games: int, samples: int, sets: Sequence[str]
 ) -> dict[str, Any]:
     """Play each game several times, print a line for each type of task, and return all figures."""
-    kind = MathTrainConfig if env == "math" else TrainConfig
-    size = f"{world_of(kind()).section}.{split}={games}"
-    config: RunConfig = resolve(kind, env={}, sets=[*sets, size]).value
-    agent = make_agent("value:1", checkpoint, temperature=1.0, world=world_of(config))
+    kind = config_type(env)
+    size = f"{kind.plugin.section}.{split}={games}"
+    config = resolve(kind, env={}, sets=[*sets, size]).value
+    agent = make_agent("value:1", checkpoint, temperature=1.0, config=config)
     with tempfile.TemporaryDirectory(prefix="oreo-siblings-") as folder:
         out = Path(folder) / "episodes"
         episodes = collect(config, agent, out, split=split, count=games * samples)

@@ -33,7 +33,7 @@ class GameResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_field
     outcome: Outcome
     turns: int
     wrong_commands: int
-    """Turns answered by ``Nothing happens.``"""
+    """Turns whose action had no effect, in environments that say so."""
 
     @property
     def won(self) -> bool:
@@ -51,8 +51,12 @@ class Proportion(msgspec.Struct, frozen=True, kw_only=True):
     high: float
 
 
-def game_results(episodes: Sequence[Episode]) -> list[GameResult]:
+def game_results(episodes: Sequence[Episode], *, no_effect: str | None = None) -> list[GameResult]:
     """Read results off evaluation episodes, in order.
+
+    Args:
+        episodes: Their records.
+        no_effect: The observation that answers an action without effect, if there is one.
 
     Raises:
         ValueError: An episode broke off by an error or was left unfinished: it says nothing about
@@ -62,7 +66,7 @@ def game_results(episodes: Sequence[Episode]) -> list[GameResult]:
     for episode in episodes:
         if not episode.outcome.is_scored:
             raise ValueError(f"game {episode.task} ended as {episode.outcome}: {episode.error}")
-        seen = [turn.observation for turn in episode.turns[1:]]
+        answers = [*(turn.observation for turn in episode.turns[1:]), episode.final_observation]
         results.append(
             GameResult(
                 task=episode.task,
@@ -70,7 +74,7 @@ def game_results(episodes: Sequence[Episode]) -> list[GameResult]:
                 task_type=episode.task_type or "",
                 outcome=episode.outcome,
                 turns=len(episode.turns),
-                wrong_commands=[*seen, episode.final_observation].count("Nothing happens."),
+                wrong_commands=0 if no_effect is None else answers.count(no_effect),
             )
         )
     return results

@@ -110,11 +110,11 @@ def tiny_settings() -> tuple[str, ...]:
 def finished_run(tmp_path_factory: pytest.TempPathFactory, tiny_settings: tuple[str, ...]) -> Path:
     """The folder of a finished run with the tiny settings. Leave it as it is."""
     from oreo_agent.config import resolve
-    from oreo_agent.training.config import TrainConfig
+    from oreo_agent.training.config import config_type
     from oreo_agent.training.run import train
 
     out = tmp_path_factory.mktemp("runs") / "finished"
-    train(resolve(TrainConfig, env={}, sets=tiny_settings).value, out)
+    train(resolve(config_type("alfworld"), env={}, sets=tiny_settings).value, out)
     return out
 
 
@@ -123,14 +123,16 @@ def logged_episodes(
     tmp_path_factory: pytest.TempPathFactory, tiny_settings: tuple[str, ...]
 ) -> tuple[Path, Path]:
     """Two folders of logged episodes: the expert's on 12 games, and 6 that were lost."""
-    from oreo_agent.agents.expert import ExpertAgent
+    from oreo_agent.agents.expert import load_expert
     from oreo_agent.agents.random import RandomAgent
     from oreo_agent.config import resolve
-    from oreo_agent.training.config import TrainConfig
+    from oreo_agent.envs.registry import plugin_of
+    from oreo_agent.training.config import config_type
     from oreo_agent.training.single import collect
 
-    config = resolve(TrainConfig, env={}, sets=tiny_settings).value
+    config = resolve(config_type("alfworld"), env={}, sets=tiny_settings).value
     root = tmp_path_factory.mktemp("logged")
-    collect(config, ExpertAgent(), root / "expert", split="train", count=12)
+    expert = load_expert(plugin_of("alfworld"), {})
+    collect(config, expert, root / "expert", split="train", count=12)
     collect(config, RandomAgent(), root / "random", split="train", count=6)
     return root / "expert", root / "random"

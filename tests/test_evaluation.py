@@ -72,8 +72,15 @@ def _episode(outcome: Outcome, *observations: str) -> Episode:
 
 def test_wrong_commands_are_counted_up_to_the_last_answer() -> None:
     nothing = "Nothing happens."
-    [result] = game_results([_episode(Outcome.HORIZON, "room", nothing, "fine", nothing)])
+    played = [_episode(Outcome.HORIZON, "room", nothing, "fine", nothing)]
+    [result] = game_results(played, no_effect=nothing)
     assert (result.turns, result.wrong_commands, result.won) == (3, 2, False)
+
+
+def test_what_alfworld_answers_to_wrong_commands_means_nothing_elsewhere() -> None:
+    played = [_episode(Outcome.HORIZON, "room", "Nothing happens.", "Ouch.")]
+    assert game_results(played)[0].wrong_commands == 0
+    assert game_results(played, no_effect="Ouch.")[0].wrong_commands == 1
 
 
 def test_a_broken_episode_is_never_counted_as_a_loss() -> None:

@@ -28,6 +28,7 @@ def run_play(
     make_session: SessionFactory,
     bench: Workbench,
     *,
+    notices: Sequence[str] = (),
     log: Path | None = None,
 ) -> ExitCode:
     """Play with the screen until the person quits.
@@ -37,6 +38,7 @@ def run_play(
             thread of its own, is given a function that shows a line of progress, and should hand
             the workbench's journals to the session.
         bench: Where episodes go, and how agents and games are opened.
+        notices: Shown once at the start.
         log: Takes what libraries print meanwhile.
 
     Raises:
@@ -49,6 +51,7 @@ def run_play(
         read_entries=lambda: read_library([store]) if store.exists() else iter(()),
         where=str(store),
         make_session=make_session,
+        notices=notices,
     )
     _run(app, bench, log)
     broken = app.drivers[0].broken
@@ -145,17 +148,18 @@ def _app(
     read_entries: Callable[[], Iterable[Entry]],
     where: str,
     make_session: SessionFactory | None = None,
+    notices: Sequence[str] = (),
 ) -> OreoApp:
-    notices: list[str] = []
+    said = list(notices)
     folder = bench.journals or default_journal_folder()
-    pending = pending_journals(folder, on_notice=notices.append)
+    pending = pending_journals(folder, on_notice=said.append)
     return OreoApp(
         bench,
         read_entries=read_entries,
         where=where,
         make_session=make_session,
         pending=pending,
-        notices=notices,
+        notices=said,
     )
 
 

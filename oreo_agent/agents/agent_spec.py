@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Self
+from typing import TYPE_CHECKING, Any, Self
 
 from oreo_agent.agents.ranking import BEAM_PRIOR, RankBy, Ranking
 from oreo_agent.agents.server_settings import ServerSettings
 from oreo_agent.errors import UsageError
+
+if TYPE_CHECKING:
+    from oreo_agent.envs.plugin import EnvPlugin
 
 __all__ = ["AGENT_FORMS", "AgentChoice", "AgentKind"]
 
@@ -101,15 +104,15 @@ class AgentChoice:
             text=text.strip(),
         )
 
-    def check_environment(self, env: str) -> None:
+    def check_environment(self, plugin: EnvPlugin[Any]) -> None:
         """Refuse a search that an environment has no use for.
 
         Raises:
             UsageError: The turns of the environment are not steps that can be planned.
         """
-        if self.kind is AgentKind.BEAM and env != "math":
+        if self.kind is AgentKind.BEAM and not plugin.plans_steps:
             raise UsageError(
-                f"--agent {self.text} plans steps of a solution; {env} answers every turn.",
+                f"--agent {self.text} plans steps of a solution; {plugin.name} answers every turn.",
                 "Use value:K, or lookahead:KxDEPTH, which tries actions out.",
             )
 

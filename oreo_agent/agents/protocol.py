@@ -10,7 +10,6 @@ from oreo_agent.episodes.record import Actor, Candidate, Proposal, Sampling, Val
 
 __all__ = [
     "MAX_ACTION_TOKENS",
-    "MAX_STEP_TOKENS",
     "ActRequest",
     "Agent",
     "AgentDecision",
@@ -20,10 +19,6 @@ __all__ = [
 
 MAX_ACTION_TOKENS = 24
 """A command that has not ended by then is none."""
-
-MAX_STEP_TOKENS = 192
-"""The same for a step of a solution: all but a few of GSM8K's and MATH's are shorter, generated
-ones have some ten."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

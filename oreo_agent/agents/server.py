@@ -17,9 +17,10 @@ from typing import Any
 from oreo_agent.agents.chat_client import ChatClient, Completion, ContextOverflowError, ServerError
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.server_settings import API_KEY_VARIABLE, ServerSettings
+from oreo_agent.envs.plugin import EnvPlugin
 from oreo_agent.episodes.record import Actor, Proposal, Sampling
 from oreo_agent.errors import UsageError
-from oreo_agent.models.instructions import instructions_for
+from oreo_agent.models.prompt_text import PromptText
 
 __all__ = ["ServerAgent", "action_of", "conversation", "open_server"]
 
@@ -40,6 +41,7 @@ class ServerAgent:
         client: The server; the agent closes it.
         model: What the server calls the model.
         instructions: What the conversation begins with; empty leaves it out.
+        prompts: How observations are worded.
         temperature: 0 asks for the likeliest tokens.
         max_tokens: A message that has not ended by then holds no action.
     """
@@ -53,6 +55,7 @@ class ServerAgent:
         *,
         model: str,
         instructions: str = "",
+        prompts: PromptText,
         temperature: float = 0.0,
         max_tokens: int = _TOKENS,
     ) -> None:
@@ -62,6 +65,7 @@ class ServerAgent:
         self._client = client
         self._asked = {"model": model, "temperature": temperature, "max_tokens": max_tokens}
         self._instructions = instructions
+        self._prompts = prompts
 
     def close(self) -> None:
         """Close the connections."""
@@ -88,7 +92,7 @@ class ServerAgent:
     def _body(self, request: ActRequest) -> dict[str, Any]:
         return {
             **self._asked,
-            "messages": conversation(request, self._instructions),
+            "messages": conversation(request, self._prompts, self._instructions),
             "stop": [_STOP],
             "seed": request.seed & 0x7FFF_FFFF,  # servers take no more bits
         }
@@ -120,26 +124,26 @@ def action_of(message: str) -> str:
     return action if action.isprintable() and len(action) <= _ACTION_CHARACTERS else ""
 
 
-def conversation(request: ActRequest, instructions: str = "") -> list[dict[str, str]]:
+def conversation(
+    request: ActRequest, prompts: PromptText, instructions: str = ""
+) -> list[dict[str, str]]:
     """Return an episode as messages, the agent's turn next.
 
     Instructions stand in the first message: some chat templates know no system.
     """
-    from oreo_agent.models.rendering import opening_text, prompt_text  # loads transformers
-
     seen = [*(turn.observation for turn in request.history), request.observation]
-    opening = opening_text(request.goal, seen[0])
+    opening = prompts.opening(request.goal, seen[0])
     messages = [_message("user", f"{instructions}\n\n{opening}" if instructions else opening)]
     for turn, after in zip(request.history, seen[1:], strict=True):
         messages.append(_message("assistant", turn.message))
-        messages.append(_message("user", prompt_text(after)))
+        messages.append(_message("user", prompts.observation(after)))
     return messages
 
 
 def open_server(
     settings: ServerSettings,
+    plugin: EnvPlugin[Any],
     *,
-    env: str,
     temperature: float = 0.0,
     restricted: bool = False,
     max_tokens: int = _TOKENS,
@@ -148,7 +152,8 @@ def open_server(
 
     Args:
         settings: Which server, and how.
-        env: Whose rules the model is told, where the settings want that.
+        plugin: The environment: its rules, where the settings want them, and how observations are
+            worded.
         temperature: Where the settings name none.
         restricted: Not possible here.
         max_tokens: Where the settings name none; thoughts need some.
@@ -181,7 +186,8 @@ def open_server(
     return ServerAgent(
         client,
         model=settings.model or listed[0],
-        instructions=instructions_for(env) if settings.instructions else "",
+        instructions=plugin.instructions if settings.instructions else "",
+        prompts=PromptText(plugin.prompt_cuts),
         temperature=temperature if settings.temperature is None else settings.temperature,
         max_tokens=settings.tokens or max_tokens,
     )

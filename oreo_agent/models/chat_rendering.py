@@ -12,7 +12,8 @@ from collections.abc import Sequence
 from transformers import PreTrainedTokenizerFast
 
 from oreo_agent.models.chat import ChatStyle, ChatTemplate
-from oreo_agent.models.rendering import Renderer, opening_text, prompt_text
+from oreo_agent.models.prompt_text import PromptText
+from oreo_agent.models.rendering import Renderer
 
 __all__ = ["ChatRenderer", "make_renderer"]
 
@@ -25,16 +26,22 @@ class ChatRenderer(Renderer):
     Args:
         tokenizer: One with a chat template.
         style: Instructions, and whether messages may think.
+        prompts: How observations are worded.
 
     Raises:
         ConfigError: There is no template, or none that can be joined turn by turn.
     """
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, style: ChatStyle | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        style: ChatStyle | None = None,
+        prompts: PromptText | None = None,
+    ) -> None:
         template = ChatTemplate(tokenizer)
         template.check()
         assert template.end_id is not None
-        super().__init__(tokenizer, end_id=template.end_id)
+        super().__init__(tokenizer, prompts, end_id=template.end_id)
         style = style or ChatStyle()
         self.style = style
         self.template = template
@@ -49,13 +56,13 @@ class ChatRenderer(Renderer):
 
     def opening(self, goal: str, observation: str) -> list[int]:
         """Return the ids up to the agent's first turn, which is opened."""
-        return self.template.fill(self._opening, opening_text(goal, observation))
+        return self.template.fill(self._opening, self.prompts.opening(goal, observation))
 
     def observation(self, text: str) -> list[int]:
         """Return the ids of a later observation, the agent's turn opened behind it."""
         key = f"\0{text}"
         if key not in self._seen:
-            self._remember(key, self.template.fill(self._between, prompt_text(text)))
+            self._remember(key, self.template.fill(self._between, self.prompts.observation(text)))
         return self._seen[key]
 
     def message(self, text: str, token_ids: Sequence[int] | None = None) -> list[int]:
@@ -68,10 +75,15 @@ class ChatRenderer(Renderer):
         return super().message(text, token_ids)
 
 
-def make_renderer(tokenizer: PreTrainedTokenizerFast, style: ChatStyle | None) -> Renderer:
+def make_renderer(
+    tokenizer: PreTrainedTokenizerFast, style: ChatStyle | None, prompt_cuts: Sequence[str]
+) -> Renderer:
     """Return the renderer of a model: a conversation's where there is a style, else the presets'.
 
     Raises:
         ConfigError: There is a style, and the tokenizer has no chat template that can be used.
     """
-    return Renderer(tokenizer) if style is None else ChatRenderer(tokenizer, style)
+    prompts = PromptText(prompt_cuts)
+    if style is None:
+        return Renderer(tokenizer, prompts)
+    return ChatRenderer(tokenizer, style, prompts)

@@ -14,6 +14,7 @@ in the JSON file: it has to be on this disk.
 
 from __future__ import annotations
 
+import re
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -28,6 +29,7 @@ from torch import Tensor, nn
 from torch.distributed.tensor import DTensor, distribute_tensor
 from transformers import AutoModel, AutoModelForCausalLM, PreTrainedModel, PreTrainedTokenizerFast
 
+from oreo_agent.envs.registry import plugin_of
 from oreo_agent.errors import ConfigError, MissingError, RunFailedError
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.adapter_roles import AdapterValue
@@ -36,6 +38,7 @@ from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.chat_rendering import make_renderer
 from oreo_agent.models.device import device_for
 from oreo_agent.models.pretrained import Precision, load_pretrained, no_progress_bars
+from oreo_agent.models.prompt_text import PromptText
 from oreo_agent.models.rendering import Renderer
 from oreo_agent.models.tokenizer import load_tokenizer, tokenizer_sha256
 
@@ -75,6 +78,8 @@ class CheckpointMeta(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_f
     """Library name to version."""
     chat: ChatStyle | None = None
     """How episodes become conversations; None for the presets' own format."""
+    prompt_cuts: tuple[str, ...] | None = None
+    """See `EnvPlugin.prompt_cuts`; None in a checkpoint from before these were recorded."""
     base: BaseModelRecord | None = None
     """What the roles are adapters on; None where they are whole models. Filled in by
     ``save_checkpoint``."""
@@ -96,7 +101,10 @@ class Checkpoint:
     @property
     def renderer(self) -> Renderer:
         """What turns episodes into the policy's tokens."""
-        return make_renderer(self.tokenizer, self.meta.chat)
+        cuts = self.meta.prompt_cuts
+        if cuts is None:  # then every environment's text was cut as ALFWorld's
+            cuts = plugin_of("alfworld").prompt_cuts
+        return make_renderer(self.tokenizer, self.meta.chat, cuts)
 
     def longest(self, max_tokens: int) -> int:
         """Return how long a message may be, where a model of ours would need ``max_tokens``."""
@@ -307,8 +315,10 @@ def _read_meta(path: Path) -> CheckpointMeta:
                 f"this program reads {_FORMAT!r}, schema {SCHEMA_VERSION}.",
                 "Use the oreo-agent version that wrote it.",
             )
-        return msgspec.json.decode(data, type=CheckpointMeta)
-    except msgspec.DecodeError as error:
+        meta = msgspec.json.decode(data, type=CheckpointMeta)
+        PromptText(meta.prompt_cuts or ())
+    except (msgspec.DecodeError, re.error) as error:
         raise ConfigError(
             f"{file}: {error}.", "Restore the file, or train the checkpoint again."
         ) from error
+    return meta

@@ -11,7 +11,6 @@ messages of people and experts. The end-of-turn token is an action: the agent de
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from functools import cached_property
 
@@ -21,29 +20,15 @@ from oreo_agent.agents.protocol import PastTurn
 from oreo_agent.episodes.record import Actor, Episode, Outcome
 from oreo_agent.errors import RunFailedError
 from oreo_agent.models.chat import ChatStyle
+from oreo_agent.models.prompt_text import PromptText
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.tokenizer import ACT, tokenizer_sha256
 
-__all__ = ["Renderer", "RenderingError", "opening_text", "prompt_text"]
-
-_BANNER = re.compile(r"^-= .*? =-\s*")
-_GOAL = re.compile(r"\s*Your task is to: .*$", re.DOTALL)
-_ARRIVAL = re.compile(r"^You arrive at [a-z]+ \d+\. ")
+__all__ = ["Renderer", "RenderingError"]
 
 
 class RenderingError(RunFailedError):
     """Text and token ids of a turn do not say the same."""
-
-
-def prompt_text(observation: str) -> str:
-    """Cut from an observation what the prompt says elsewhere: banner, goal, ``You arrive at …``."""
-    return _ARRIVAL.sub("", _GOAL.sub("", _BANNER.sub("", observation))).strip()
-
-
-def opening_text(goal: str, observation: str) -> str:
-    """Return what the prompt begins with. A first observation that is the goal is said once."""
-    room = prompt_text(observation)
-    return goal if room == goal.strip() else f"{goal}\n{room}"
 
 
 class Renderer:
@@ -51,14 +36,22 @@ class Renderer:
 
     Args:
         tokenizer: One of ours, or any where a subclass writes what stands around the texts.
+        prompts: How observations are worded.
         end_id: The end-of-turn token, where it is not the tokenizer's end of sequence.
     """
 
     style: ChatStyle | None = None
     """How episodes become conversations; None for the presets' own format."""
 
-    def __init__(self, tokenizer: PreTrainedTokenizerFast, *, end_id: int | None = None) -> None:
+    def __init__(
+        self,
+        tokenizer: PreTrainedTokenizerFast,
+        prompts: PromptText | None = None,
+        *,
+        end_id: int | None = None,
+    ) -> None:
         self.tokenizer = tokenizer
+        self.prompts = prompts or PromptText()
         self.sha256 = tokenizer_sha256(tokenizer)
         self._end = int(tokenizer.eos_token_id) if end_id is None else end_id
         self._seen: dict[str, list[int]] = {}
@@ -83,12 +76,12 @@ class Renderer:
 
     def opening(self, goal: str, observation: str) -> list[int]:
         """Return the ids up to the agent's first turn, ``<act>`` included."""
-        text = self.encode(opening_text(goal, observation))
+        text = self.encode(self.prompts.opening(goal, observation))
         return [int(self.tokenizer.bos_token_id), *text, self._act]
 
     def observation(self, text: str) -> list[int]:
         """Return the ids of a later observation, ``<act>`` included."""
-        return [*self.encode(prompt_text(text)), self._act]
+        return [*self.encode(self.prompts.observation(text)), self._act]
 
     def message(self, text: str, token_ids: Sequence[int] | None = None) -> list[int]:
         """Return the ids of a message, end-of-turn included.

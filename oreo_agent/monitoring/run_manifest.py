@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from oreo_agent.envs.registry import describe_run
 from oreo_agent.training.stage_plan import Stage, build_stages
 
 __all__ = ["RunManifest", "read_manifest"]
@@ -33,23 +34,6 @@ class _Config(msgspec.Struct, frozen=True):
     oreo: _Steps = _Steps()
     rounds: _Rounds = _Rounds()
     evaluation: _Evaluation = _Evaluation()
-    games: dict[str, Any] | None = None
-    problems: dict[str, Any] | None = None
-    tasks: dict[str, Any] | None = None
-
-    def about(self) -> str:
-        """Return what the run is about in a few words."""
-        if self.games is not None:
-            env = "alfworld"
-            words = [str(self.games.get("source", "")), f"({self.games.get('size', '')})"]
-            words = words if words[0] == "houses" else words[:1]
-        elif self.problems is not None:
-            env, words = "math", [str(self.problems.get("source", ""))]
-        else:
-            env, words = str((self.tasks or {}).get("environment", "")), []
-        learners = ", ".join(m for m in self.methods if m != "sft")
-        rounds = f" x {self.rounds.count} rounds" if self.rounds.count > 1 else ""
-        return f"{' '.join([env, *words])} · seed {self.seed} · {learners or 'sft'}{rounds}"
 
 
 class RunManifest(msgspec.Struct, frozen=True):
@@ -60,6 +44,15 @@ class RunManifest(msgspec.Struct, frozen=True):
     """Folders of collect and eval have none, which distinguishes them from a run of train."""
     episodes: list[Any] = []
     checkpoint: Any = None
+    tasks: str = ""
+    """The environment and where its tasks come from; read off the settings."""
+
+    def about(self) -> str:
+        """Return what the run is about in a few words."""
+        config = self.config
+        learners = ", ".join(m for m in config.methods if m != "sft")
+        rounds = f" x {config.rounds.count} rounds" if config.rounds.count > 1 else ""
+        return f"{self.tasks} · seed {config.seed} · {learners or 'sft'}{rounds}"
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages in their order."""
@@ -78,6 +71,9 @@ class RunManifest(msgspec.Struct, frozen=True):
 def read_manifest(path: Path) -> RunManifest | None:
     """Read a run's ``config.json``; None where it is not there, or is not of a run of train."""
     try:
-        return msgspec.json.decode(path.read_bytes(), type=RunManifest)
+        data = path.read_bytes()
+        found = msgspec.json.decode(data, type=RunManifest)
     except (OSError, msgspec.DecodeError):
         return None
+    tasks = describe_run(msgspec.json.decode(data)["config"])
+    return msgspec.structs.replace(found, tasks=tasks)

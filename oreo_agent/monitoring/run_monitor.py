@@ -96,7 +96,7 @@ class RunMonitor:
         return RunStatus(
             path=self.path,
             condition=condition,
-            about=identity.config.about(),
+            about=identity.about(),
             stages=stages,
             present=present.name,
             per_second=progress.per_second if progress and progress.stage == present.name else None,

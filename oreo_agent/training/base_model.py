@@ -8,11 +8,11 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerFast
 
+from oreo_agent.envs.plugin import ANSWER_ALONE, EnvPlugin
 from oreo_agent.errors import ConfigError
 from oreo_agent.models.adapter_roles import with_adapter
 from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.chat_rendering import make_renderer
-from oreo_agent.models.instructions import instructions_for
 from oreo_agent.models.presets import build_policy
 from oreo_agent.models.pretrained import load_pretrained
 from oreo_agent.models.rendering import Renderer
@@ -32,16 +32,16 @@ class BaseModel:
 
 
 def starting_model(
-    config: ModelConfig, corpus: Iterable[str], *, spells_numbers: bool, seed: int, env: str = ""
+    config: ModelConfig, corpus: Iterable[str], plugin: EnvPlugin[Any], *, seed: int
 ) -> BaseModel:
     """Load the pre-trained model that is named, or build one and its tokenizer from scratch.
 
     Args:
         config: Which model.
         corpus: Every text that a tokenizer from scratch should know.
-        spells_numbers: Whether digits are tokens of their own there.
+        plugin: The environment: the rules for a model that thinks, the words of observations, and
+            how numbers are tokenized.
         seed: Of the weights from scratch, and of adapters.
-        env: Environment whose rules a model that thinks is given.
 
     Raises:
         MissingError: There is no such pre-trained model.
@@ -61,15 +61,15 @@ def starting_model(
             )
             policy = view  # it looks like a model
         style = ChatStyle(
-            instructions=instructions_for(env, thoughts=config.thoughts),
+            instructions=plugin.instructions if config.thoughts else ANSWER_ALONE,
             thoughts=config.thoughts,
             max_tokens=config.message_tokens,
         )
     else:
         _refuse_for_presets(config)
-        tokenizer = train_tokenizer(corpus, spells_numbers=spells_numbers)
+        tokenizer = train_tokenizer(corpus, spells_numbers=plugin.spells_numbers)
         policy = build_policy(config.preset, tokenizer, seed=seed)
-    renderer = make_renderer(tokenizer, style)
+    renderer = make_renderer(tokenizer, style, plugin.prompt_cuts)
     return BaseModel(policy=policy, tokenizer=tokenizer, renderer=renderer)
 
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, make_dataclass, replace
-from functools import partial
-from typing import TYPE_CHECKING, Literal
+from contextlib import suppress
+from dataclasses import dataclass, field, fields, make_dataclass, replace
+from functools import cache, partial
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_type_hints
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config.loader import resolve, setting
+from oreo_agent.envs.core import EnvError
+from oreo_agent.envs.factory_plugin import FactoryPlugin
+from oreo_agent.envs.plugin import EnvPlugin, TaskPlan
+from oreo_agent.envs.registry import plugin_of, plugins
 from oreo_agent.learning.methods import METHODS, MethodSettings
 from oreo_agent.learning.methods.oreo import OREOSettings
 from oreo_agent.learning.methods.sft import SFTSettings
@@ -16,103 +20,15 @@ from oreo_agent.training.stage_plan import Stage, build_stages
 
 __all__ = [
     "DemonstrationsConfig",
-    "EnvTrainConfig",
     "EvaluationConfig",
-    "GamesConfig",
-    "MathTrainConfig",
     "ModelConfig",
-    "ProblemsConfig",
     "RolloutsConfig",
     "RoundsConfig",
     "RunConfig",
-    "TasksConfig",
-    "TrainConfig",
+    "config_type",
+    "preset_config",
+    "run_configs",
 ]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GamesConfig:
-    """Which games are played."""
-
-    source: str = "houses"
-    """``houses`` (generated), ``official`` (ALFWorld's own), or a folder of games."""
-    data: str = ""
-    """Folder of the official games; empty means ``ALFWORLD_DATA``."""
-    size: Literal["small", "full"] = "small"
-    """Size of generated houses: ``small`` or ``full``."""
-    seed: int = setting(0, ge=0)
-    """Seed of the generated houses. Apart from the run's seed, so that runs share their games."""
-    receptacles: str = ""
-    """Fewest and most receptacles of generated houses, e.g. ``4-6``; empty leaves it to the size.
-    """
-    objects: str = ""
-    """Fewest and most objects."""
-    distractors: str = ""
-    """Fewest and most objects that can be taken but do not serve the task; not with ``objects``."""
-    task_types: str = ""
-    """``balanced``, ``official``, or task types with commas between, each with ``=WEIGHT`` if need
-    be; empty: balanced for small houses, official for full ones."""
-    goals: Literal["official", "varied"] = "official"
-    """The wording of generated houses' goals: ALFWorld's, or ``varied`` in words people use."""
-    dialect: Literal["native", "put", "move"] = "native"
-    """What the agent speaks: each game's own, ``put X in/on Y`` or ``move X to Y``."""
-    train: int = setting(3000, ge=0)
-    """Training games; 0 means all there are."""
-    validation: int = setting(60, ge=0)
-    """Further training games whose demonstrations are held out, to choose the SFT checkpoint."""
-    valid_seen: int = setting(160, ge=0)
-    """Held-out games in training scenes; 0 means all there are."""
-    valid_unseen: int = setting(160, ge=0)
-    """Held-out games in scenes never trained on; 0 means all there are."""
-    horizon: int = setting(50, ge=1)
-    """Turns after which an episode ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProblemsConfig:
-    """Which mathematical problems are solved."""
-
-    source: Literal["generated", "gsm8k", "math"] = "generated"
-    """``generated``, ``gsm8k`` or ``math``."""
-    data: str = ""
-    """JSONL file of ``gsm8k`` or ``math``, or a folder of them; empty asks the Hub."""
-    levels: str = "1,2,3,4,5"
-    """Mix of generated problems: ``1,2`` in equal shares, ``1:3,2:1`` in shares of 3 and 1."""
-    delimiter: Literal["newline", "sentence"] = "newline"
-    """What ends a step: a newline, or a sentence too."""
-    seed: int = setting(0, ge=0)
-    """Seed of the generated problems. Apart from the run's seed, so that runs share them."""
-    train: int = setting(6000, ge=0)
-    """Training problems; 0 means all there are."""
-    validation: int = setting(100, ge=0)
-    """Further training problems whose solutions are held out, to choose the SFT checkpoint."""
-    valid: int = setting(300, ge=0)
-    """Problems of the split ``valid``, which training never touches; 0 means all there are."""
-    test: int = setting(300, ge=0)
-    """Problems that every method is measured on; 0 means all there are."""
-    horizon: int = setting(20, ge=1)
-    """Steps after which a solution ends."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TasksConfig:
-    """Which tasks of any other environment are played. Its training split is called ``train``."""
-
-    environment: str = ""
-    """Its name; the command fills it in."""
-    seed: int = setting(0, ge=0)
-    """Seed of the choice of tasks. Apart from the run's seed, so that runs share them."""
-    train: int = setting(0, ge=0)
-    """Training tasks; 0 means all there are."""
-    validation: int = setting(0, ge=0)
-    """Further training tasks whose demonstrations are held out, to choose the SFT checkpoint; with
-    logged episodes, as many of these."""
-    held_out: tuple[str, ...] = ()
-    """Splits that every method is measured on; none named: all but ``train``."""
-    evaluation: int = setting(0, ge=0)
-    """Tasks of each such split; 0 means all there are."""
-    max_tokens: int = setting(64, ge=1)
-    """A message of the agent that has not ended by then holds no action."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +158,10 @@ else:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunConfig(_WithMethods):
-    """Settings of every run: its own, and the section of each method."""
+    """Settings of every run: its own, and the section of each method; see `config_type`."""
+
+    plugin: ClassVar[EnvPlugin[Any]]
+    """The environment."""
 
     def of_method(self, name: str) -> MethodSettings:
         """Return the section of a method.
@@ -270,37 +189,88 @@ class RunConfig(_WithMethods):
             start=start,
         )
 
+    @property
+    def env_settings(self) -> Any:
+        """What the environment adds, as its plugin declares it."""
+        kind = self.plugin.settings
+        return kind(**{one.name: getattr(self, one.name) for one in fields(kind)})
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainConfig(RunConfig):
-    """A whole run of ``oreo-agent train alfworld``."""
+    def plan(self) -> TaskPlan:
+        """Return which tasks are played; see `EnvPlugin.plan`."""
+        return self.plugin.plan(self.env_settings)
 
-    games: GamesConfig = field(default_factory=GamesConfig)
+    def options(self) -> dict[str, object]:
+        """Return the options that open the tasks; see `EnvPlugin.options`."""
+        return self.plugin.options(self.env_settings)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MathTrainConfig(RunConfig):
-    """A whole run of ``oreo-agent train math``."""
+def config_type(env: str) -> type[RunConfig]:
+    """Return what a run in an environment can be set to.
 
-    problems: ProblemsConfig = field(default_factory=ProblemsConfig)
-    demonstrations: DemonstrationsConfig = field(
-        default_factory=lambda: DemonstrationsConfig(per_game=1, noise=0.2, games=0)
+    That is every field of `RunConfig`, with the defaults that the environment has for it, and the
+    sections that its plugin adds.
+
+    Raises:
+        OreoAgentError: The environment is unknown, or its plugin cannot be used.
+    """
+    return _config_type(plugin_of(env))
+
+
+def preset_config(env: str, name: str) -> RunConfig | None:
+    """Return the settings of a run under a name; None where the environment has no such preset.
+
+    Raises:
+        OreoAgentError: The environment is unknown, or cannot be loaded.
+    """
+    chosen = plugin_of(env).presets.get(name)
+    return None if chosen is None else resolve(config_type(env), env={}, flags=chosen).value
+
+
+def run_configs() -> tuple[RunConfig, ...]:
+    """Return the default settings of a run in every environment that can be loaded.
+
+    Environments that are given by their factory alone have the same, which come once.
+    """
+    kinds = {plugin.settings: plugin for plugin in (*plugins(), FactoryPlugin(""))}
+    found = []
+    for plugin in kinds.values():
+        with suppress(EnvError):  # a damaged package is an error of its own environment alone
+            found.append(_config_type(plugin)())
+    return tuple(found)
+
+
+@cache
+def _config_type(plugin: EnvPlugin[Any]) -> type[RunConfig]:
+    changed: dict[str, dict[str, object]] = {}
+    for key, value in plugin.defaults.items():
+        section, _, name = key.partition(".")
+        changed.setdefault(section, {})[name] = value
+    usual = RunConfig()
+    try:
+        own, hints = plugin.settings(), get_type_hints(plugin.settings)
+        values = {name: replace(getattr(usual, name), **new) for name, new in changed.items()}
+        sections = {one.name: getattr(own, one.name) for one in fields(own)}
+    except (AttributeError, NameError, TypeError) as error:
+        raise EnvError(
+            f"the plugin of environment {plugin.name!r} has settings that cannot be used: {error}.",
+            "Mend it; see docs/write-your-own-environment.md.",
+        ) from error
+    if taken := sections.keys() & {one.name for one in fields(usual)}:
+        raise EnvError(
+            f"environment {plugin.name!r} has a section {min(taken)!r}, which every run has.",
+            "Give it another name.",
+        )
+    values |= sections
+    return make_dataclass(
+        "RunConfig",
+        [(name, hints.get(name, type(v)), _always(v)) for name, v in values.items()],
+        bases=(RunConfig,),
+        namespace={"plugin": plugin},
+        frozen=True,
+        slots=True,
+        kw_only=True,
     )
-    sft: SFTSettings = field(default_factory=lambda: SFTSettings(steps=1500))
-    rollouts: RolloutsConfig = field(
-        default_factory=lambda: RolloutsConfig(per_game=2, games="all", patience=0, wave=200)
-    )
-    oreo: OREOSettings = field(
-        default_factory=lambda: OREOSettings(steps=1000, lr=3e-4, alpha=0.1, value_warmup=250)
-    )
-    """A wrong digit leaves nine others, of which the data shows few: without a stronger hold on the
-    reference, what leaves the wrong one goes to digits never tried, and policies get worse."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EnvTrainConfig(RunConfig):
-    """A whole run of ``oreo-agent train NAME``, of an environment that others wrote."""
-
-    tasks: TasksConfig = field(default_factory=TasksConfig)
-    env: Mapping[str, object] = field(default_factory=dict)
-    """The environment's own options, by name."""
+def _always(value: object) -> Any:
+    return field(default_factory=lambda: value)

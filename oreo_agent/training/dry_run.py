@@ -6,7 +6,6 @@ from typing import Any
 
 from oreo_agent.training.config import RunConfig
 from oreo_agent.training.stage_plan import StageKind
-from oreo_agent.training.worlds import world_of
 
 __all__ = ["plan"]
 
@@ -19,16 +18,16 @@ def plan(config: RunConfig, *, logged: bool, start: bool) -> dict[str, Any]:
         logged: Whether logged episodes take the place of collecting any.
         start: Whether a checkpoint takes the place of SFT.
     """
-    world = world_of(config)
-    train = str(world.train) if world.train else "all"
+    tasks = config.plan()
+    train = str(tasks.train) if tasks.train else "all"
     shown = config.demonstrations.games
-    is_new = config.rollouts.games == "new" and not (logged or start) and world.train > shown
-    played = str(world.train - shown) if is_new else train
-    held_out = " + ".join(str(n) if n else "all" for n in world.held_out.values())
+    is_new = config.rollouts.games == "new" and not (logged or start) and tasks.train > shown
+    played = str(tasks.train - shown) if is_new else train
+    held_out = " + ".join(str(n) if n else "all" for n in tasks.held_out.values())
     work = {
-        StageKind.GAMES: f"{world.source}: {train} for training",
+        StageKind.GAMES: f"{tasks.source}: {train} for training",
         StageKind.DEMONSTRATIONS: f"{config.demonstrations.per_game} x {shown or train} games",
-        StageKind.VALIDATION: f"{world.validation} games",
+        StageKind.VALIDATION: f"{tasks.validation} games",
         StageKind.SFT: f"{config.sft.steps} updates of {config.sft.batch} episodes",
         StageKind.ROLLOUTS: f"{config.rollouts.per_game} x {played} games",
         StageKind.LEARN: f"{config.oreo.steps} updates of {config.oreo.batch} episodes",

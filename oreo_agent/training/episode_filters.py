@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oreo_agent.episodes.record import Actor, Episode, Outcome
 from oreo_agent.errors import RunFailedError
-from oreo_agent.models.rendering import opening_text, prompt_text
+from oreo_agent.models.prompt_text import PromptText
 from oreo_agent.progress_callback import ProgressCallback
 
 __all__ = [
@@ -79,12 +79,12 @@ def fingerprints(folder: Path) -> list[str]:
     return [fingerprint(path) for path in sorted(folder.rglob("*")) if path.is_file()]
 
 
-def texts(episodes: Sequence[Episode]) -> Iterator[str]:
+def texts(episodes: Sequence[Episode], prompts: PromptText) -> Iterator[str]:
     """Return every text that the tokenizer should know, as the renderer shows it."""
     for episode in episodes:
         for index, turn in enumerate(episode.turns):
             seen = turn.observation
-            yield opening_text(episode.goal, seen) if index == 0 else prompt_text(seen)
+            yield prompts.opening(episode.goal, seen) if index == 0 else prompts.observation(seen)
             yield turn.executed.message
 
 

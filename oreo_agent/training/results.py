@@ -52,7 +52,7 @@ class MethodResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
 
     @property
     def wrong_commands(self) -> float:
-        """The share of turns that had no effect (answered by ``Nothing happens.``)."""
+        """The share of turns that had no effect (see `GameResult.wrong_commands`)."""
         return sum(g.wrong_commands for g in self.games) / max(1, sum(g.turns for g in self.games))
 
 
@@ -139,5 +139,5 @@ def pool(runs: Sequence[RunResults]) -> list[MethodResult]:
 
 
 def wastes_commands(methods: Sequence[MethodResult]) -> bool:
-    """Return whether any turn had no effect; in mathematics there is no such turn."""
+    """Return whether any turn had no effect; some environments have no such turns."""
     return any(method.wrong_commands for method in methods)

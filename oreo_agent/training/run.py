@@ -30,8 +30,7 @@ from oreo_agent.training.run_context import RunContext
 from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.run_stages import RUNNERS
 from oreo_agent.training.single import set_threads
-from oreo_agent.training.stages import library_versions, open_pool
-from oreo_agent.training.worlds import world_of
+from oreo_agent.training.stages import open_pool, prepare_tasks
 
 __all__ = ["train"]
 
@@ -79,8 +78,7 @@ def train(
                 "no successful episode to start from",
                 "Give --checkpoint, or add some.",
             )
-    world = world_of(config)
-    versions = library_versions(world)
+    tasks, versions = config.plan(), config.plugin.versions()
     identity = {
         "config": asdict(config),
         "episodes": [fingerprint(path) for path in episode_files(episodes)],
@@ -93,13 +91,13 @@ def train(
         report_progress(out, display) as progress,
     ):
         cores = set_threads(config.threads)
-        options = world.prepare(progress)
-        with open_pool(world, options, config.workers or cores) as pool:
+        options = prepare_tasks(config, progress)
+        with open_pool(config, options, config.workers or cores) as pool:
             run = RunContext(
                 config=config,
                 run_dir=run_dir,
                 progress=progress,
-                world=world,
+                plan=tasks,
                 versions=versions,
                 pool=pool,
                 command=command,

@@ -9,6 +9,7 @@ from pathlib import Path
 from transformers import PreTrainedModel
 
 from oreo_agent.agents.protocol import Agent
+from oreo_agent.envs.plugin import TaskPlan
 from oreo_agent.envs.worker.pool import WorkerPool
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import ConfigError
@@ -25,7 +26,6 @@ from oreo_agent.training.results import MethodResult, RunResults
 from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.stage_plan import Stage, StageKind
 from oreo_agent.training.stages import Games, derive_seed, play
-from oreo_agent.training.worlds import World
 
 __all__ = ["RunContext"]
 
@@ -37,7 +37,7 @@ class RunContext:
     config: RunConfig
     run_dir: RunDir
     progress: ProgressCallback
-    world: World
+    plan: TaskPlan
     versions: dict[str, str]
     pool: WorkerPool
     command: str
@@ -111,6 +111,7 @@ class RunContext:
                 seed=self.config.seed,
                 versions=self.versions,
                 chat=renderer.style,
+                prompt_cuts=self.config.plugin.prompt_cuts,
             ),
         )
 

@@ -262,7 +262,7 @@ def _is_run(config: Path) -> bool:
         known = msgspec.json.decode(config.read_bytes(), type=dict[str, Any]).get("config")
     except (OSError, msgspec.DecodeError):
         return False
-    return isinstance(known, dict) and bool({"games", "problems"} & known.keys())
+    return isinstance(known, dict) and known.keys() >= {"seed", "sft", "rollouts", "oreo"}
 
 
 def _same_identity(config: Path, identity: dict[str, Any]) -> None:

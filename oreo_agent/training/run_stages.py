@@ -12,11 +12,13 @@ from functools import partial
 
 from transformers import PreTrainedModel
 
+from oreo_agent.agents.expert import load_expert
 from oreo_agent.agents.language_model import load_agent
 from oreo_agent.files import write_whole
 from oreo_agent.learning.fitting import TrainingJob
 from oreo_agent.learning.methods import METHODS
 from oreo_agent.models.checkpoints import load_checkpoint
+from oreo_agent.models.prompt_text import PromptText
 from oreo_agent.training.base_model import starting_model
 from oreo_agent.training.episode_filters import (
     apart_from,
@@ -41,7 +43,7 @@ def choose(run: RunContext, stage: Stage) -> None:
     """Choose the tasks; logged episodes of held-out ones are left out."""
     games = run.run_dir.done(stage.name, Games)
     if games is None:
-        games = choose_games(run.pool, run.world)
+        games = choose_games(run.pool, run.config)
         run.run_dir.finish(stage.name, games)
     run.games = games
     if run.logged is not None:
@@ -56,7 +58,9 @@ def demonstrate(run: RunContext, stage: Stage) -> None:
     section, tasks, per_game = run.config.demonstrations, run.games.validation, 1
     if stage.kind is StageKind.DEMONSTRATIONS:
         tasks, per_game = run.games.train[: section.games or None], section.per_game
-    agent = run.world.expert(noise=section.noise, per_episode=True)
+    agent = load_expert(
+        run.config.plugin, run.config.options(), noise=section.noise, per_episode=True
+    )
     jobs = jobs_for(tasks, split="train", per_game=per_game, seed=(run.seed(stage.name),))
     run.demonstrated[stage.kind] = successes(run.play(agent, jobs, stage.name))
 
@@ -69,20 +73,19 @@ def learn_start(run: RunContext, stage: Stage) -> None:
         with run.run_dir.timed(stage.name):
             run.save(stage.name, run.start.policy, run.start.value, run.start.renderer)
         return
-    config, world = run.config, run.world
+    config, plugin = run.config, run.config.plugin
     if run.logged is None:
         shown = run.demonstrated[StageKind.DEMONSTRATIONS]
         checked = run.demonstrated[StageKind.VALIDATION]
         need(shown, "the expert won no game", "Lower demonstrations.noise or add games.")
     else:
-        shown, checked = hold_out(successes(run.logged), world.validation)
+        shown, checked = hold_out(successes(run.logged), run.plan.validation)
     with run.run_dir.timed(stage.name):
         base = starting_model(
             config.model,
-            texts(shown if run.logged is None else run.logged),
-            spells_numbers=world.spells_numbers,
+            texts(shown if run.logged is None else run.logged, PromptText(plugin.prompt_cuts)),
+            plugin,
             seed=run.seed("weights"),
-            env=world.env,
         )
         job = TrainingJob(
             policy=base.policy,
@@ -105,7 +108,7 @@ def collect_rollouts(run: RunContext, stage: Stage) -> None:
     agent = load_agent(
         run.checkpoint(current),
         temperature=section.temperature,
-        max_tokens=run.world.max_tokens,
+        max_tokens=run.plan.max_tokens,
     )
     jobs = jobs_for(
         train[shown:] or train,
@@ -156,7 +159,7 @@ def evaluate(run: RunContext, stage: Stage) -> None:
             run.checkpoint(round_name(stage.method, stage.round)),
             temperature=1.0 if stage.sampled else section.temperature,
             restricted=section.restricted,
-            max_tokens=run.world.max_tokens,
+            max_tokens=run.plan.max_tokens,
         )
         with run.run_dir.timed(stage.name, mark=False):
             result = evaluate_agent(
@@ -165,9 +168,10 @@ def evaluate(run: RunContext, stage: Stage) -> None:
                 run.games.held_out,
                 run.run_dir.path / "episodes" / stage.name,
                 method=stage.result,
-                seed=run.world.seed,
+                seed=run.plan.seed,
                 wave=run.config.rollouts.wave,
                 versions=run.versions,
+                no_effect=run.config.plugin.no_effect,
                 display=run.progress,
             )
         run.run_dir.finish(stage.name, result)
@@ -177,10 +181,10 @@ def evaluate(run: RunContext, stage: Stage) -> None:
 def report(run: RunContext, stage: Stage) -> None:
     """Write ``results.json``, ``report.md`` and the plots."""
     folder, held_out = run.run_dir.path, run.games.held_out
-    missing = [f"there were no {s} games" for s in run.world.held_out if not held_out.get(s)]
+    missing = [f"there were no {s} games" for s in run.plan.held_out if not held_out.get(s)]
     results = RunResults(
         seed=run.config.seed,
-        source=run.world.source,
+        source=run.plan.source,
         methods=run.results,
         seconds=run.run_dir.seconds(),
         decoding=_decoding(run),

@@ -12,16 +12,18 @@ import msgspec
 import torch
 
 from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
+from oreo_agent.agents.expert import load_expert
 from oreo_agent.agents.factory import load_search_agent
 from oreo_agent.agents.language_model import load_agent
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.agents.random import RandomAgent
 from oreo_agent.agents.server import open_server
 from oreo_agent.agents.usage import Cost, CountsCost, cost_between
+from oreo_agent.envs.registry import DEFAULT_ENV
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import UsageError
 from oreo_agent.progress_callback import ProgressCallback
-from oreo_agent.training.config import RunConfig, TrainConfig
+from oreo_agent.training.config import RunConfig, config_type
 from oreo_agent.training.cpu_count import available_cores
 from oreo_agent.training.results import MethodResult
 from oreo_agent.training.run_dir import RunDir, write_result
@@ -29,11 +31,10 @@ from oreo_agent.training.stages import (
     choose_tasks,
     evaluate_agent,
     jobs_for,
-    library_versions,
     open_pool,
     play,
+    prepare_tasks,
 )
-from oreo_agent.training.worlds import World, world_of
 
 __all__ = ["collect", "evaluate", "make_agent", "set_threads"]
 
@@ -58,7 +59,7 @@ def make_agent(
     temperature: float = 0.0,
     restricted: bool = False,
     noise: float = 0.0,
-    world: World | None = None,
+    config: RunConfig | None = None,
 ) -> Agent:
     """Return an agent by kind.
 
@@ -69,39 +70,40 @@ def make_agent(
         temperature: Of the model; 0 is greedy.
         restricted: Restrict the model's decoding to admissible actions.
         noise: Of the expert: the share of turns with another action.
-        world: Whose expert, and how long a message may be; by default ALFWorld's.
+        config: Of a run: whose expert, and how long a message may be; by default ALFWorld's.
 
     Raises:
-        UsageError: The kind is unknown, or does not fit the world or the checkpoint.
+        UsageError: The kind is unknown, or does not fit the environment or the checkpoint.
         MissingError: There is no checkpoint at the path.
     """
-    world = world or world_of(TrainConfig())
+    config = config or config_type(DEFAULT_ENV)()
     choice = AgentChoice.parse(kind)
-    choice.check_environment(world.env)
+    choice.check_environment(config.plugin)
     if choice.kind is AgentKind.EXPERT:
-        return world.expert(noise=noise)
+        return load_expert(config.plugin, config.options(), noise=noise)
     if choice.kind is AgentKind.RANDOM:
         return RandomAgent()
     if choice.server is not None:
         return open_server(
-            choice.server, env=world.env, temperature=temperature, restricted=restricted
+            choice.server, config.plugin, temperature=temperature, restricted=restricted
         )
     if checkpoint is None:
         raise UsageError("no checkpoint is named.", "Name one with --checkpoint.")
+    tasks = config.plan()
     if choice.kind is AgentKind.MODEL:
         return load_agent(
             checkpoint,
             temperature=temperature,
             restricted=restricted,
-            max_tokens=world.max_tokens,
+            max_tokens=tasks.max_tokens,
         )
     return load_search_agent(
         choice,
         checkpoint,
         temperature=temperature,
         restricted=restricted,
-        max_tokens=world.max_tokens,
-        horizon=world.horizon,
+        max_tokens=tasks.max_tokens,
+        horizon=tasks.horizon,
     )
 
 
@@ -137,8 +139,7 @@ def evaluate(
     """
     display = display or ProgressCallback()
     cores = set_threads(config.threads)
-    world = world_of(config)
-    options = world.prepare(display)
+    options = prepare_tasks(config, display)
     with ExitStack() as stack:
         if out is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oreo-eval-")))
@@ -146,8 +147,8 @@ def evaluate(
             identity = _identity(config, agent, name=name, split=split, limit=limit)
             stack.enter_context(RunDir(out).claim(identity, resume=True, force=force))
             folder = out / "episodes"
-        pool = stack.enter_context(open_pool(world, options, config.workers or cores))
-        tasks = choose_tasks(pool, world, split)[:limit]
+        pool = stack.enter_context(open_pool(config, options, config.workers or cores))
+        tasks = choose_tasks(pool, config, split)[:limit]
         if same_games_as is not None and same_games_as.won().keys() != set(tasks):
             raise UsageError(
                 f"the results of {same_games_as.method} to compare with are of other games.",
@@ -162,7 +163,8 @@ def evaluate(
             method=name,
             seed=config.seed,
             wave=config.rollouts.wave,
-            versions=library_versions(world),
+            versions=config.plugin.versions(),
+            no_effect=config.plugin.no_effect,
             display=display,
         )
         if isinstance(agent, CountsCost):
@@ -194,14 +196,13 @@ def collect(
     """
     display = display or ProgressCallback()
     cores = set_threads(config.threads)
-    world = world_of(config)
-    options = world.prepare(display)
+    options = prepare_tasks(config, display)
     identity = _identity(config, agent, split=split, count=count)
     with (
         RunDir(out).claim(identity, resume=True, force=force),
-        open_pool(world, options, config.workers or cores) as pool,
+        open_pool(config, options, config.workers or cores) as pool,
     ):
-        tasks = choose_tasks(pool, world, split)
+        tasks = choose_tasks(pool, config, split)
         rounds = -(-count // len(tasks))
         jobs = jobs_for(tasks, split=split, per_game=rounds, seed=(config.seed, "collect"))
         return play(
@@ -211,7 +212,7 @@ def collect(
             out / "episodes",
             wave=config.rollouts.wave,
             stage="collect",
-            versions=library_versions(world),
+            versions=config.plugin.versions(),
             display=display,
         )
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,8 +16,8 @@ from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.errors import MissingError, RunFailedError, UsageError
 from oreo_agent.evaluation import game_results
 from oreo_agent.rollout import Job, collect, wave_path
+from oreo_agent.training.config import RunConfig
 from oreo_agent.training.results import MethodResult
-from oreo_agent.training.worlds import World
 
 if TYPE_CHECKING:
     from oreo_agent.progress_callback import ProgressCallback
@@ -30,9 +29,9 @@ __all__ = [
     "derive_seed",
     "evaluate_agent",
     "jobs_for",
-    "library_versions",
     "open_pool",
     "play",
+    "prepare_tasks",
 ]
 
 _BROKEN_SHARE = 0.05
@@ -48,60 +47,78 @@ class Games(msgspec.Struct, frozen=True, kw_only=True):
     """Split to tasks."""
 
 
-def library_versions(world: World) -> dict[str, str]:
-    """Return the versions that a result depends on."""
-    names = ("oreo-agent", *world.libraries, "torch", "transformers")
-    return {name: metadata.version(name) for name in names}
-
-
 def derive_seed(*parts: object) -> int:
     """Return a seed of 63 bits that depends on every part."""
     text = "/".join(map(str, parts)).encode()
     return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest()) >> 1
 
 
-def open_pool(world: World, options: Mapping[str, object], workers: int) -> WorkerPool:
+def prepare_tasks(config: RunConfig, display: ProgressCallback) -> dict[str, object]:
+    """Make or fetch a run's tasks where need be, and return the options that open them.
+
+    Raises:
+        OreoAgentError: The tasks cannot be had.
+    """
+    expected = 0
+
+    def progress(done: int, total: int) -> None:
+        nonlocal expected
+        if not expected:
+            display.stage("games", total)
+        expected = total
+        display.advance(done, {})
+
+    config.plan()  # settings that contradict each other are refused first
+    options = config.plugin.prepare(config.env_settings, progress)
+    progress(expected or 1, expected or 1)
+    return options
+
+
+def open_pool(config: RunConfig, options: Mapping[str, object], workers: int) -> WorkerPool:
     """Start the environment processes."""
-    return WorkerPool(world.env, dict(options), processes=workers)
+    return WorkerPool(config.plugin.name, dict(options), processes=workers)
 
 
-def choose_games(pool: WorkerPool, world: World) -> Games:
+def choose_games(pool: WorkerPool, config: RunConfig) -> Games:
     """Choose a run's tasks: by sorted id, or a seeded sample where fewer are wanted than there are.
 
     Raises:
         MissingError: There are no training games, or no held-out games at all.
     """
-    train, validation = _training(pool, world)
+    plan = config.plan()
+    train, validation = _training(pool, config)
     held_out: dict[str, list[str]] = {}
-    for split, count in world.held_out.items():
+    for split, count in plan.held_out.items():
         try:
             tasks = pool.tasks(split)
         except MissingError:
             continue
-        held_out[split] = sorted(_sample(tasks, count, world.seed))
+        held_out[split] = sorted(_sample(tasks, count, plan.seed))
     if not any(held_out.values()):
-        raise MissingError("no held-out games to evaluate on.", world.way_out)
+        raise MissingError("no held-out games to evaluate on.", config.plugin.missing_tasks)
     return Games(train=train, validation=validation, held_out=held_out)
 
 
-def choose_tasks(pool: WorkerPool, world: World, split: str) -> list[str]:
-    """Return the games of one split that a run in this world plays.
+def choose_tasks(pool: WorkerPool, config: RunConfig, split: str) -> list[str]:
+    """Return the games of one split that a run plays.
 
     Raises:
         UsageError: There is no such split.
         MissingError: The split has no games.
     """
-    counts = {**world.held_out, **world.others}
+    plan = config.plan()
+    counts = {**plan.held_out, **plan.others}
     if split in counts:
-        tasks = sorted(_sample(pool.tasks(split), counts[split], world.seed))
+        tasks = sorted(_sample(pool.tasks(split), counts[split], plan.seed))
     elif split == "train":
-        tasks, _ = _training(pool, world)
+        tasks, _ = _training(pool, config)
     else:
         known = ", ".join(("train", *counts))
         raise UsageError(f"there is no split {split!r}.", f"Splits are {known}.")
     if not tasks:
         raise MissingError(
-            f"no games in {split}.", f"Raise {world.section}.{split} or choose another --split."
+            f"no games in {split}.",
+            f"Raise {config.plugin.section}.{split} or choose another --split.",
         )
     return tasks
 
@@ -182,9 +199,12 @@ def evaluate_agent(
     seed: int,
     wave: int,
     versions: Mapping[str, str],
+    no_effect: str | None,
     display: ProgressCallback,
 ) -> MethodResult:
     """Play every held-out game once and return the results per game.
+
+    ``no_effect`` is the answer to an action without effect, where the environment has one.
 
     Raises:
         RunFailedError: A game broke off by an error; its shard is deleted, to be played again.
@@ -212,7 +232,7 @@ def evaluate_agent(
             f"evaluation of {method}: game {first.task} broke off: {first.error}",
             "Mend the cause and resume: its wave is played again.",
         )
-    return MethodResult(method=method, games=game_results(episodes))
+    return MethodResult(method=method, games=game_results(episodes, no_effect=no_effect))
 
 
 def _forget_waves(folder: Path, failed: Sequence[int], wave: int) -> None:
@@ -220,15 +240,16 @@ def _forget_waves(folder: Path, failed: Sequence[int], wave: int) -> None:
         wave_path(folder, index // wave).unlink(missing_ok=True)
 
 
-def _training(pool: WorkerPool, world: World) -> tuple[list[str], list[str]]:
+def _training(pool: WorkerPool, config: RunConfig) -> tuple[list[str], list[str]]:
     """Return the training games, and those held out for validation."""
-    wanted = world.train + world.validation if world.train else 0
-    tasks = _sample(pool.tasks("train"), wanted, world.seed)
-    size = len(tasks) - world.validation
+    plan = config.plan()
+    wanted = plan.train + plan.validation if plan.train else 0
+    tasks = _sample(pool.tasks("train"), wanted, plan.seed)
+    size = len(tasks) - plan.validation
     if size <= 0:
         raise MissingError(
-            f"{len(tasks)} training games, but {world.validation} are held out for validation.",
-            f"Lower {world.section}.validation or add games.",
+            f"{len(tasks)} training games, but {plan.validation} are held out for validation.",
+            f"Lower {config.plugin.section}.validation or add games.",
         )
     return tasks[:size], tasks[size:]
 

@@ -6,6 +6,7 @@ import pytest
 
 from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
 from oreo_agent.agents.ranking import RankBy, Ranking
+from oreo_agent.envs.registry import plugin_of
 from oreo_agent.errors import UsageError
 
 
@@ -70,7 +71,7 @@ def test_what_is_no_agent_is_refused_in_one_line(text: str) -> None:
 
 
 def test_a_beam_is_for_steps_of_a_solution() -> None:
-    AgentChoice.parse("beam:5").check_environment("math")
+    AgentChoice.parse("beam:5").check_environment(plugin_of("math"))
     with pytest.raises(UsageError, match="plans steps"):
-        AgentChoice.parse("beam:5").check_environment("alfworld")
-    AgentChoice.parse("value:5").check_environment("alfworld")
+        AgentChoice.parse("beam:5").check_environment(plugin_of("alfworld"))
+    AgentChoice.parse("value:5").check_environment(plugin_of("alfworld"))

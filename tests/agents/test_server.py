@@ -16,6 +16,7 @@ from oreo_agent.agents import chat_client
 from oreo_agent.agents.chat_client import ServerError
 from oreo_agent.agents.server import ServerAgent, action_of, open_server
 from oreo_agent.agents.server_settings import ServerSettings
+from oreo_agent.envs.registry import plugin_of
 from oreo_agent.training.single import make_agent
 from tests.agents.answering import (
     LOOK,
@@ -43,7 +44,9 @@ def _playing(
     answer: Callable[[int, dict[str, Any]], Act], options: str = "", env: str = "alfworld"
 ) -> Iterator[tuple[ServerAgent, Asked]]:
     with answering(answer) as asked:
-        agent = open_server(ServerSettings.parse(asked.url + options), env=env, temperature=0.5)
+        agent = open_server(
+            ServerSettings.parse(asked.url + options), plugin_of(env), temperature=0.5
+        )
         try:
             yield agent, asked
         finally:

@@ -40,10 +40,12 @@ def test_collected_episodes_can_be_trained_on(
     from oreo_agent.config import resolve
     from oreo_agent.models.rendering import Renderer
     from oreo_agent.models.tokenizer import train_tokenizer
-    from oreo_agent.training.config import TrainConfig
+    from oreo_agent.training.config import config_type
     from oreo_agent.training.single import collect
 
-    config = resolve(TrainConfig, env={}, sets=[*tiny_settings, "games.horizon=3"]).value
+    config = resolve(
+        config_type("alfworld"), env={}, sets=[*tiny_settings, "games.horizon=3"]
+    ).value
     with answering(lambda n, body: says("look")) as asked:
         agent = make_agent(f"server:{asked.url}", None, temperature=1.0)
         episodes = collect(config, agent, tmp_path / "out", split="train", count=3)

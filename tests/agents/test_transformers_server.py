@@ -16,23 +16,26 @@ from pathlib import Path
 import pytest
 import torch
 
-from oreo_agent.agents.expert import ExpertAgent
+from oreo_agent.agents.expert import load_expert
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.agents.server import ServerAgent
 from oreo_agent.config import resolve
+from oreo_agent.envs.registry import plugin_of
 from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.chat_rendering import ChatRenderer
-from oreo_agent.models.instructions import instructions_for
-from oreo_agent.training.config import TrainConfig
+from oreo_agent.models.prompt_text import PromptText
+from oreo_agent.training.config import RunConfig, config_type
 from oreo_agent.training.single import collect, make_agent
 from tests.models.pretrained_kinds import Kind, make_kind
 
 pytestmark = pytest.mark.slow
 
 GAMES = 3
-STYLE = ChatStyle(instructions=instructions_for("alfworld"), thoughts=True)
+ALFWORLD = plugin_of("alfworld")
+PROMPTS = PromptText(ALFWORLD.prompt_cuts)
+STYLE = ChatStyle(instructions=ALFWORLD.instructions, thoughts=True)
 
 
 @dataclass(frozen=True)
@@ -42,7 +45,7 @@ class Served:
     kind: Kind
     url: str
     folder: Path
-    config: TrainConfig
+    config: RunConfig
     expert: tuple[Episode, ...]
 
     def play(self, agent: Agent, name: str) -> tuple[Episode, ...]:
@@ -64,8 +67,12 @@ def served(
     for needed in ("fastapi", "uvicorn", "openai"):
         pytest.importorskip(needed)
     folder = tmp_path_factory.mktemp("served")
-    config = resolve(TrainConfig, env={}, sets=(*tiny_settings, "games.horizon=8")).value
-    expert = tuple(collect(config, ExpertAgent(), folder / "expert", split="train", count=GAMES))
+    config = resolve(
+        config_type("alfworld"), env={}, sets=(*tiny_settings, "games.horizon=8")
+    ).value
+    expert = tuple(
+        collect(config, load_expert(ALFWORLD, {}), folder / "expert", split="train", count=GAMES)
+    )
     kind = make_kind("qwen2")
     _learn_by_heart(kind, expert)
     kind.policy.save_pretrained(folder / "model")
@@ -94,7 +101,7 @@ def served(
 
 
 def _learn_by_heart(kind: Kind, episodes: tuple[Episode, ...]) -> None:
-    rows = [ChatRenderer(kind.tokenizer, STYLE).render(episode) for episode in episodes]
+    rows = [ChatRenderer(kind.tokenizer, STYLE, PROMPTS).render(episode) for episode in episodes]
     optimizer = torch.optim.Adam(kind.policy.parameters(), lr=5e-3)
     losses: list[float] = []
     for _ in range(400):
@@ -131,7 +138,7 @@ def _said(episodes: tuple[Episode, ...]) -> list[list[tuple[str, str]]]:
 
 
 def test_a_served_model_plays_what_it_plays_in_process(served: Served) -> None:
-    renderer = ChatRenderer(served.kind.tokenizer, STYLE)
+    renderer = ChatRenderer(served.kind.tokenizer, STYLE, PROMPTS)
     here = LanguageModelAgent(served.kind.policy, renderer, name="here", max_tokens=48)
     expected = served.play(here, "here")
     agent = served.asking(":tokens=48:at_once=2")
@@ -152,7 +159,7 @@ def test_a_served_model_plays_what_it_plays_in_process(served: Served) -> None:
 def test_a_served_message_that_is_cut_off_is_recorded_without_action_or_end(
     served: Served,
 ) -> None:
-    renderer = ChatRenderer(served.kind.tokenizer, STYLE)
+    renderer = ChatRenderer(served.kind.tokenizer, STYLE, PROMPTS)
     agent = served.asking(":tokens=2")
     episodes = served.play(agent, "cut-off")
     agent.close()

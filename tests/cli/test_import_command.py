@@ -275,12 +275,15 @@ def _imported(logs: list[Log], folder: Path, tmp_path: Path) -> list[Episode]:
 def test_imported_messages_survive_the_way_to_tokens_and_back(
     logs: list[Log], house_folder: Path, tmp_path: Path
 ) -> None:
+    from oreo_agent.envs.registry import plugin_of
+    from oreo_agent.models.prompt_text import PromptText
     from oreo_agent.models.rendering import Renderer
     from oreo_agent.models.tokenizer import train_tokenizer
     from oreo_agent.training.episode_filters import texts
 
     episodes = _imported(logs, house_folder, tmp_path)
-    renderer = Renderer(train_tokenizer(texts(episodes)))
+    prompts = PromptText(plugin_of("alfworld").prompt_cuts)
+    renderer = Renderer(train_tokenizer(texts(episodes, prompts)), prompts)
     for episode in episodes:
         rendered = renderer.render(episode)
         assert len(rendered.turn_ends) == len(episode.turns)

@@ -33,6 +33,19 @@ def test_the_expert_plays_in_lines_and_its_episode_is_kept(
     assert [turn.observation for turn in episode.turns[1:]] == [""] * (len(episode.turns) - 1)
 
 
+def test_without_a_model_the_expert_plays_and_a_line_says_so(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    _run("play", "math", "--plain", "--out", "saved")
+    said = capsys.readouterr().err
+    assert "no trained model ships for math: its expert plays" in said
+    assert "oreo-agent train math" in said
+    (episode,) = read_episodes([Path("saved")])
+    assert (episode.model, episode.outcome) == ("solver", Outcome.SUCCESS)
+    assert {"math-verify", "sympy"} <= episode.versions.keys()
+    assert "alfworld" not in episode.versions
+
+
 def test_listed_problems_can_be_played_by_id(capsys: pytest.CaptureFixture[str]) -> None:
     _run("data", "games", "math", "--split", "valid", "--limit", "2", "--json")
     tasks = json.loads(capsys.readouterr().out)["tasks"]
@@ -74,7 +87,7 @@ def test_generated_problems_are_never_written_over(capsys: pytest.CaptureFixture
         (("train", "math", "-s", "games.size=full"), "unknown key 'games.size'"),
         (("train", "alfworld", "-s", "problems.test=5"), "unknown key 'problems.test'"),
         (("train", "math", "-s", "problems.levels=9"), "no level '9'"),
-        (("play", "math"), "no trained model ships for math"),
+        (("eval", "math"), "no trained model ships for math"),
     ],
 )
 def test_what_has_no_meaning_is_refused_by_name(

@@ -101,12 +101,12 @@ def test_an_empty_checkpoint_folder_is_refused(
     assert "empty" in capsys.readouterr().err
 
 
-def test_without_a_shipped_model_play_says_what_to_do(
+def test_without_a_shipped_model_a_search_says_what_to_do(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def none(env: str, games: str | None = None) -> Path | None:
         return None
 
     monkeypatch.setattr(checkpoints, "shipped_checkpoint", none)
-    assert main(["play", "alfworld"]) == ExitCode.MISSING
+    assert main(["play", "alfworld", "--agent", "value:2"]) == ExitCode.MISSING
     assert "--agent expert" in capsys.readouterr().err

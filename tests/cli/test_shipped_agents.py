@@ -11,9 +11,10 @@ import torch
 from oreo_agent.agents.agent_spec import AgentKind
 from oreo_agent.cli.app import main
 from oreo_agent.cli.common.checkpoints import SHIPPED, settle_checkpoint, source_of_games
+from oreo_agent.config import resolve
 from oreo_agent.episodes import read_episodes
 from oreo_agent.models.checkpoints import load_checkpoint
-from oreo_agent.training.config import GamesConfig, MathTrainConfig, TrainConfig
+from oreo_agent.training.config import config_type
 
 
 @pytest.mark.parametrize(
@@ -54,8 +55,10 @@ def test_what_is_played_with_the_agent_that_ships_can_train_it(tmp_path: Path) -
 
 
 def test_the_settings_of_a_run_say_which_games_it_plays() -> None:
-    assert source_of_games(TrainConfig(games=GamesConfig(source="official"))) == "official"
-    assert source_of_games(MathTrainConfig()) is None
+    official = resolve(config_type("alfworld"), env={}, sets=["games.source=official"]).value
+    assert source_of_games(official) == "official"
+    assert source_of_games(config_type("math")()) == "generated"
+    assert source_of_games(config_type("tests.envs.scripted_envs:Corridor")()) is None
 
 
 def test_all_weights_that_ship_take_at_most_ten_megabytes() -> None:

@@ -92,6 +92,23 @@ def test_it_is_trained_on_what_was_collected_and_measured(folder: Path) -> None:
         assert [game["task"] for game in method["games"]] == ["test/seed-2"]
 
 
+def test_its_plugin_says_more_of_it(folder: Path) -> None:
+    code = (
+        "from oreo_agent.envs.registry import plugin_of\n"
+        "from oreo_agent.models.prompt_text import PromptText\n"
+        "from oreo_agent.training.config import preset_config\n"
+        "name = 'tw_plugin:TextWorldPlugin'\n"
+        "plugin, config = plugin_of(name), preset_config(name, 'smoke')\n"
+        "env = plugin.make()\n"
+        "first = PromptText(plugin.prompt_cuts).observation(env.reset('train/seed-1').text)\n"
+        "env.close()\n"
+        "print(first.startswith('-= '), config.sft.steps, config.demonstrations.noise)\n"
+        "print(plugin.expert({}).begin('').act(['look']), sorted(config.plan().held_out))\n"
+    )
+    said = run([sys.executable, "-c", code], folder)
+    assert said.splitlines() == ["True 5 0.2", "look ['test']"]
+
+
 def test_its_expert_names_an_action_that_was_not_tried(folder: Path) -> None:
     call = "WithExpert.expert('', [], ['look'], ('look', 'go north'), {})"
     said = run([sys.executable, "-c", f"from tw_expert import *; print({call})"], folder)

@@ -6,8 +6,10 @@ import msgspec
 import pytest
 
 from oreo_agent.agents.protocol import PastTurn
+from oreo_agent.envs.registry import plugin_of
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn
-from oreo_agent.models.rendering import Renderer, RenderingError, prompt_text
+from oreo_agent.models.prompt_text import PromptText
+from oreo_agent.models.rendering import Renderer, RenderingError
 from oreo_agent.models.tokenizer import train_tokenizer
 
 FIRST = (
@@ -16,12 +18,14 @@ FIRST = (
 )
 SECOND = "You arrive at bed 1. On the bed 1, you see a mug 1."
 GOAL = "put a mug in desk"
+ALFWORLD = PromptText(plugin_of("alfworld").prompt_cuts)
 
 
 @pytest.fixture(scope="module")
 def renderer() -> Renderer:
-    texts = [GOAL, prompt_text(FIRST), prompt_text(SECOND), "go to bed 1", "take mug 1 from bed 1"]
-    return Renderer(train_tokenizer(texts * 2))
+    seen = [ALFWORLD.observation(FIRST), ALFWORLD.observation(SECOND)]
+    texts = [GOAL, *seen, "go to bed 1", "take mug 1 from bed 1"]
+    return Renderer(train_tokenizer(texts * 2), ALFWORLD)
 
 
 def _episode(
@@ -54,10 +58,15 @@ def _episode(
     )
 
 
-def test_prompt_text_cuts_banner_goal_and_arrival() -> None:
-    assert prompt_text(FIRST).startswith("You are in the middle")
-    assert prompt_text(FIRST).endswith("desk 1.")
-    assert prompt_text(SECOND) == "On the bed 1, you see a mug 1."
+def test_of_alfworld_banner_goal_and_arrival_are_cut() -> None:
+    assert ALFWORLD.observation(FIRST).startswith("You are in the middle")
+    assert ALFWORLD.observation(FIRST).endswith("desk 1.")
+    assert ALFWORLD.observation(SECOND) == "On the bed 1, you see a mug 1."
+
+
+def test_the_words_of_other_environments_stay_as_they_are() -> None:
+    for text in (FIRST, SECOND, "-= Kitchen =-\nA stove."):
+        assert PromptText(plugin_of("math").prompt_cuts).observation(text) == text
 
 
 def test_the_mask_covers_messages_and_their_end_and_nothing_else(renderer: Renderer) -> None:

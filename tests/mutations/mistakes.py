@@ -338,9 +338,9 @@ MISTAKES = (
     Mistake(
         29,
         "the prompt has lost the goal",
-        "oreo_agent.models.rendering.opening_text",
+        "oreo_agent.models.prompt_text.PromptText.opening",
         "A if B else C",
-        "room",
+        "first",
     ),
     Mistake(
         30,

@@ -11,16 +11,16 @@ from oreo_agent.config import resolve
 from oreo_agent.envs import make
 from oreo_agent.errors import ConfigError, OreoAgentError, UsageError
 from oreo_agent.progress_callback import ProgressCallback
-from oreo_agent.training.config import TrainConfig
-from oreo_agent.training.worlds import world_of
+from oreo_agent.training.config import config_type
+from oreo_agent.training.stages import prepare_tasks
 
 FEW = ("games.train=2", "games.validation=1", "games.valid_seen=1", "games.valid_unseen=1")
 
 
 def options(*sets: str) -> dict[str, Any]:
     """Return the options that open the games of such a run."""
-    config = resolve(TrainConfig, env={}, sets=[*FEW, *sets]).value
-    return world_of(config).prepare(ProgressCallback())
+    config = resolve(config_type("alfworld"), env={}, sets=[*FEW, *sets]).value
+    return prepare_tasks(config, ProgressCallback())
 
 
 def test_a_run_with_wishes_plays_houses_of_that_kind() -> None:
@@ -36,9 +36,9 @@ def test_a_run_with_wishes_plays_houses_of_that_kind() -> None:
 
 
 def test_the_wishes_are_named_where_the_games_come_from() -> None:
-    config = resolve(TrainConfig, env={}, sets=["games.goals=varied"]).value
-    assert world_of(config).source == "houses (small, goals varied)"
-    assert world_of(TrainConfig()).source == "houses (small)"
+    config = resolve(config_type("alfworld"), env={}, sets=["games.goals=varied"]).value
+    assert config.plan().source == "houses (small, goals varied)"
+    assert config_type("alfworld")().plan().source == "houses (small)"
 
 
 def test_without_wishes_the_houses_are_those_of_before() -> None:
@@ -54,7 +54,7 @@ def test_without_wishes_the_houses_are_those_of_before() -> None:
         (("games.receptacles=9-4",), UsageError, "receptacles from 9 to 4"),
         (("games.objects=9", "games.distractors=4"), UsageError, "objects and distractors"),
         (("games.task_types=dance",), UsageError, "unknown task type 'dance'"),
-        (("games.source=official", "games.goals=varied"), ConfigError, "games.goals is a wish"),
+        (("games.source=official", "games.goals=varied"), ConfigError, "games.goals is for"),
         (("games.goals=funny",), ConfigError, "games.goals is 'funny'"),
         (("games.dialect=pirate",), ConfigError, "games.dialect is 'pirate'"),
     ],
@@ -63,7 +63,7 @@ def test_a_wish_without_meaning_is_refused_before_any_work(
     sets: tuple[str, ...], kind: type[OreoAgentError], said: str
 ) -> None:
     with pytest.raises(kind, match=said):
-        world_of(resolve(TrainConfig, env={}, sets=list(sets)).value)
+        resolve(config_type("alfworld"), env={}, sets=list(sets)).value.plan()
 
 
 def test_a_run_speaks_the_dialect_that_is_asked_for() -> None:

@@ -15,7 +15,7 @@ from oreo_agent.cli.app import main
 from oreo_agent.config import resolve
 from oreo_agent.errors import ExitCode
 from oreo_agent.files import write_whole
-from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.config import config_type
 from oreo_agent.training.results import load_results
 from oreo_agent.training.run import train
 
@@ -117,7 +117,7 @@ def test_a_file_that_cannot_be_written_is_named_and_the_run_goes_on_later(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     out = tmp_path / "run"
-    config = resolve(TrainConfig, env={}, sets=tiny_settings).value
+    config = resolve(config_type("alfworld"), env={}, sets=tiny_settings).value
     replace = Path.replace
 
     def full(source: Path, target: Path) -> Path:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.config import resolve
-from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.config import config_type
 from oreo_agent.training.run import train
 
 Command = Callable[[Path], list[str]]
@@ -154,7 +154,7 @@ def test_a_run_killed_while_oreo_learns_ends_as_an_unbroken_one(
     shutil.copytree(out, unbroken)
     # What OREO had done is forgotten in one copy: there it learns without a break.
     shutil.rmtree(unbroken / "training/oreo")
-    config = resolve(TrainConfig, env={}, sets=settings).value
+    config = resolve(config_type("alfworld"), env={}, sets=settings).value
     for folder in (out, unbroken):
         train(config, folder, episodes=logged_episodes, resume=True)
     assert _outcome(out) == _outcome(unbroken)
@@ -174,7 +174,7 @@ def test_a_run_killed_in_its_second_round_ends_as_an_unbroken_one(
         for place in ("training", "episodes", "metrics"):
             shutil.rmtree(unbroken / place / stage, ignore_errors=True)
         (unbroken / "stages" / f"{stage}.json").unlink(missing_ok=True)
-    config = resolve(TrainConfig, env={}, sets=settings).value
+    config = resolve(config_type("alfworld"), env={}, sets=settings).value
     for folder in (out, unbroken):
         train(config, folder, episodes=logged_episodes, resume=True)
     assert _outcome(out) == _outcome(unbroken)

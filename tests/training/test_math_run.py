@@ -15,11 +15,10 @@ from oreo_agent.episodes import Actor, Outcome, read_episodes
 from oreo_agent.errors import ConfigError, MissingError, RunFailedError, UsageError
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.models.rendering import Renderer
-from oreo_agent.training.config import MathTrainConfig, RunConfig, TrainConfig
+from oreo_agent.training.config import RunConfig, config_type
 from oreo_agent.training.results import load_results
 from oreo_agent.training.run import train
 from oreo_agent.training.single import collect, evaluate, make_agent
-from oreo_agent.training.worlds import world_of
 
 SETTINGS = (
     "model.preset=nano",
@@ -43,12 +42,12 @@ SETTINGS = (
 
 
 @pytest.fixture(scope="module")
-def config() -> MathTrainConfig:
-    return resolve(MathTrainConfig, env={}, sets=SETTINGS).value
+def config() -> RunConfig:
+    return resolve(config_type("math"), env={}, sets=SETTINGS).value
 
 
 @pytest.fixture(scope="module")
-def run(config: MathTrainConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(config: RunConfig, tmp_path_factory: pytest.TempPathFactory) -> Path:
     out = tmp_path_factory.mktemp("math") / "run"
     train(config, out, command="oreo-agent train math")
     return out
@@ -100,7 +99,7 @@ def test_the_prompt_says_the_problem_once(run: Path) -> None:
     assert renderer.decode(ids).count(episode.goal) == 1
 
 
-def test_a_finished_run_is_resumed_without_work(run: Path, config: MathTrainConfig) -> None:
+def test_a_finished_run_is_resumed_without_work(run: Path, config: RunConfig) -> None:
     before = (run / "results.json").read_bytes()
     train(config, run, resume=True, command="oreo-agent train math")
     assert (run / "results.json").read_bytes() == before
@@ -126,8 +125,8 @@ def test_a_step_may_be_as_long_as_the_agent_is_told(run: Path) -> None:
     assert decision.proposal.action == ""
 
 
-def test_the_expert_is_right_about_every_problem(config: MathTrainConfig) -> None:
-    agent = make_agent("expert", None, world=world_of(config))
+def test_the_expert_is_right_about_every_problem(config: RunConfig) -> None:
+    agent = make_agent("expert", None, config=config)
     result = evaluate(config, agent, name="expert", split="valid")
     assert [game.won for game in result.games] == [True] * 5
 
@@ -141,21 +140,21 @@ def test_published_problems_are_collected_and_held_out_alike(tmp_path: Path) -> 
         text = "".join(json.dumps(row) + "\n" for row in rows)
         (tmp_path / f"{split}.jsonl").write_text(text)
     sets = ["problems.source=gsm8k", f"problems.data={tmp_path}", "problems.train=0", "workers=1"]
-    config = resolve(MathTrainConfig, env={}, sets=[*sets, "problems.validation=2"]).value
-    agent = make_agent("expert", None, world=world_of(config))
+    config = resolve(config_type("math"), env={}, sets=[*sets, "problems.validation=2"]).value
+    agent = make_agent("expert", None, config=config)
     played = collect(config, agent, tmp_path / "out", split="train", count=8)
     assert {episode.outcome for episode in played} == {Outcome.SUCCESS}
     assert evaluate(config, agent, name="expert", split="test").by_split()["test"]["all"].games == 3
 
 
 def test_generated_problems_are_made_in_a_number() -> None:
-    config = resolve(MathTrainConfig, env={}, sets=["problems.train=0", "workers=1"]).value
+    config = resolve(config_type("math"), env={}, sets=["problems.train=0", "workers=1"]).value
     agent = make_agent("random", None)
     with pytest.raises(ConfigError, match=r"Set problems\.train"):
         evaluate(config, agent, name="random", split="test")
 
 
-def test_a_split_of_alfworld_is_refused(config: MathTrainConfig) -> None:
+def test_a_split_of_alfworld_is_refused(config: RunConfig) -> None:
     with pytest.raises(UsageError, match="train, test, valid"):
         evaluate(config, make_agent("random", None), name="random", split="valid_seen")
 
@@ -164,13 +163,13 @@ def test_without_test_problems_the_way_out_is_said(tmp_path: Path) -> None:
     row = {"question": "What is 1 + 1?", "answer": "1 + 1 = 2\n#### 2"}
     (tmp_path / "train.jsonl").write_text(json.dumps(row) + "\n")
     sets = [f"problems.data={tmp_path}", "problems.source=gsm8k", "problems.validation=0"]
-    config = resolve(MathTrainConfig, env={}, sets=[*sets, "workers=1"]).value
+    config = resolve(config_type("math"), env={}, sets=[*sets, "workers=1"]).value
     with pytest.raises(MissingError, match=r"test\.jsonl"):
         train(config, tmp_path / "run")
 
 
-def test_a_problem_that_is_not_in_the_book_is_said(config: MathTrainConfig) -> None:
-    agent = make_agent("expert", None, world=world_of(config))
+def test_a_problem_that_is_not_in_the_book_is_said(config: RunConfig) -> None:
+    agent = make_agent("expert", None, config=config)
     request = ActRequest(
         episode="e", goal="Why?", history=(), observation="", admissible=None, seed=0
     )
@@ -178,11 +177,8 @@ def test_a_problem_that_is_not_in_the_book_is_said(config: MathTrainConfig) -> N
         agent.act([request])
 
 
-def test_a_configuration_of_no_environment_is_refused() -> None:
-    with pytest.raises(TypeError, match="RunConfig"):
-        world_of(RunConfig())
-
-
 def test_both_environments_share_what_is_not_about_games() -> None:
-    fields = [{f.name for f in dataclasses.fields(c)} for c in (TrainConfig, MathTrainConfig)]
+    fields = [
+        {f.name for f in dataclasses.fields(c)} for c in map(config_type, ("alfworld", "math"))
+    ]
     assert fields[0] ^ fields[1] == {"games", "problems"}

@@ -6,14 +6,20 @@ import contextlib
 import dataclasses
 import io
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
+import msgspec
 import pytest
 
+from oreo_agent.agents.expert import ExpertAgent
+from oreo_agent.agents.random import RandomAgent
 from oreo_agent.cli import main
+from oreo_agent.cli.common.workbench import Bench
 from oreo_agent.episodes import read_episodes
 from oreo_agent.episodes.record import Actor
+from oreo_agent.monitoring.run_manifest import read_manifest
 from tests.package_site import install
 
 MODULE = '''
@@ -177,6 +183,73 @@ def test_eval_measures_the_trained_model_on_the_first_split_that_was_held_out(
     assert "hard" not in splits
 
 
+def test_its_run_is_resumed_and_started_over(
+    site: Path, logged: Path, trained: Path, tmp_path: Path
+) -> None:
+    before = (trained / "results.json").read_bytes()
+    options = ("--preset", "smoke", "-s", "env.doors=2", *TINY, "--quiet")
+    command = ("train", "doors-alone", "--episodes", logged / "episodes", *options)
+    done = run(*command, "--out", trained, "--resume")
+    assert done.code == 0, done.stderr
+    assert (trained / "results.json").read_bytes() == before
+    again = tmp_path / "again"
+    shutil.copytree(trained, again)
+    (again / "results.json").unlink()
+    done = run(*command, "--out", again, "--force")
+    assert done.code == 0, done.stderr
+    assert (again / "results.json").exists()
+
+
+def test_a_second_collection_goes_on_in_its_folder(logged: Path) -> None:
+    before = sorted(path.read_bytes() for path in (logged / "episodes").iterdir())
+    options = ("--agent", "random", "--count", 24, "-s", "env.doors=2", "-s", "workers=1")
+    done = run("collect", "doors", *options, "--out", logged)
+    assert done.code == 0, done.stderr
+    assert sorted(path.read_bytes() for path in (logged / "episodes").iterdir()) == before
+    done = run("collect", "doors", *options, "--seed", 5, "--out", logged)
+    assert "seed was 0, now 5" in done.stderr
+
+
+def test_who_watches_its_run_sees_its_name(trained: Path) -> None:
+    manifest = read_manifest(trained / "config.json")
+    assert manifest is not None
+    assert manifest.about() == "doors-alone · seed 0 · rejection, oreo"
+
+
+def test_play_asks_its_own_expert_also_where_a_model_is_wanted_and_none_ships(
+    tmp_path: Path,
+) -> None:
+    for arguments in (("--agent", "expert"), ()):
+        done = run("play", "doors", *arguments, "--plain", "--out", tmp_path / "saved")
+        assert done.code == 0, done.stderr
+        said = "note: no trained model ships for doors: its expert plays."
+        assert (said in done.stderr) == (not arguments)
+    episodes = list(read_episodes([tmp_path / "saved"]))
+    assert {turn.executed.actor for e in episodes for turn in e.turns} == {Actor.EXPERT}
+    assert [(e.outcome.value, len(e.turns)) for e in episodes] == [("success", 1)] * 2
+
+
+def test_its_episodes_are_corrected_with_its_own_expert_or_without_one(
+    logged: Path, tmp_path: Path
+) -> None:
+    episode = next(e for e in read_episodes([logged / "episodes"]) if len(e.turns) > 1)
+    session = Bench(threads=1).open_record(episode, tmp_path, lambda text: None)
+    try:
+        assert isinstance(session._agent, ExpertAgent)
+        session.resume(episode, 1)
+        assert session.step().episode.turns[-1].executed.action == episode.goal.split()[-1]
+        assert session.state.episode.versions.keys() >= {"Tiny-Doors"}
+        assert "alfworld" not in session.state.episode.versions
+    finally:
+        session.close()
+    alone = msgspec.structs.replace(episode, env="doors-alone")
+    session = Bench(threads=1).open_record(alone, tmp_path, lambda text: None)
+    try:
+        assert isinstance(session._agent, RandomAgent)
+    finally:
+        session.close()
+
+
 def test_the_expert_that_it_offers_wins_what_it_plays_and_can_be_distracted(
     tmp_path: Path,
 ) -> None:
@@ -201,7 +274,7 @@ def test_the_expert_that_it_offers_wins_what_it_plays_and_can_be_distracted(
         (("train", "doors", "-s", "tasks.held_out=easy"), "tasks.held_out names 'easy'"),
         (("train", "doors", "-s", "games.train=3"), "unknown key 'games.train'"),
         (("eval", "doors"), "no trained model ships for doors"),
-        (("collect", "doors", "--out", "x", "--dialect", "put"), "--dialect is of alfworld"),
+        (("collect", "doors", "--out", "x", "--dialect", "put"), "doors has no --dialect put"),
         (("collect", "door", "--out", "x"), "no environment is called 'door'"),
     ],
 )

@@ -17,7 +17,7 @@ from oreo_agent.training.progress_file import (
 )
 from oreo_agent.training.run_dir import PROGRESS, RunDir
 
-IDENTITY = {"config": {"seed": 0, "games": {"train": 3}}}
+IDENTITY = {"config": {"seed": 0, "sft": {}, "rollouts": {}, "oreo": {}, "games": {"train": 3}}}
 
 
 class Clock:

@@ -15,7 +15,7 @@ from oreo_agent.episodes import read_episodes
 from oreo_agent.errors import ConfigError
 from oreo_agent.learning.methods import METHODS
 from oreo_agent.models.checkpoints import load_checkpoint
-from oreo_agent.training.config import RoundsConfig, TrainConfig
+from oreo_agent.training.config import RoundsConfig, RunConfig, config_type
 from oreo_agent.training.dry_run import plan
 from oreo_agent.training.method_names import ResultName, result_title, round_name
 from oreo_agent.training.report import comparisons, markdown
@@ -27,8 +27,8 @@ SMALLER = ("games.valid_seen=1", "games.valid_unseen=1", "games.horizon=6", "ore
 """What is measured here is how rounds follow each other, not success."""
 
 
-def _config(settings: tuple[str, ...], *more: str) -> TrainConfig:
-    return resolve(TrainConfig, env={}, sets=(*settings, *SMALLER, *more)).value
+def _config(settings: tuple[str, ...], *more: str) -> RunConfig:
+    return resolve(config_type("alfworld"), env={}, sets=(*settings, *SMALLER, *more)).value
 
 
 @pytest.fixture(scope="module")
@@ -205,7 +205,7 @@ def test_a_name_that_is_no_methods_stays_as_it_is() -> None:
 
 
 def test_the_plan_names_methods_and_rounds() -> None:
-    config = TrainConfig(methods=("kto", "oreo"), rounds=RoundsConfig(count=3))
+    config = config_type("alfworld")(methods=("kto", "oreo"), rounds=RoundsConfig(count=3))
     stages = plan(config, logged=False, start=False)["stages"]
     assert list(stages) == [stage.name for stage in config.stages(logged=False, start=False)]
     assert stages["oreo-round3"] == stages["kto"] == "1200 updates of 16 episodes"

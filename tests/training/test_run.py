@@ -15,7 +15,7 @@ from oreo_agent.episodes import EpisodeStore, read_episodes
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.progress_callback import ProgressCallback
-from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.config import RunConfig, config_type
 from oreo_agent.training.report import markdown
 from oreo_agent.training.results import RunResults, load_results
 from oreo_agent.training.run import train
@@ -51,8 +51,8 @@ def _files(folder: Path) -> dict[str, bytes]:
 
 
 @pytest.fixture(scope="module")
-def config(tiny_settings: tuple[str, ...]) -> TrainConfig:
-    return resolve(TrainConfig, env={}, sets=tiny_settings).value
+def config(tiny_settings: tuple[str, ...]) -> RunConfig:
+    return resolve(config_type("alfworld"), env={}, sets=tiny_settings).value
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def results(finished_run: Path) -> RunResults:
 
 @pytest.fixture(scope="module")
 def logged_run(
-    config: TrainConfig,
+    config: RunConfig,
     logged_episodes: tuple[Path, Path],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Path:
@@ -108,7 +108,7 @@ def test_every_stage_that_plays_keeps_its_episodes(
 
 
 def test_an_evaluation_that_is_gone_on_with_finds_what_an_unbroken_one_found(
-    config: TrainConfig, finished_run: Path, results: RunResults, tmp_path: Path
+    config: RunConfig, finished_run: Path, results: RunResults, tmp_path: Path
 ) -> None:
     copy = tmp_path / "run"
     shutil.copytree(finished_run, copy)
@@ -172,7 +172,7 @@ def test_where_no_rollout_was_won_the_report_says_what_rejection_sampling_is(
 
 
 def test_a_finished_run_that_is_resumed_does_nothing_new(
-    finished_run: Path, config: TrainConfig, results: RunResults
+    finished_run: Path, config: RunConfig, results: RunResults
 ) -> None:
     before = _files(finished_run)
     display = Recorder()
@@ -181,12 +181,12 @@ def test_a_finished_run_that_is_resumed_does_nothing_new(
     assert not {"sft", "rejection", "oreo"} & set(display.stages)
 
 
-def test_a_full_folder_is_left_alone(finished_run: Path, config: TrainConfig) -> None:
+def test_a_full_folder_is_left_alone(finished_run: Path, config: RunConfig) -> None:
     with pytest.raises(UsageError, match="not empty"):
         train(config, finished_run)
 
 
-def test_resuming_with_another_setting_names_it(finished_run: Path, config: TrainConfig) -> None:
+def test_resuming_with_another_setting_names_it(finished_run: Path, config: RunConfig) -> None:
     before = _files(finished_run)
     with pytest.raises(ConfigError, match=r"config\.seed was 0, now 7"):
         train(replace(config, seed=7), finished_run, resume=True)
@@ -194,13 +194,13 @@ def test_resuming_with_another_setting_names_it(finished_run: Path, config: Trai
 
 
 def test_threads_and_workers_may_change_when_resuming(
-    finished_run: Path, config: TrainConfig, results: RunResults
+    finished_run: Path, config: RunConfig, results: RunResults
 ) -> None:
     again = train(replace(config, workers=2), finished_run, resume=True)
     assert again.methods == results.methods
 
 
-def test_resume_and_force_exclude_each_other(tmp_path: Path, config: TrainConfig) -> None:
+def test_resume_and_force_exclude_each_other(tmp_path: Path, config: RunConfig) -> None:
     with pytest.raises(UsageError, match="exclude each other"):
         train(config, tmp_path, resume=True, force=True)
 
@@ -222,7 +222,7 @@ def test_logged_episodes_train_every_method(logged_run: Path) -> None:
 
 
 def test_episodes_that_are_all_too_long_say_how_long_they_are(
-    finished_run: Path, config: TrainConfig, tmp_path: Path
+    finished_run: Path, config: RunConfig, tmp_path: Path
 ) -> None:
     short = replace(config, model=replace(config.model, max_length=9))
     logs = [finished_run / "episodes" / "demonstrations"]
@@ -232,7 +232,7 @@ def test_episodes_that_are_all_too_long_say_how_long_they_are(
 
 
 def test_a_warm_up_as_long_as_the_training_is_refused_before_any_work(
-    config: TrainConfig, tmp_path: Path
+    config: RunConfig, tmp_path: Path
 ) -> None:
     oreo = dataclasses.replace(config.oreo, value_warmup=config.oreo.steps)
     with pytest.raises(ConfigError, match="would never move"):
@@ -241,7 +241,7 @@ def test_a_warm_up_as_long_as_the_training_is_refused_before_any_work(
 
 
 def test_a_checkpoint_takes_the_place_of_sft_and_belongs_to_the_run(
-    config: TrainConfig, logged_run: Path, logged_episodes: tuple[Path, Path], tmp_path: Path
+    config: RunConfig, logged_run: Path, logged_episodes: tuple[Path, Path], tmp_path: Path
 ) -> None:
     start = shutil.copytree(logged_run / "checkpoints/oreo", tmp_path / "start")
     results = train(config, tmp_path / "run", episodes=[logged_episodes[1]], checkpoint=start)
@@ -262,7 +262,7 @@ def test_a_checkpoint_takes_the_place_of_sft_and_belongs_to_the_run(
 
 
 def test_lost_episodes_alone_need_a_checkpoint_and_leave_nothing_behind(
-    config: TrainConfig, logged_episodes: tuple[Path, Path], tmp_path: Path
+    config: RunConfig, logged_episodes: tuple[Path, Path], tmp_path: Path
 ) -> None:
     with pytest.raises(RunFailedError, match="no successful episode"):
         train(config, tmp_path / "run", episodes=[logged_episodes[1]])
@@ -270,14 +270,14 @@ def test_lost_episodes_alone_need_a_checkpoint_and_leave_nothing_behind(
 
 
 def test_resuming_with_changed_logs_is_refused(
-    config: TrainConfig, logged_run: Path, logged_episodes: tuple[Path, Path]
+    config: RunConfig, logged_run: Path, logged_episodes: tuple[Path, Path]
 ) -> None:
     with pytest.raises(ConfigError, match="episodes was"):
         train(config, logged_run, episodes=logged_episodes[:1], resume=True)
 
 
 def test_the_same_seed_gives_the_same_run(
-    config: TrainConfig, logged_run: Path, logged_episodes: tuple[Path, Path], tmp_path: Path
+    config: RunConfig, logged_run: Path, logged_episodes: tuple[Path, Path], tmp_path: Path
 ) -> None:
     again = train(config, tmp_path / "run", episodes=logged_episodes)
     assert again.methods == load_results(logged_run).methods
@@ -295,7 +295,7 @@ def test_the_markdown_of_two_runs_counts_every_run(results: RunResults) -> None:
 
 
 def test_collecting_again_goes_on_with_what_is_there(
-    config: TrainConfig, logged_episodes: tuple[Path, Path]
+    config: RunConfig, logged_episodes: tuple[Path, Path]
 ) -> None:
     before = _files(logged_episodes[1])
     collect(config, make_agent("random", None), logged_episodes[1], split="train", count=6)
@@ -303,7 +303,7 @@ def test_collecting_again_goes_on_with_what_is_there(
 
 
 def test_collecting_something_else_into_the_same_folder_is_refused(
-    config: TrainConfig, logged_episodes: tuple[Path, Path]
+    config: RunConfig, logged_episodes: tuple[Path, Path]
 ) -> None:
     with pytest.raises(ConfigError, match="agent was 'random', now 'expert'"):
         collect(config, make_agent("expert", None), logged_episodes[1], split="train", count=6)

@@ -16,7 +16,8 @@ from oreo_agent.training.run_dir import (
     write_result,
 )
 
-IDENTITY: dict[str, Any] = {"config": {"seed": 0, "games": {"train": 3}, "threads": 1}}
+SECTIONS: dict[str, Any] = {"sft": {}, "rollouts": {}, "oreo": {}}
+IDENTITY: dict[str, Any] = {"config": {**SECTIONS, "seed": 0, "games": {"train": 3}, "threads": 1}}
 
 
 def _begin(folder: RunDir, *, resume: bool = False, force: bool = False) -> bool:
@@ -155,7 +156,7 @@ def test_time_adds_up_over_interruptions_and_then_stands_still(folder: RunDir) -
 
 def test_a_setting_that_differs_is_named_and_the_others_counted(folder: RunDir) -> None:
     _begin(folder)
-    other = {"config": {"seed": 1, "games": {"train": 4}, "threads": 2}}
+    other = {"config": {**SECTIONS, "seed": 1, "games": {"train": 4}, "threads": 2}}
     with (
         pytest.raises(ConfigError, match=r"games\.train was 3, now 4 \(1 more differ\)"),
         folder.claim(other, resume=True, force=False),

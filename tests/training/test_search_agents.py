@@ -10,21 +10,21 @@ import pytest
 from oreo_agent.config import resolve
 from oreo_agent.episodes import Actor, read_episodes
 from oreo_agent.errors import UsageError
-from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.config import RunConfig, config_type
 from oreo_agent.training.results import MethodResult
 from oreo_agent.training.single import evaluate, make_agent
 
 
 @pytest.fixture
-def config(tiny_settings: tuple[str, ...]) -> TrainConfig:
-    return resolve(TrainConfig, env={}, sets=[*tiny_settings, "games.horizon=4"]).value
+def config(tiny_settings: tuple[str, ...]) -> RunConfig:
+    return resolve(config_type("alfworld"), env={}, sets=[*tiny_settings, "games.horizon=4"]).value
 
 
 @pytest.mark.parametrize(
     "kind", ["value:3", "value:3:by=logprob", "lookahead:2x1:from=admissible:prior=0.05"]
 )
 def test_a_search_is_measured_with_what_it_costs(
-    kind: str, config: TrainConfig, finished_run: Path, tmp_path: Path
+    kind: str, config: RunConfig, finished_run: Path, tmp_path: Path
 ) -> None:
     agent = make_agent(kind, finished_run / "checkpoints" / "oreo")
     result = evaluate(config, agent, name=kind, split="valid_seen", limit=2, out=tmp_path / "found")
@@ -40,7 +40,7 @@ def test_a_search_is_measured_with_what_it_costs(
         assert all(turn.candidates for turn in episode.turns)
 
 
-def test_a_plain_model_says_what_it_costs_too(config: TrainConfig, finished_run: Path) -> None:
+def test_a_plain_model_says_what_it_costs_too(config: RunConfig, finished_run: Path) -> None:
     agent = make_agent("model", finished_run / "checkpoints" / "oreo")
     result = evaluate(config, agent, name="model", split="valid_seen", limit=2)
     assert result.cost is not None
@@ -49,7 +49,7 @@ def test_a_plain_model_says_what_it_costs_too(config: TrainConfig, finished_run:
 
 
 def test_turns_of_an_earlier_call_have_no_known_cost(
-    config: TrainConfig, finished_run: Path, tmp_path: Path
+    config: RunConfig, finished_run: Path, tmp_path: Path
 ) -> None:
     def measured() -> MethodResult:
         agent = make_agent("model", finished_run / "checkpoints" / "oreo")

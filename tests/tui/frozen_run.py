@@ -18,7 +18,7 @@ from oreo_agent.files import write_whole
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.rollout import wave_path
 from oreo_agent.session import Session
-from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.config import config_type
 from oreo_agent.training.progress_file import Phase, ProgressFile
 from oreo_agent.training.results import MethodResult
 from oreo_agent.training.run_dir import RunDir, write_json
@@ -35,7 +35,7 @@ def clock() -> float:
 
 def frozen_run(path: Path) -> Path:
     """A run in the middle of OREO's learning; what it calls the present one has no process."""
-    config = resolve(TrainConfig, env={}, sets=[f"oreo.steps={STEPS}"]).value
+    config = resolve(config_type("alfworld"), env={}, sets=[f"oreo.steps={STEPS}"]).value
     identity: dict[str, Any] = {
         "config": asdict(config),
         "episodes": [],

@@ -13,7 +13,7 @@ from oreo_agent.cli.common.workbench import Bench
 from oreo_agent.config import resolve
 from oreo_agent.episodes import Actor, Decision, EpisodeStore, Outcome
 from oreo_agent.models.checkpoints import load_checkpoint
-from oreo_agent.training.config import TrainConfig
+from oreo_agent.training.config import config_type
 from oreo_agent.training.run import train
 from oreo_agent.training.single import collect, make_agent
 
@@ -21,7 +21,7 @@ from oreo_agent.training.single import collect, make_agent
 @pytest.fixture
 def failed(finished_run: Path, tiny_settings: tuple[str, ...], tmp_path: Path) -> Path:
     """A folder with one episode that the tiny run's agent has lost."""
-    config = resolve(TrainConfig, env={}, sets=tiny_settings).value
+    config = resolve(config_type("alfworld"), env={}, sets=tiny_settings).value
     agent = make_agent("model", finished_run / "checkpoints" / "oreo")
     played = collect(config, agent, tmp_path / "collected", split="train", count=3)
     lost = next(episode for episode in played if episode.outcome is not Outcome.SUCCESS)
@@ -58,7 +58,7 @@ async def test_a_failure_is_corrected_by_keys_saved_and_learnt_from(
         for id in start.renderer.message(turn.executed.message, turn.executed.token_ids)
     ]
     sets = (*tiny_settings, "oreo.value_warmup=0")
-    config = resolve(TrainConfig, env={}, sets=sets).value
+    config = resolve(config_type("alfworld"), env={}, sets=sets).value
     config = replace(config, methods=("oreo", "dpo"))
     results = train(config, tmp_path / "run", episodes=(failed, store), checkpoint=checkpoint)
     assert [result.method for result in results.methods] == ["sft", "dpo", "oreo"]

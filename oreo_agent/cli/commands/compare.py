@@ -17,9 +17,7 @@ from oreo_agent.cli.common.options import (
     DATA,
     OUTPUT,
     DataOption,
-    Dialect,
     DialectOption,
-    Games,
     GamesOption,
     MouseFlag,
     PlainFlag,
@@ -64,9 +62,9 @@ class GameOptions:
     task: str | None = None
     split: str | None = None
     seed: int | None = None
-    games: Games | None = None
+    games: str | None = None
     data: Path | None = None
-    dialect: Dialect | None = None
+    dialect: str | None = None
     temperature: float = 0.0
     threads: int | None = None
     out: Path | None = None
@@ -244,9 +242,10 @@ def _records(first: str, second: str | None) -> Compared:
 
 def _contest(first: str, second: str, options: GameOptions) -> Contest:
     from oreo_agent.cli.common.play_session import open_session
+    from oreo_agent.envs.registry import DEFAULT_ENV
     from oreo_agent.tui.comparison import Contest
 
-    env = options.env or "alfworld"
+    env = options.env or DEFAULT_ENV
     check_environment(env)
 
     def factory(name: str) -> SessionFactory:

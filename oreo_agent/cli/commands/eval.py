@@ -17,7 +17,6 @@ from oreo_agent.training.config import RunConfig
 from oreo_agent.training.results import MethodResult
 from oreo_agent.training.run_dir import read_result
 from oreo_agent.training.single import evaluate, make_agent
-from oreo_agent.training.worlds import world_of
 
 __all__ = ["evaluate_and_show"]
 
@@ -56,8 +55,7 @@ def evaluate_and_show(
         UsageError: The rival's results are of other games, or ``out`` holds something else.
         MissingError: The rival is not there.
     """
-    world = world_of(config)
-    split = split or next(iter(world.held_out), "train")
+    split = split or next(iter(config.plan().held_out), "train")
 
     def load(kind: str, checkpoint: Path | None) -> Agent:
         return make_agent(
@@ -65,7 +63,7 @@ def evaluate_and_show(
             checkpoint,
             temperature=temperature,
             restricted=config.evaluation.restricted,
-            world=world,
+            config=config,
         )
 
     kind, checkpoint = player

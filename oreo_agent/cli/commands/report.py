@@ -130,9 +130,10 @@ def show(
     from oreo_agent.cli.common.screen_settings import check_screen, resolve_screen
     from oreo_agent.config.loader import leaves
     from oreo_agent.config.values import format_value
+    from oreo_agent.envs.registry import DEFAULT_ENV
     from oreo_agent.tui.keymap import default_keys
 
-    resolved = resolve_train_config("alfworld", config=config, sets=sets, preset=preset)
+    resolved = resolve_train_config(DEFAULT_ENV, config=config, sets=sets, preset=preset)
     screen = resolve_screen(config)
     wanted = check_screen(screen)
     values = {leaf.key: leaf.default for leaf in leaves(resolved.value)}
@@ -162,14 +163,14 @@ def init(
     from oreo_agent.config import to_toml
     from oreo_agent.config.screen import ScreenSection
     from oreo_agent.config.values import format_value
-    from oreo_agent.training.config import TrainConfig
-    from oreo_agent.training.presets import PRESETS
+    from oreo_agent.envs.registry import DEFAULT_ENV
+    from oreo_agent.training.config import config_type, preset_config
     from oreo_agent.tui.keymap import default_keys
 
     if path.exists() and not force:
         raise UsageError(f"{path} is there already.", "Name another file, or add --force.")
-    settings = PRESETS[preset.value] if preset else TrainConfig()
-    text = to_toml(settings, docs=True)
+    settings = preset_config(DEFAULT_ENV, preset.value) if preset else None
+    text = to_toml(settings or config_type(DEFAULT_ENV)(), docs=True)
     text += f"\n[screen]\n{to_toml(ScreenSection(), docs=True)}\n[keys]\n"
     text += f"# {_KEYS}\n"
     text += "".join(f'"{name}" = {format_value(key)}\n' for name, key in default_keys().items())
@@ -186,10 +187,10 @@ def validate(
     from oreo_agent.cli.common.screen_settings import check_screen
     from oreo_agent.config import config_files, resolve
     from oreo_agent.config.screen import ScreenConfig
-    from oreo_agent.training.config import EnvTrainConfig, MathTrainConfig, RunConfig, TrainConfig
+    from oreo_agent.training.config import RunConfig, run_configs
 
     explicit = config_files(path)[:1]
-    runs: tuple[RunConfig, ...] = (TrainConfig(), MathTrainConfig(), EnvTrainConfig())
+    runs = run_configs()
     every: tuple[RunConfig | ScreenConfig, ...] = (*runs, ScreenConfig())
     found = [resolve(type(one), env={}, files=explicit, others=every).sources for one in runs]
     screen = resolve(ScreenConfig, env={}, files=explicit, others=every)

@@ -13,7 +13,11 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oreo_agent.agents.agent_spec import AgentChoice
-from oreo_agent.cli.common.checkpoints import check_environment, settle_checkpoint
+from oreo_agent.cli.common.checkpoints import (
+    check_environment,
+    expert_without_model,
+    settle_checkpoint,
+)
 from oreo_agent.cli.common.options import (
     AgentOption,
     CheckpointOption,
@@ -198,6 +202,8 @@ def _session(
 
     check_environment(env)
     play = options.played_by(agent, checkpoint, env)
+    if expert := expert_without_model(env, agent, checkpoint, play.env_options()):
+        agent, play = expert, replace(play, agent=expert)
     settled = settle_checkpoint(env, agent.kind, checkpoint, play.games)
     return partial(open_session, play, settled, None)
 

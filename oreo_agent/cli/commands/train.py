@@ -5,7 +5,6 @@ from __future__ import annotations
 import shlex
 import sys
 from collections import Counter
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -27,11 +26,9 @@ from oreo_agent.cli.common.options import (
     CheckpointOption,
     ConfigOption,
     DataOption,
-    Dialect,
     DialectOption,
     EnvArgument,
     ForceFlag,
-    Games,
     GamesOption,
     JsonLinesFlag,
     Preset,
@@ -43,12 +40,11 @@ from oreo_agent.cli.common.options import (
     StartOption,
     TemperatureOption,
     ThreadsOption,
-    check_dialect_known,
     examples,
-    games_source,
 )
 from oreo_agent.cli.common.output import Output
 from oreo_agent.cli.common.progress import interruptible, progress_display
+from oreo_agent.cli.common.screen_settings import other_settings
 from oreo_agent.errors import UsageError
 from oreo_agent.training.method_names import Name
 
@@ -89,11 +85,11 @@ def resolve_train_config(
     config: Path | None = None,
     sets: list[str] | None = None,
     preset: Preset | None = None,
-    games: Games | None = None,
+    games: str | None = None,
     data: Path | None = None,
     seed: int | None = None,
     threads: int | None = None,
-    dialect: Dialect | None = None,
+    dialect: str | None = None,
     methods: list[Name] | None = None,
     rounds: int | None = None,
     report_to: list[str] | None = None,
@@ -106,15 +102,14 @@ def resolve_train_config(
         ConfigError: A setting is not accepted.
     """
     from oreo_agent.config import config_files, resolve
-    from oreo_agent.config.screen import ScreenConfig
-    from oreo_agent.training.config import EnvTrainConfig, MathTrainConfig, TrainConfig
-    from oreo_agent.training.presets import ENV_PRESETS, MATH_PRESETS, PRESETS
+    from oreo_agent.envs.registry import plugin_of
+    from oreo_agent.training.config import config_type, preset_config
 
     check_environment(env)
-    check_dialect_known(env, dialect)
-    source = games_source(env, games, data)
-    kind: type[RunConfig]
-    presets: Mapping[str, RunConfig]
+    base = preset_config(env, preset.value) if preset else None
+    if preset and base is None:
+        known = ", ".join(plugin_of(env).presets) or "none"
+        raise UsageError(f"{env} has no --preset {preset}.", f"Known: {known}.")
     flags: dict[str, object] = {
         "seed": seed,
         "threads": threads,
@@ -122,25 +117,17 @@ def resolve_train_config(
         "rounds.count": rounds,
         "report_to": report_to or None,
         "model.name": model,
+        **plugin_of(env).run_settings(games, data, dialect),
     }
-    if env in ("alfworld", "math"):
-        kind, presets = (MathTrainConfig, MATH_PRESETS) if env == "math" else (TrainConfig, PRESETS)
-        section = "problems" if env == "math" else "games"
-        flags[f"{section}.source"] = source.value if source else None
-        flags[f"{section}.data"] = str(data) if data else None
-        if dialect is not None:
-            flags["games.dialect"] = dialect.value
-    else:
-        kind, presets = EnvTrainConfig, ENV_PRESETS
-        flags["tasks.environment"] = env
+    files = config_files(config)
     return resolve(
-        kind,
+        config_type(env),
         flags=flags,
         sets=sets or (),
-        files=config_files(config),
-        base=presets[preset.value] if preset else None,
+        files=files,
+        base=base,
         base_source=f"--preset {preset.value}" if preset else "default",
-        others=(TrainConfig(), MathTrainConfig(), EnvTrainConfig(), ScreenConfig()),
+        others=other_settings(files),
     )
 
 
@@ -240,10 +227,11 @@ def train(
     )
     output = Output(as_json=as_json, quiet=quiet)
     checkpoint = starting_checkpoint(env, checkpoint, source_of_games(settings.value))
-    if not episodes and checkpoint is None and env not in ("alfworld", "math"):
-        from oreo_agent.training.worlds import world_of
+    if not episodes and checkpoint is None:
+        from oreo_agent.agents.expert import load_expert
 
-        world_of(settings.value).expert()  # an environment without one is refused before any work
+        # An environment without an expert is refused before any work.
+        load_expert(settings.value.plugin, settings.value.options())
     if out is None:
         out = Path("runs") / env
     if dry_run:
@@ -328,7 +316,6 @@ def collect(
     from oreo_agent.episodes.record import Outcome
     from oreo_agent.training.single import collect as run
     from oreo_agent.training.single import make_agent
-    from oreo_agent.training.worlds import world_of
 
     kind, source = AgentChoice.parse(agent).kind, source_of_games(settings.value)
     player = make_agent(
@@ -336,7 +323,7 @@ def collect(
         settle_checkpoint(env, kind, checkpoint, source),
         temperature=temperature,
         noise=noise,
-        world=world_of(settings.value),
+        config=settings.value,
     )
     with progress_display(output) as display, interruptible(out, "the same command"):
         played = run(

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from oreo_agent.agents.agent_spec import AgentKind
+from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
 from oreo_agent.errors import MissingError, UsageError
+
+if TYPE_CHECKING:
+    from oreo_agent.training.config import RunConfig
 
 __all__ = [
     "SHIPPED",
     "check_environment",
+    "expert_without_model",
     "is_checkpoint",
     "settle_checkpoint",
     "shipped_checkpoint",
@@ -45,20 +51,36 @@ def shipped_checkpoint(env: str, games: str | None = None) -> Path | None:
         env: Name of the environment.
         games: Which of its games are played; some have an agent of their own.
     """
-    from importlib.resources import files
+    from oreo_agent.envs.registry import plugin_of
 
-    shipped = Path(str(files("oreo_agent.assets"))) / "checkpoints"
-    own, common = shipped / f"{env}-official", shipped / env
-    if games == "official" and own.is_dir():
-        return own
-    return common if common.is_dir() else None
+    return plugin_of(env).checkpoint(games)
 
 
-def source_of_games(config: object) -> str | None:
+def source_of_games(config: RunConfig) -> str | None:
     """Return which games the settings of a run name; None where there is no choice."""
-    from oreo_agent.training.config import TrainConfig
+    source = getattr(getattr(config, config.plugin.section), "source", None)
+    return None if source is None else str(source)
 
-    return config.games.source if isinstance(config, TrainConfig) else None
+
+def expert_without_model(
+    env: str, choice: AgentChoice, named: Path | None, options: Mapping[str, object]
+) -> AgentChoice | None:
+    """Return the expert in place of a model, where none is named and none ships; else None.
+
+    Args:
+        env: Name of the environment.
+        choice: Who is to act.
+        named: What ``--checkpoint`` says.
+        options: Those that open the games.
+    """
+    from oreo_agent.envs.registry import plugin_of
+
+    plugin = plugin_of(env)
+    source = str(options.get(plugin.source_option, ""))
+    has_model = named is not None or shipped_checkpoint(env, source) is not None
+    if choice.kind is not AgentKind.MODEL or has_model or plugin.expert(options) is None:
+        return None
+    return AgentChoice(kind=AgentKind.EXPERT, text=AgentKind.EXPERT.value)
 
 
 def settle_checkpoint(

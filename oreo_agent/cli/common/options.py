@@ -9,7 +9,6 @@ from typing import Annotated
 import typer
 
 from oreo_agent.agents.agent_spec import AGENT_FORMS, AgentKind
-from oreo_agent.errors import UsageError
 
 __all__ = [
     "ALGORITHM",
@@ -26,7 +25,6 @@ __all__ = [
     "EnvArgument",
     "ForceFlag",
     "GameLimit",
-    "Games",
     "GamesOption",
     "JsonFlag",
     "JsonLinesFlag",
@@ -42,11 +40,9 @@ __all__ = [
     "TaskOption",
     "TemperatureOption",
     "ThreadsOption",
-    "check_dialect_known",
     "env_options",
     "evaluation_split",
     "examples",
-    "games_source",
     "practice_split",
 ]
 
@@ -54,19 +50,6 @@ MODEL = "Model"
 ALGORITHM = "Algorithm"
 DATA = "Data"
 OUTPUT = "Output"
-
-SPLITS = ("train", "valid_seen", "valid_unseen", "valid", "test")
-_EVALUATION_SPLIT = {"alfworld": "valid_seen", "math": "test"}
-
-
-class Games(StrEnum):
-    """Where the games come from."""
-
-    HOUSES = "houses"
-    OFFICIAL = "official"
-    GENERATED = "generated"
-    GSM8K = "gsm8k"
-    MATH = "math"
 
 
 class Dialect(StrEnum):
@@ -84,78 +67,27 @@ class Preset(StrEnum):
     DEMO = "demo"
 
 
-_SOURCES = {
-    "alfworld": (Games.HOUSES, Games.OFFICIAL),
-    "math": (Games.GENERATED, Games.GSM8K, Games.MATH),
-}
-
-
-def games_source(env: str, games: Games | None, data: Path | None) -> Games | None:
-    """Return where games come from; None leaves it open.
-
-    For ``alfworld`` a data folder means the official games.
-
-    Raises:
-        typer.BadParameter: The environment has no such games, or these need no data.
-        UsageError: Games were chosen for an environment whose games the command does not know.
-    """
-    if games is None and data is None:
-        return None
-    if env not in _SOURCES:
-        raise UsageError(
-            f"--games and --data choose among the games of {' and '.join(_SOURCES)},"
-            f" not of {env!r}.",
-            "Leave them out.",
-        )
-    if games is not None and games not in _SOURCES[env]:
-        known = ", ".join(_SOURCES[env])
-        raise typer.BadParameter(f"{env} has no --games {games}; it has {known}")
-    if env == "alfworld" and data is not None:
-        if games is Games.HOUSES:
-            raise typer.BadParameter("--data names official games; leave out --games houses")
-        return Games.OFFICIAL
-    if env == "math" and data is not None and games in (None, Games.GENERATED):
-        raise typer.BadParameter("--data names published problems; add --games gsm8k or math")
-    return games
-
-
-def check_dialect_known(env: str, dialect: Dialect | None) -> None:
-    """Refuse a dialect for an environment that has none.
-
-    Raises:
-        UsageError: It is another than ALFWorld.
-    """
-    if dialect is not None and env != "alfworld":
-        raise UsageError(f"--dialect is of alfworld's commands, not of {env!r}.", "Leave it out.")
-
-
 def env_options(
-    env: str, games: Games | None, data: Path | None, dialect: Dialect | None = None
+    env: str, games: str | None, data: Path | None, dialect: str | None = None
 ) -> dict[str, object]:
-    """Return the options for ``envs.make`` that open the games chosen; generated ones by default.
+    """Return the options for ``envs.make`` that open the games chosen; see `task_options`."""
+    from oreo_agent.envs.registry import plugin_of
 
-    Raises:
-        typer.BadParameter, UsageError: See `games_source` and `check_dialect_known`.
-    """
-    check_dialect_known(env, dialect)
-    source = games_source(env, games, data)
-    if env not in _SOURCES:
-        return {}
-    kind = "problems" if env == "math" else "games"
-    options: dict[str, object] = {kind: (source or _SOURCES[env][0]).value}
-    if dialect is not None:
-        options["dialect"] = dialect.value
-    return options if data is None else {**options, "data": str(data)}
+    return plugin_of(env).task_options(games, data, dialect)
 
 
 def practice_split(env: str, split: str | None) -> str | None:
     """Return the split that was named, else the one whose episodes can be trained on."""
-    return split or ("train" if env in _EVALUATION_SPLIT else None)
+    from oreo_agent.envs.registry import plugin_of
+
+    return split or plugin_of(env).practice_split()
 
 
 def evaluation_split(env: str, split: str | None) -> str | None:
     """Return the split that was named, else the one that an environment is measured on."""
-    return split or _EVALUATION_SPLIT.get(env)
+    from oreo_agent.envs.registry import plugin_of
+
+    return split or plugin_of(env).evaluation_split
 
 
 def examples(*lines: str) -> str:
@@ -164,7 +96,19 @@ def examples(*lines: str) -> str:
 
 
 def _complete_split(incomplete: str) -> list[str]:
-    return [split for split in SPLITS if split.startswith(incomplete)]
+    return _complete("splits", incomplete)
+
+
+def _complete_games(incomplete: str) -> list[str]:
+    return _complete("sources", incomplete)
+
+
+def _complete(attribute: str, incomplete: str) -> list[str]:
+    """Return what any environment has to offer."""
+    from oreo_agent.envs.registry import plugins
+
+    found = dict.fromkeys(name for plugin in plugins() for name in getattr(plugin, attribute))
+    return [name for name in found if name.startswith(incomplete)]
 
 
 def _complete_agent(incomplete: str) -> list[str]:
@@ -252,9 +196,11 @@ ThreadsOption = Annotated[
     ),
 ]
 GamesOption = Annotated[
-    Games | None,
+    str | None,
     typer.Option(
         "--games",
+        metavar="<houses|official|generated|gsm8k|math>",
+        autocompletion=_complete_games,
         help="alfworld: houses (generated) or official; math: generated, gsm8k or math.",
         rich_help_panel=DATA,
     ),
@@ -269,9 +215,10 @@ DataOption = Annotated[
     ),
 ]
 DialectOption = Annotated[
-    Dialect | None,
+    str | None,
     typer.Option(
         "--dialect",
+        metavar="<native|put|move>",
         help="Of alfworld: each game's own words, put … in/on, or move … to.",
         rich_help_panel=DATA,
     ),

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
 from oreo_agent.agents.agent_spec import AgentChoice
-from oreo_agent.cli.common.checkpoints import check_environment, settle_checkpoint
-from oreo_agent.cli.common.options import Dialect, Games, env_options, practice_split
+from oreo_agent.cli.common.checkpoints import (
+    check_environment,
+    expert_without_model,
+    settle_checkpoint,
+)
+from oreo_agent.cli.common.options import env_options, practice_split
+from oreo_agent.cli.common.output import say
 from oreo_agent.cli.common.players import load_player
-from oreo_agent.cli.common.workbench import Bench, library_versions
+from oreo_agent.cli.common.workbench import Bench
 
 if TYPE_CHECKING:
     from oreo_agent.session import Session
@@ -31,11 +36,11 @@ class PlayOptions:
     task: str | None
     split: str | None
     seed: int
-    games: Games | None
+    games: str | None
     data: Path | None
     temperature: float
     threads: int | None
-    dialect: Dialect | None = None
+    dialect: str | None = None
     """What the agent speaks and the person reads; None is each game's own."""
 
     def env_options(self) -> dict[str, object]:
@@ -53,7 +58,15 @@ def play(options: PlayOptions, *, out: Path | None, mouse: bool, plain: bool) ->
     from oreo_agent.episodes import default_journal_folder
 
     check_environment(options.env)
-    options.env_options()  # refused before the screen opens
+    chosen = options.env_options()  # refused before the screen opens
+    notices = []
+    expert = expert_without_model(options.env, options.agent, options.checkpoint, chosen)
+    if expert is not None:
+        options = replace(options, agent=expert)
+        notices.append(
+            f"no trained model ships for {options.env}: its expert plays. Train one with"
+            f" `oreo-agent train {options.env}` and name it with --checkpoint."
+        )
     checkpoint = settle_checkpoint(
         options.env, options.agent.kind, options.checkpoint, options.games
     )
@@ -65,6 +78,8 @@ def play(options: PlayOptions, *, out: Path | None, mouse: bool, plain: bool) ->
     if plain:
         from oreo_agent.tui.plain import run_plain_play
 
+        for notice in notices:
+            say(f"note: {notice}")
         raise typer.Exit(run_plain_play(make_session, store=out))
     from oreo_agent.tui.launcher import run_play
 
@@ -75,7 +90,7 @@ def play(options: PlayOptions, *, out: Path | None, mouse: bool, plain: bool) ->
         threads=options.threads,
         mouse=mouse,
     )
-    raise typer.Exit(run_play(make_session, bench.workbench(out, journals)))
+    raise typer.Exit(run_play(make_session, bench.workbench(out, journals), notices=notices))
 
 
 def replay(paths: Sequence[Path], bench: Bench, *, out: Path | None, plain: bool) -> None:
@@ -118,6 +133,7 @@ def open_session(
         OreoAgentError: The game or the model is not there.
     """
     from oreo_agent.envs import make
+    from oreo_agent.envs.registry import plugin_of
     from oreo_agent.session import Session
 
     progress("opening the games")
@@ -134,14 +150,13 @@ def open_session(
                 progress,
                 temperature=options.temperature,
                 threads=options.threads,
-                games=options.games,
-                data=options.data,
+                options=chosen,
             ),
             task=options.task,
             split=practice_split(options.env, options.split),
             seed=options.seed,
             journals=journals,
-            versions=library_versions(),
+            versions=plugin_of(options.env).versions(),
             reopen=lambda dialect: make(options.env, worker=True, **{**chosen, "dialect": dialect}),
         )
     except BaseException:

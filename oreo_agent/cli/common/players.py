@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
-from oreo_agent.cli.common.options import Games
 
 if TYPE_CHECKING:
     from oreo_agent.agents.protocol import Agent
@@ -27,8 +26,7 @@ def load_player(
     *,
     temperature: float = 0.0,
     threads: int | None = None,
-    games: Games | None = None,
-    data: Path | None = None,
+    options: Mapping[str, object] | None = None,
 ) -> Agent:
     """Load an agent that shows values and candidates as far as it has them.
 
@@ -39,19 +37,23 @@ def load_player(
         progress: Shows a line.
         temperature: Of a model's samples.
         threads: Of the tensor library; None leaves them.
-        games: Where the games come from, for an expert that reads their solutions.
-        data: Their folder.
+        options: Those that open the games, for the expert; none by default.
 
     Raises:
         OreoAgentError: The model or the data is not there, or the agent has no use here.
     """
+    from oreo_agent.envs.registry import plugin_of
+
+    plugin = plugin_of(env)
     if choice.kind is AgentKind.EXPERT:
-        return _expert(env, games, data)
+        from oreo_agent.agents.expert import load_expert
+
+        return load_expert(plugin, options or {})
     if choice.server is not None:
         progress("looking for the server")
         from oreo_agent.agents.server import open_server
 
-        return open_server(choice.server, env=env, temperature=temperature)
+        return open_server(choice.server, plugin, temperature=temperature)
     if checkpoint is None:
         from oreo_agent.agents.random import RandomAgent
 
@@ -60,36 +62,25 @@ def load_player(
     import torch
 
     from oreo_agent.agents.language_model import load_agent
-    from oreo_agent.agents.protocol import MAX_ACTION_TOKENS, MAX_STEP_TOKENS
 
     if threads is not None:
         torch.set_num_threads(threads)
-    max_tokens = MAX_STEP_TOKENS if env == "math" else MAX_ACTION_TOKENS
     with _LOADING:
         if choice.kind.searches:
             from oreo_agent.agents.factory import load_search_agent
 
-            choice.check_environment(env)
+            choice.check_environment(plugin)
             return load_search_agent(
-                choice, checkpoint, temperature=temperature, max_tokens=max_tokens, show_values=True
+                choice,
+                checkpoint,
+                temperature=temperature,
+                max_tokens=plugin.max_tokens,
+                show_values=True,
             )
         return load_agent(
             checkpoint,
             temperature=temperature,
             with_value=True,
             show_candidates=True,
-            max_tokens=max_tokens,
+            max_tokens=plugin.max_tokens,
         )
-
-
-def _expert(env: str, games: Games | None, data: Path | None) -> Agent:
-    if env == "math":
-        from oreo_agent.agents.solver import SolverAgent
-        from oreo_agent.envs.math.problems import open_source
-        from oreo_agent.envs.math.solutions import SolutionBook
-
-        problems = (games or Games.GENERATED).value
-        return SolverAgent(SolutionBook(open_source(problems, data=data)))
-    from oreo_agent.agents.expert import ExpertAgent
-
-    return ExpertAgent()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from oreo_agent.config.screen import ScreenConfig
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from oreo_agent.config import Resolved
+    from oreo_agent.training.config import RunConfig
     from oreo_agent.tui.services import Look
 
-__all__ = ["check_screen", "load_look", "resolve_screen"]
+__all__ = ["check_screen", "load_look", "other_settings", "resolve_screen"]
 
 
 def resolve_screen(config: Path | None = None) -> Resolved[ScreenConfig]:
@@ -24,16 +25,30 @@ def resolve_screen(config: Path | None = None) -> Resolved[ScreenConfig]:
     Raises:
         ConfigError: A setting is not accepted.
     """
-    from oreo_agent.config import ENV_PREFIX, Resolved, config_files, resolve
+    from oreo_agent.config import Resolved, config_files, resolve
 
     files = config_files(config)
-    if not files and not any(n.startswith(ENV_PREFIX) and "__" in n for n in os.environ):
+    if not _are_shared(files):
         return Resolved(value=ScreenConfig(), sources={})
-    # The settings of a run are in the same files; loading what they are takes 50 ms.
-    from oreo_agent.training.config import EnvTrainConfig, MathTrainConfig, TrainConfig
+    return resolve(ScreenConfig, files=files, others=other_settings(files))
 
-    others = (TrainConfig(), MathTrainConfig(), EnvTrainConfig())
-    return resolve(ScreenConfig, files=files, others=others)
+
+def other_settings(files: Sequence[Path]) -> tuple[RunConfig | ScreenConfig, ...]:
+    """Return the settings of every command, where files or the environment may hold any of them.
+
+    What a run can be set to depends on the environments that are installed, which are loaded.
+    """
+    if not _are_shared(files):
+        return ()
+    from oreo_agent.training.config import run_configs
+
+    return (*run_configs(), ScreenConfig())
+
+
+def _are_shared(files: Sequence[Path]) -> bool:
+    from oreo_agent.config import ENV_PREFIX
+
+    return bool(files) or any(n.startswith(ENV_PREFIX) and "__" in n for n in os.environ)
 
 
 def check_screen(found: Resolved[ScreenConfig]) -> dict[str, str]:

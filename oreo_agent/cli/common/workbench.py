@@ -2,21 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
 from oreo_agent.cli.common.checkpoints import (
     check_environment,
+    expert_without_model,
     settle_checkpoint,
     shipped_checkpoint,
 )
-from oreo_agent.cli.common.options import Games, env_options
+from oreo_agent.cli.common.options import env_options
 from oreo_agent.cli.common.players import load_player
-from oreo_agent.errors import OreoAgentError
 
 if TYPE_CHECKING:
     from oreo_agent.agents.protocol import Agent
@@ -24,7 +23,7 @@ if TYPE_CHECKING:
     from oreo_agent.session import Session
     from oreo_agent.tui.services import AgentWish, Workbench
 
-__all__ = ["SAVED", "Bench", "library_versions"]
+__all__ = ["SAVED", "Bench"]
 
 SAVED = Path("runs/play")
 """Where the screen saves episodes unless --out says otherwise."""
@@ -38,7 +37,7 @@ class Bench:
 
     checkpoint: Path | None = None
     """None is the one that ships."""
-    games: Games | None = None
+    games: str | None = None
     data: Path | None = None
     threads: int | None = None
     mouse: bool = True
@@ -78,19 +77,20 @@ class Bench:
             say,
             temperature=wish.temperature,
             threads=self.threads,
-            games=self.games,
-            data=self.data,
+            options=env_options(wish.env, self.games, self.data),
         )
 
     def open_record(self, episode: Episode, journals: Path, say: Callable[[str], None]) -> Session:
         """Return a session, not started, in which a record's game can be played again.
 
-        The model proposes where there is one for the environment, else the expert.
+        The model proposes where there is one for the environment, else the expert, and where there
+        is none of these, chance.
 
         Raises:
             OreoAgentError: The game or the model is not there.
         """
         from oreo_agent.envs import make
+        from oreo_agent.envs.registry import plugin_of
         from oreo_agent.session import Session
 
         check_environment(episode.env)
@@ -98,18 +98,15 @@ class Bench:
         chosen = self.game_options(episode)
         env = make(episode.env, worker=True, **chosen)
         try:
-            source = str(chosen.get("games", ""))
-            has_model = self.checkpoint or shipped_checkpoint(episode.env, source)
-            kind = AgentKind.MODEL if has_model else AgentKind.EXPERT
-            checkpoint = settle_checkpoint(episode.env, kind, self.checkpoint, source)
+            plugin = plugin_of(episode.env)
+            source = str(chosen.get(plugin.source_option, ""))
+            choice = AgentChoice()
+            if not (self.checkpoint or shipped_checkpoint(episode.env, source)):
+                chance = AgentChoice(kind=AgentKind.RANDOM, text=AgentKind.RANDOM.value)
+                choice = expert_without_model(episode.env, choice, None, chosen) or chance
+            checkpoint = settle_checkpoint(episode.env, choice.kind, self.checkpoint, source)
             agent = load_player(
-                episode.env,
-                AgentChoice(kind=kind, text=kind.value),
-                checkpoint,
-                say,
-                threads=self.threads,
-                games=self.games,
-                data=self.data,
+                episode.env, choice, checkpoint, say, threads=self.threads, options=chosen
             )
             return Session(
                 env=env,
@@ -118,7 +115,7 @@ class Bench:
                 split=episode.split,
                 seed=episode.seed or 0,
                 journals=journals,
-                versions=library_versions(),
+                versions=plugin.versions(),
                 reopen=lambda dialect: make(episode.env, worker=True, **chosen, dialect=dialect),
             )
         except BaseException:
@@ -128,41 +125,15 @@ class Bench:
     def game_options(self, episode: Episode) -> dict[str, object]:
         """Return the options of the environment that has a record's game.
 
-        Games that were not named are looked for among the houses in the cache and the official
-        games, by the record's hash.
+        Where none are named, the environment looks for the game, by the record's hash.
 
         Raises:
             UsageError: Games were named for an environment that has no such choice.
         """
-        named = self.games is not None or self.data is not None
-        if episode.env == "alfworld" and not named:
-            for folder, options in _places_of_games():
-                if _has_game(folder, episode):
-                    return options
+        from oreo_agent.envs.registry import plugin_of
+
+        if self.games is None and self.data is None:
+            found = plugin_of(episode.env).find_task(episode.task, episode.task_sha256)
+            if found is not None:
+                return found
         return env_options(episode.env, self.games, self.data)
-
-
-def library_versions() -> dict[str, str]:
-    """Return the versions that a record of a game played here names."""
-    names = ("oreo-agent", "alfworld", "textworld", "torch", "transformers")
-    return {name: version(name) for name in names}
-
-
-def _places_of_games() -> Iterator[tuple[Path, dict[str, object]]]:
-    """Yield folders that task ids are relative to, and how they are opened."""
-    from oreo_agent.envs.alfworld.cache import cache_root
-    from oreo_agent.envs.alfworld.games import official_root
-
-    for folder in sorted((cache_root() / "houses").glob("*")):
-        yield folder, {"games": str(folder)}
-    yield official_root(), {"games": Games.OFFICIAL.value}
-
-
-def _has_game(folder: Path, episode: Episode) -> bool:
-    from oreo_agent.envs.alfworld.games import FolderSource
-
-    try:
-        facts = FolderSource(folder).info(episode.task)
-    except OreoAgentError:
-        return False
-    return episode.task_sha256 in (None, facts["sha256"])

@@ -160,6 +160,7 @@ def games(
 ) -> None:
     """List the ids of a split's games, as `play --task` takes them."""
     from oreo_agent.envs import make
+    from oreo_agent.envs.registry import plugin_of
 
     options = env_options(env, source, data)
     environment = make(env, worker=False, **options)
@@ -176,7 +177,7 @@ def games(
     Output(as_json=as_json).result(
         {
             "env": env,
-            "games": options.get("games", options.get("problems")),
+            "games": options.get(plugin_of(env).source_option),
             "split": split,
             "tasks": tasks,
         },
