@@ -167,7 +167,7 @@ class PddlEngine:
         """Let Fast Downward search the commands that win from here; None: there are none.
 
         This cannot be interrupted and may take minutes: `oreo_agent.envs.alfworld.planner.plan`
-        does it in a process of its own.
+        does it in a worker process, under a time limit.
 
         Args:
             task: The game's translation for the planner.

@@ -1,4 +1,4 @@
-"""The planner, on demand: commands that win a game, searched in a process of its own.
+"""The planner, on demand: commands that win a game, searched in a worker process.
 
 A search takes a tenth of a second as a rule, minutes now and then, and cannot be interrupted.
 Nothing that plays episodes calls it.
@@ -7,9 +7,6 @@ Nothing that plays episodes calls it.
 from __future__ import annotations
 
 import contextlib
-import os
-import subprocess
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,6 +16,9 @@ from oreo_agent.envs.alfworld.engine import PddlEngine
 from oreo_agent.envs.alfworld.gamefile import clipped, decode_game, read_bounded
 from oreo_agent.envs.alfworld.translation import translate_for_planner
 from oreo_agent.envs.core import EnvError
+from oreo_agent.envs.worker.child import connect
+from oreo_agent.envs.worker.process import WorkerLostError, WorkerProcess
+from oreo_agent.envs.worker.protocol import EnvFault
 
 __all__ = ["plan"]
 
@@ -39,30 +39,27 @@ def plan(
     Raises:
         EnvError: The game is damaged, or the time limit has passed.
     """
-    question = _Question(path=str(path.resolve()), commands=tuple(commands))
-    try:
-        done = subprocess.run(
-            [sys.executable, "-P", "-m", __name__],
-            input=msgspec.json.encode(question),
-            capture_output=True,
-            timeout=time_limit,
-            check=False,
-        )
-    except subprocess.TimeoutExpired as error:
-        raise EnvError(
-            f"{path}: the planner found nothing within {time_limit:g} s.",
-            "Allow it more time, or leave it.",
-        ) from error
-    try:
-        answer = msgspec.json.decode(done.stdout, type=_Answer)
-    except msgspec.DecodeError as error:
-        last = clipped(done.stderr.decode("utf-8", "replace").strip().rpartition("\n")[2])
-        raise EnvError(
-            f"{path}: the planner ended with code {done.returncode}: {last}.",
-            "Fetch or generate the game again.",
-        ) from error
-    if answer.error:
-        raise EnvError(answer.error, answer.fix)
+    worker = WorkerProcess(
+        __name__,
+        _Question(path=str(path.resolve()), commands=tuple(commands)),
+        msgspec.json.Decoder(_Answer).decode,
+        start_limit=time_limit,
+    )
+    with contextlib.closing(worker):
+        try:
+            answer = worker.ready()
+        except WorkerLostError as lost:
+            if lost.overdue:
+                raise EnvError(
+                    f"{path}: the planner found nothing within {time_limit:g} s.",
+                    "Allow it more time, or leave it.",
+                ) from lost
+            raise EnvError(
+                f"{path}: the planner failed: {clipped(lost)}",
+                "Fetch or generate the game again.",
+            ) from lost
+    if answer.fault is not None:
+        raise answer.fault.error()
     return answer.plan
 
 
@@ -73,20 +70,17 @@ class _Question(msgspec.Struct, frozen=True, kw_only=True):
 
 class _Answer(msgspec.Struct, frozen=True, kw_only=True):
     plan: tuple[str, ...] | None = None
-    error: str = ""
-    fix: str = ""
+    fault: EnvFault | None = None
 
 
 def _main() -> None:
-    output = os.dup(1)
-    os.dup2(2, 1)  # what the library prints must not reach the answer
-    question = msgspec.json.decode(sys.stdin.buffer.read(), type=_Question)
+    parent = connect()
+    question = msgspec.json.decode(parent.receive(), type=_Question)
     try:
         answer = _Answer(plan=_search(Path(question.path), question.commands))
     except EnvError as error:
-        answer = _Answer(error=error.what, fix=error.fix)
-    with open(output, "wb") as file:  # noqa: PTH123  # a descriptor, not a path
-        file.write(msgspec.json.encode(answer))
+        answer = _Answer(fault=EnvFault.of(error))
+    parent.send(answer)
 
 
 def _search(path: Path, commands: Sequence[str]) -> tuple[str, ...] | None:

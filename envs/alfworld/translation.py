@@ -19,7 +19,7 @@ from oreo_agent.envs.alfworld import fast_downward
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
 from oreo_agent.envs.alfworld.gamefile import clipped, refuse_excess
 from oreo_agent.envs.core import EnvError
-from oreo_agent.envs.run_in_fork import apart
+from oreo_agent.envs.worker.child import run_in_fork
 
 __all__ = [
     "Fact",
@@ -81,7 +81,7 @@ def translate(
             pass  # written by another version of this record: translate again
     refuse_excess(domain, where=where, part="PDDL domain")
     refuse_excess(problem, where=where, part="PDDL problem")
-    made = apart(lambda: msgspec.json.encode(_translate(domain, problem, where)))
+    made = run_in_fork(lambda: msgspec.json.encode(_translate(domain, problem, where)))
     cache.write(key, made)
     return _DECODER.decode(made)
 

@@ -1,24 +1,17 @@
-"""The judge's process as its parent sees it: started when first needed, shared, ended in time."""
+"""Compares answers in a worker process, which is started when first needed and shared."""
 
 from __future__ import annotations
 
 import atexit
-import contextlib
 import os
-import select
 import signal
-import subprocess
-import sys
-import tempfile
 import threading
-import time
-from typing import IO
 
 import msgspec
 
 from oreo_agent.envs.core import EnvError
-from oreo_agent.envs.math.judge_worker import Question, Reply
-from oreo_agent.envs.worker.protocol import FrameError, FrameReader, frame
+from oreo_agent.envs.math.judge_worker import Limit, Question, Reply
+from oreo_agent.envs.worker.process import WorkerLostError, WorkerProcess
 
 __all__ = ["TIME_LIMIT", "Judge", "JudgeTimeoutError", "UnreadableAnswerError", "shared_judge"]
 
@@ -29,7 +22,6 @@ _WALL_FACTOR, _WALL_EXTRA = 5, 5.0
 """By the clock a comparison may take so many times its processor time, and so many seconds more:
 other processes want the cores too."""
 _START_LIMIT = 120.0  # seconds; the first import of the algebra library compiles it
-_REPLIES = msgspec.json.Decoder(Reply)
 
 
 class JudgeTimeoutError(Exception):
@@ -49,14 +41,17 @@ class Judge:
     """
 
     def __init__(self, limit: float = TIME_LIMIT) -> None:
-        self._limit = limit
+        self._wall_limit = _WALL_FACTOR * limit + _WALL_EXTRA
         self._lock = threading.Lock()
-        self._process: subprocess.Popen[bytes] | None = None
-        self._log: IO[bytes] | None = None
-        self._reader = FrameReader()
+        self.process = WorkerProcess(
+            "oreo_agent.envs.math.judge_worker",
+            Limit(seconds=limit),
+            msgspec.json.Decoder(Reply).decode,
+            start_limit=_START_LIMIT,
+        )
 
     def same(self, gold: str, answer: str) -> bool:
-        """Return whether two answers say the same.
+        """Return whether two answers are equivalent.
 
         Raises:
             JudgeTimeoutError: It took too long.
@@ -64,83 +59,25 @@ class Judge:
             EnvError: The process does not start.
         """
         with self._lock:
-            process = self._ready()
             try:
-                assert process.stdin is not None
-                process.stdin.write(frame(Question(gold=gold, answer=answer)))
-                reply = self._receive(process, _WALL_FACTOR * self._limit + _WALL_EXTRA)
-            except OSError:
-                reply = None
-            if reply is not None:
-                return reply.right
-            code = self._end()
-        if code in (-signal.SIGPROF, -signal.SIGKILL):
-            raise JudgeTimeoutError
-        raise UnreadableAnswerError
+                self.process.ready()
+            except WorkerLostError as lost:
+                raise EnvError(
+                    f"the process that grades answers does not start: {lost}",
+                    "Is math-verify installed? Try: pip install math-verify",
+                ) from lost
+            try:
+                self.process.ask(Question(gold=gold, answer=answer), self._wall_limit)
+                return self.process.receive(self._wall_limit).right
+            except WorkerLostError as lost:
+                if lost.code in (-signal.SIGPROF, -signal.SIGKILL):
+                    raise JudgeTimeoutError from lost
+                raise UnreadableAnswerError from lost
 
     def close(self) -> None:
         """End the process. Calling it twice does no harm; it starts again when needed."""
         with self._lock:
-            self._end()
-
-    def _ready(self) -> subprocess.Popen[bytes]:
-        if self._process is not None:
-            return self._process
-        self._log = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the process
-        self._reader = FrameReader()
-        self._process = process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "oreo_agent.envs.math.judge_worker", str(self._limit)],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self._log,
-            env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
-            bufsize=0,
-            process_group=0,  # ctrl-C reaches the foreground group only
-        )
-        if self._receive(process, _START_LIMIT) is None:
-            self._log.seek(0)
-            said = self._log.read().decode("utf-8", "replace").strip()
-            self._end()
-            raise EnvError(
-                f"the process that grades answers does not start: {said.rpartition(chr(10))[2]}",
-                "Is math-verify installed? Try: pip install math-verify",
-            )
-        return process
-
-    def _receive(self, process: subprocess.Popen[bytes], limit: float) -> Reply | None:
-        """Return the next reply; None where none came in time."""
-        assert process.stdout is not None
-        deadline = time.monotonic() + limit
-        while (left := deadline - time.monotonic()) > 0:
-            ready, _, _ = select.select([process.stdout], [], [], left)
-            data = os.read(process.stdout.fileno(), 1 << 16) if ready else b""
-            if not data:
-                return None
-            self._reader.feed(data)
-            try:
-                body = self._reader.take()
-                if body is not None:
-                    return _REPLIES.decode(body)
-            except (FrameError, msgspec.DecodeError):
-                return None
-        return None
-
-    def _end(self) -> int | None:
-        """End the process at once; return how it ended."""
-        process, self._process = self._process, None
-        if self._log is not None:
-            self._log.close()
-            self._log = None
-        if process is None:
-            return None
-        for stream in (process.stdin, process.stdout):
-            assert stream is not None
-            with contextlib.suppress(OSError):
-                stream.close()
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            return process.wait(0.05)  # it may have ended by itself, with a cause
-        process.kill()
-        return process.wait()
+            self.process.close()
 
 
 _SHARED: dict[int, Judge] = {}

@@ -11,18 +11,23 @@ its text to Python's ``eval``.
 from __future__ import annotations
 
 import logging
-import os
 import resource
 import signal
-import sys
 
 import msgspec
 
-from oreo_agent.envs.worker.protocol import FrameReader, frame
+from oreo_agent.envs.worker.child import connect
 
-__all__ = ["Question", "Reply", "main"]
+__all__ = ["Limit", "Question", "Reply", "main"]
 
 _MEMORY = 2 << 30  # bytes of address space
+
+
+class Limit(msgspec.Struct, frozen=True, kw_only=True):
+    """The first request."""
+
+    seconds: float
+    """Processor time that one comparison may take."""
 
 
 class Question(msgspec.Struct, frozen=True, kw_only=True):
@@ -33,34 +38,29 @@ class Question(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Reply(msgspec.Struct, frozen=True, kw_only=True):
-    """What a question brought; the first reply says that the process is ready."""
+    """The answer to a question; the first one says that the process is ready."""
 
     right: bool = False
 
 
 def main() -> None:
-    """Answer questions until stdin ends. The argument: seconds of processor time for each."""
-    limit = float(sys.argv[1])
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # ctrl-C is the parent's to handle
+    """Answer questions until the parent has gone."""
+    parent = connect()
+    limit = msgspec.json.decode(parent.receive(), type=Limit)
     signal.signal(signal.SIGPROF, signal.SIG_DFL)  # ends the process, whatever it is doing
     _, most = resource.getrlimit(resource.RLIMIT_AS)
     memory = _MEMORY if most == resource.RLIM_INFINITY else min(_MEMORY, most)
     resource.setrlimit(resource.RLIMIT_AS, (memory, most))
-    output = os.dup(1)
-    os.dup2(2, 1)  # what a library prints must not reach the protocol
     logging.disable(logging.CRITICAL)
     _same("1", "2")  # loads and compiles what the first question would wait for
-    _write(output, Reply())
-    reader = FrameReader()
+    parent.send(Reply())
     decoder = msgspec.json.Decoder(Question)
-    while data := os.read(0, 1 << 16):
-        reader.feed(data)
-        while (body := reader.take()) is not None:
-            question = decoder.decode(body)
-            signal.setitimer(signal.ITIMER_PROF, limit)
-            right = _same(question.gold, question.answer)
-            signal.setitimer(signal.ITIMER_PROF, 0)
-            _write(output, Reply(right=right))
+    while True:
+        question = decoder.decode(parent.receive())
+        signal.setitimer(signal.ITIMER_PROF, limit.seconds)
+        right = _same(question.gold, question.answer)
+        signal.setitimer(signal.ITIMER_PROF, 0)
+        parent.send(Reply(right=right))
 
 
 def _same(gold: str, answer: str) -> bool:
@@ -75,12 +75,6 @@ def _same(gold: str, answer: str) -> bool:
         return bool(verify(first, second, timeout_seconds=None))
     except (Exception, RecursionError, MemoryError):
         return False
-
-
-def _write(output: int, reply: Reply) -> None:
-    data = frame(reply)
-    while data:
-        data = data[os.write(output, data) :]
 
 
 if __name__ == "__main__":

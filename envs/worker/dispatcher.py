@@ -1,54 +1,60 @@
-"""A few worker processes as one: requests go out to all of them, answers come in as they are ready.
+"""Several worker processes used as one: requests go to all of them, answers come as they are ready.
 
-A slot lives in process ``slot % processes``. A worker answers slot after slot, in the order in
-which it was asked, so that the slot at work is known when a worker dies or hangs.
+A slot lives in process ``slot % processes``. A worker answers slot after slot, in the order of the
+request, so that the slot at work is known when a worker dies or hangs.
 """
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
 
 from oreo_agent.envs.core import EnvError, EnvSpec
-from oreo_agent.envs.worker.process import WorkerLostError, WorkerProcess, readable
-from oreo_agent.envs.worker.protocol import Answer, EnvFault, Request
+from oreo_agent.envs.worker.env_process import EnvProcess
+from oreo_agent.envs.worker.process import WorkerLostError, readable
+from oreo_agent.envs.worker.protocol import (
+    Answer,
+    EnvFault,
+    Request,
+    Reset,
+    Restore,
+    Start,
+    Step,
+)
 
-__all__ = ["Crew", "SlotReply", "SlotRequest", "is_text"]
+__all__ = ["Dispatcher"]
 
-SlotRequest = Callable[[int, Sequence[int]], Request]
-"""Takes a call's number and slots of one process."""
+SlotRequest = Callable[..., Request]
+"""A request that names slots, e.g. `Step`; takes ``slots``."""
+SlotArguments = Mapping[int, tuple[Any, ...]]
+"""Slot -> what follows the slot's number in the request."""
 SlotReply = Callable[[int, Answer], str | None]
-"""Takes a slot and its answer and returns what is to be sent to it next, if anything."""
-
-_Due = dict[WorkerProcess, deque[int]]
-"""Slots whose answers are awaited, in the order in which they were asked."""
+"""Takes a slot and its answer and returns the slot's next action, if any."""
 
 
-class Crew:
+_Due = dict[EnvProcess, deque[int]]
+"""Slots whose answers are awaited, in the order of the request."""
+
+
+class Dispatcher:
     """The worker processes of a pool.
 
     Args:
-        first: Takes a call's number and returns the first request to every process.
+        start: The first request to every process.
         processes: Number of processes.
         time_limit: Seconds that one slot may take for one answer; then its process is killed.
         start_limit: Seconds that a start, or an answer that concerns no slot, may take.
     """
 
     def __init__(
-        self,
-        first: Callable[[int], Request],
-        *,
-        processes: int,
-        time_limit: float,
-        start_limit: float,
+        self, start: Start, *, processes: int, time_limit: float, start_limit: float
     ) -> None:
         self._time_limit = time_limit
         self._start_limit = start_limit
-        self._calls = itertools.count(1)
-        self._workers = [WorkerProcess(first, start_limit) for _ in range(processes)]
+        self._workers = [EnvProcess(start, start_limit) for _ in range(processes)]
         self._closed = False
 
     def start(self) -> EnvSpec:
@@ -60,7 +66,7 @@ class Crew:
         """
         for worker in self._workers:
             worker.launch()
-        specs = [worker.ready() for worker in self._workers]
+        specs = [worker.spec() for worker in self._workers]
         return specs[0]
 
     def close(self) -> None:
@@ -71,7 +77,7 @@ class Crew:
         for worker in self._workers:
             worker.close()
 
-    def worker(self, slot: int) -> WorkerProcess:
+    def worker(self, slot: int) -> EnvProcess:
         """Return the process in which a slot lives.
 
         Raises:
@@ -81,12 +87,12 @@ class Crew:
             raise EnvError("the worker pool is closed.", "Make a new one.")
         return self._workers[slot % len(self._workers)]
 
-    def ask(self, request: Callable[[int], Request]) -> Answer:
-        """Ask the first process; once more where it is lost, for it may have been lost before.
+    def ask(self, request: Request) -> Answer:
+        """Ask the first process; twice where it is lost, for it may have been lost before.
 
         Raises:
             EnvError: It was lost twice.
-            OreoAgentError: What it answers.
+            OreoAgentError: The request fails.
         """
         worker = self.worker(0)
         try:
@@ -100,137 +106,105 @@ class Crew:
             raise answer.fault.error()
         return answer
 
-    def ask_slots(
-        self,
-        slots: Iterable[int],
-        request: SlotRequest,
-        texts: Callable[[int], Iterable[str]] = lambda slot: (),
-        *,
-        starts_episode: bool = False,
-    ) -> dict[int, Answer]:
+    def ask_slots(self, request: SlotRequest, arguments: SlotArguments) -> dict[int, Answer]:
         """Ask each slot and return the answers, in the order of the slots.
 
-        Args:
-            slots: Whom to ask.
-            request: Makes the request.
-            texts: What it holds for a slot, to be refused where it cannot be sent.
-            starts_episode: Whether the slots need no episode before, and have one after. A process
-                that was lost is then started again.
+        A request that starts episodes also starts processes that were lost; any other one is
+        refused for a slot without an episode.
         """
-        call = next(self._calls)
-        asked = list(slots)
-        due, answers = self._send(call, asked, request, texts, starts_episode)
-        for worker, answered in self._gather(call, due):
+        due, answers = self._send(request, arguments)
+        for worker, answered in self._gather(due):
             answers |= answered
-            if starts_episode:
+            if request in _EPISODE_STARTS:
                 _note_episodes(worker, answered)
-        return {slot: answers[slot] for slot in asked}
+        return {slot: answers[slot] for slot in arguments}
 
     def play_slots(
-        self,
-        slots: Iterable[int],
-        start: SlotRequest,
-        reply: SlotReply,
-        step: Callable[[int, Sequence[tuple[int, str]]], Request],
-        *,
-        texts: Callable[[int], Iterable[str]] = lambda slot: (),
-        then: Callable[[], None] | None = None,
+        self, starts: SlotArguments, reply: SlotReply, *, upcoming: Callable[[], None]
     ) -> None:
-        """Start an episode in each slot and reply to each answer as it comes, until none is left.
+        """Reset each slot and reply to each answer as it comes, until every slot has ended.
 
         No slot waits for another one, so a process has something to do as long as one of its slots
-        is open. What is replied to a fault is not sent.
+        is open. A reply to a fault is not sent.
 
         Args:
-            slots: Whom to ask.
-            start: Makes the request that starts episodes.
-            reply: Decides what a slot is sent next; None is the end of it.
-            step: Makes the request that carries replies.
-            texts: What ``start`` holds for a slot, to be refused where it cannot be sent.
-            then: Called once when ``start`` is sent, to tell what is to be done when idle.
+            starts: What `Reset` takes for each slot.
+            reply: Returns a slot's next action; None ends the slot.
+            upcoming: Called once, when the resets are sent.
         """
-        call = next(self._calls)
-        due, refused = self._send(call, slots, start, texts, starts_episode=True)
-        if then is not None:
-            then()
+        due, refused = self._send(Reset, starts)
+        upcoming()
         for slot, answer in refused.items():
             reply(slot, answer)
-        for worker, answered in self._gather(call, due):
+        for worker, answered in self._gather(due):
             _note_episodes(worker, answered)
             moves: list[tuple[int, str]] = []
             for slot, answer in answered.items():
                 action = reply(slot, answer)
                 if action is None or answer.fault is not None:
                     continue
-                if is_text(action):
+                if _is_text(action):
                     moves.append((slot, action))
                 else:
-                    reply(slot, Answer(call=call, fault=_UNSAYABLE))
+                    reply(slot, _NOT_TEXT)
             if not moves:
                 continue
             due[worker].extend(slot for slot, _ in moves)
             try:
-                worker.send(step(call, moves), self._time_limit)
+                worker.send(Step(slots=tuple(moves)), self._time_limit)
             except WorkerLostError as lost:
-                for slot, answer in _lost(call, due[worker], lost).items():
+                for slot, answer in _lost(due[worker], lost).items():
                     reply(slot, answer)
                 due[worker].clear()
 
-    def tell_slots(self, slots: Iterable[int], request: SlotRequest) -> None:
-        """Send what is not answered to the processes of slots; one that is lost is passed over."""
-        call = next(self._calls)
-        for worker, mine in self._by_worker(slots):
-            self._tell(worker, request(call, mine))
+    def tell_slots(self, request: SlotRequest, arguments: SlotArguments) -> None:
+        """Send what is not answered to the processes of slots; lost processes are passed over."""
+        sendable = {slot: texts for slot, texts in arguments.items() if _are_text(texts)}
+        for worker, slots in self._by_worker(sendable).items():
+            self._tell(worker, _slots_request(request, slots, sendable))
 
-    def tell_all(self, request: Callable[[int], Request]) -> None:
-        """Send what is not answered to every process; one that is lost is passed over."""
-        call = next(self._calls)
+    def tell_all(self, request: Request) -> None:
+        """Send what is not answered to every process; lost processes are passed over."""
         for worker in self._workers:
-            self._tell(worker, request(call))
+            self._tell(worker, request)
 
     def _send(
-        self,
-        call: int,
-        slots: Iterable[int],
-        request: SlotRequest,
-        texts: Callable[[int], Iterable[str]],
-        starts_episode: bool,
+        self, request: SlotRequest, arguments: SlotArguments
     ) -> tuple[_Due, dict[int, Answer]]:
-        """Send a request; return who is to answer it, and the faults of those who cannot."""
+        """Send a request; return the slots that will answer, and the faults of the others."""
         answers: dict[int, Answer] = {}
-        wanted: _Due = {}
-        for worker, mine in self._by_worker(slots):
-            for slot in mine:
-                if not starts_episode and slot not in worker.episodes:
-                    answers[slot] = Answer(call=call, fault=worker.no_episode(slot))
-                elif not all(map(is_text, texts(slot))):
-                    answers[slot] = Answer(call=call, fault=_UNSAYABLE)
+        asked: _Due = {}
+        for worker, slots in self._by_worker(arguments).items():
+            for slot in slots:
+                if request not in _EPISODE_STARTS and slot not in worker.episodes:
+                    answers[slot] = Answer(fault=worker.no_episode(slot))
+                elif not _are_text(arguments[slot]):
+                    answers[slot] = _NOT_TEXT
                 else:
-                    wanted.setdefault(worker, deque()).append(slot)
-        for worker in wanted:
+                    asked.setdefault(worker, deque()).append(slot)
+        for worker in asked:
             with contextlib.suppress(WorkerLostError):
                 worker.launch()  # all of them before the first is waited for
         due: _Due = {}
-        for worker, ask in wanted.items():
+        for worker, slots in asked.items():
             try:
-                worker.ready()
-                worker.send(request(call, ask), self._time_limit)
-                due[worker] = ask
+                worker.spec()
+                worker.ask(_slots_request(request, slots, arguments), self._time_limit)
+                due[worker] = slots
             except WorkerLostError as lost:
-                answers |= _lost(call, ask, lost)
+                answers |= _lost(slots, lost)
         return due, answers
 
-    def _ask_one(self, worker: WorkerProcess, request: Callable[[int], Request]) -> Answer:
-        call = next(self._calls)
-        worker.ready()
-        worker.send(request(call), self._start_limit)
-        return worker.receive(call, self._start_limit)
+    def _ask_one(self, worker: EnvProcess, request: Request) -> Answer:
+        worker.spec()
+        worker.ask(request, self._start_limit)
+        return worker.receive(self._start_limit)
 
-    def _tell(self, worker: WorkerProcess, request: Request) -> None:
-        with contextlib.suppress(WorkerLostError):  # the next question to it says so
+    def _tell(self, worker: EnvProcess, request: Request) -> None:
+        with contextlib.suppress(WorkerLostError):  # the next request to it reports that
             worker.send(request, self._time_limit)
 
-    def _gather(self, call: int, due: _Due) -> Iterator[tuple[WorkerProcess, dict[int, Answer]]]:
+    def _gather(self, due: _Due) -> Iterator[tuple[EnvProcess, dict[int, Answer]]]:
         """Yield the slots' answers as they arrive, by process.
 
         ``due`` is used up. Whoever takes an answer may ask the same process for more meanwhile.
@@ -246,12 +220,12 @@ class Crew:
                 answered: dict[int, Answer] = {}
                 try:
                     if worker in late:
-                        raise worker.overdue(self._time_limit, slots[0])
+                        raise worker.lose_overdue(self._time_limit, f" in slot {slots[0]}")
                     worker.read()
-                    while slots and (answer := worker.take(call)) is not None:
+                    while slots and (answer := worker.take()) is not None:
                         answered[slots.popleft()] = answer
                 except WorkerLostError as lost:
-                    answered |= _lost(call, slots, lost)
+                    answered |= _lost(slots, lost)
                     slots.clear()
                 if answered:
                     yield worker, answered
@@ -259,14 +233,30 @@ class Crew:
                 if not slots:
                     del due[worker]
 
-    def _by_worker(self, slots: Iterable[int]) -> list[tuple[WorkerProcess, list[int]]]:
-        groups: dict[WorkerProcess, list[int]] = {}
+    def _by_worker(self, slots: Iterable[int]) -> dict[EnvProcess, deque[int]]:
+        groups: dict[EnvProcess, deque[int]] = {}
         for slot in slots:
-            groups.setdefault(self.worker(slot), []).append(slot)
-        return list(groups.items())
+            groups.setdefault(self.worker(slot), deque()).append(slot)
+        return groups
 
 
-def is_text(text: str) -> bool:
+_NOT_TEXT = Answer(
+    fault=EnvFault(
+        type="EnvError", message="what was to be sent is not text: it holds half a surrogate pair."
+    )
+)
+_EPISODE_STARTS = (Reset, Restore)
+
+
+def _slots_request(request: SlotRequest, slots: Iterable[int], arguments: SlotArguments) -> Request:
+    return request(slots=tuple((slot, *arguments[slot]) for slot in slots))
+
+
+def _are_text(arguments: Iterable[object]) -> bool:
+    return all(_is_text(argument) for argument in arguments if isinstance(argument, str))
+
+
+def _is_text(text: str) -> bool:
     """Return whether a text can be sent: it holds no half of a surrogate pair."""
     if text.isascii():
         return True
@@ -277,21 +267,15 @@ def is_text(text: str) -> bool:
     return True
 
 
-_UNSAYABLE = EnvFault(
-    type="EnvError", message="what was to be sent is not text: it holds half a surrogate pair."
-)
-
-
-def _note_episodes(worker: WorkerProcess, answered: Mapping[int, Answer]) -> None:
+def _note_episodes(worker: EnvProcess, answered: Mapping[int, Answer]) -> None:
     worker.episodes.update(slot for slot, answer in answered.items() if answer.fault is None)
 
 
-def _lost(call: int, slots: Iterable[int], lost: WorkerLostError) -> dict[int, Answer]:
+def _lost(slots: Iterable[int], lost: WorkerLostError) -> dict[int, Answer]:
     """Return the answers of slots whose worker was lost when the first of them was at work."""
     return {
         slot: Answer(
-            call=call,
-            fault=EnvFault(type="EnvError", message=str(lost), lost=True, suspect=place == 0),
+            fault=EnvFault(type="EnvError", message=str(lost), lost=True, suspect=place == 0)
         )
         for place, slot in enumerate(slots)
     }

@@ -1,4 +1,4 @@
-"""One environment in a process of its own."""
+"""One environment in a separate process."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 
 class WorkerEnv:
-    """One environment in a process of its own. Implements `oreo_agent.envs.ForkableEnv`.
+    """One environment in a separate process. Implements `oreo_agent.envs.ForkableEnv`.
 
     Args:
         name: A name that `oreo_agent.envs.make` knows.

@@ -15,16 +15,17 @@ from types import TracebackType
 from typing import Self, TypeVar
 
 from oreo_agent.envs.core import EnvError, EnvSpec, Observation, StepResult, TaskId
-from oreo_agent.envs.worker.dispatcher import Crew, is_text
-from oreo_agent.envs.worker.process import WorkerLostError, WorkerProcess
+from oreo_agent.envs.worker.dispatcher import Dispatcher
+from oreo_agent.envs.worker.env_process import EnvProcess
+from oreo_agent.envs.worker.process import WorkerLostError
 from oreo_agent.envs.worker.protocol import (
+    EMPTY_ANSWER,
     Answer,
     Drop,
     EnvFault,
     Fork,
     Info,
     Prefetch,
-    Request,
     Reset,
     Restore,
     Start,
@@ -44,7 +45,7 @@ class Snapshot:
     Made by `WorkerPool.fork`. It is lost with its worker.
     """
 
-    def __init__(self, handle: int, worker: WorkerProcess, dropped: deque[int]) -> None:
+    def __init__(self, handle: int, worker: EnvProcess, dropped: deque[int]) -> None:
         self.handle = handle
         self.worker = worker
         self.launch = worker.launches
@@ -83,15 +84,15 @@ class WorkerPool:
         self._handles = itertools.count(1)
         self._dropped: deque[int] = deque()
         self._facts: dict[TaskId, Mapping[str, str]] = {}
-        self._crew = Crew(
-            lambda call: Start(call=call, name=name, options=plain),
+        self._dispatcher = Dispatcher(
+            Start(name=name, options=plain),
             processes=processes,
             time_limit=time_limit,
             start_limit=start_limit,
         )
-        self._finalizer = weakref.finalize(self, self._crew.close)
+        self._finalizer = weakref.finalize(self, self._dispatcher.close)
         try:
-            self.spec: EnvSpec = self._crew.start()
+            self.spec: EnvSpec = self._dispatcher.start()
         except WorkerLostError as lost:
             self.close()
             raise EnvError(f"environment {name!r}: {lost}", "Try `oreo-agent doctor`.") from lost
@@ -101,12 +102,12 @@ class WorkerPool:
 
     def tasks(self, split: str) -> Sequence[TaskId]:
         """Return the ids of a split's tasks; see `TextEnv.tasks`."""
-        return self._crew.ask(lambda call: Tasks(call=call, split=split)).tasks or ()
+        return self._dispatcher.ask(Tasks(split=split)).tasks or ()
 
     def task_info(self, task: TaskId) -> Mapping[str, str]:
         """Return facts about a task; see `TextEnv.task_info`."""
         if task not in self._facts:
-            self._facts[task] = self._crew.ask(lambda call: Info(call=call, task=task)).info or {}
+            self._facts[task] = self._dispatcher.ask(Info(task=task)).info or {}
         return self._facts[task]
 
     def reset(
@@ -117,23 +118,12 @@ class WorkerPool:
         A slot that fails has an `EnvFault` as its answer and does not stop the others. A worker
         that died is started again.
         """
-
-        def request(call: int, slots: Sequence[int]) -> Request:
-            return Reset(call=call, slots=tuple((slot, *tasks[slot]) for slot in slots))
-
-        def texts(slot: int) -> Iterable[str]:
-            return filter(None, tasks[slot][:1])
-
-        answers = self._crew.ask_slots(tasks, request, texts, starts_episode=True)
+        answers = self._dispatcher.ask_slots(Reset, tasks)
         return {slot: _outcome(answer, answer.observation) for slot, answer in answers.items()}
 
     def step(self, actions: Mapping[int, str]) -> dict[int, StepResult | EnvFault]:
         """Send an action to each slot named; faults as in `reset`."""
-
-        def request(call: int, slots: Sequence[int]) -> Request:
-            return Step(call=call, slots=tuple((slot, actions[slot]) for slot in slots))
-
-        answers = self._crew.ask_slots(actions, request, lambda slot: (actions[slot],))
+        answers = self._dispatcher.ask_slots(Step, {s: (a,) for s, a in actions.items()})
         return {slot: _outcome(answer, answer.result) for slot, answer in answers.items()}
 
     def play(
@@ -152,46 +142,25 @@ class WorkerPool:
             upcoming: Each slot's next episode, as for `prefetch`.
         """
 
-        def start(call: int, slots: Sequence[int]) -> Request:
-            return Reset(call=call, slots=tuple((slot, *starts[slot]) for slot in slots))
-
-        def step(call: int, moves: Sequence[tuple[int, str]]) -> Request:
-            return Step(call=call, slots=tuple(moves))
-
         def take(slot: int, answer: Answer) -> str | None:
             return reply(slot, _outcome(answer, answer.observation or answer.result))
 
-        self._crew.play_slots(
-            starts,
-            start,
-            take,
-            step,
-            texts=lambda slot: filter(None, starts[slot][:1]),
-            then=None if not upcoming else lambda: self.prefetch(upcoming),
-        )
+        self._dispatcher.play_slots(starts, take, upcoming=lambda: self.prefetch(upcoming or {}))
 
     def prefetch(self, tasks: Mapping[int, tuple[TaskId | None, int | None]]) -> None:
         """Name each slot's next episode, as `reset` will: workers start it when they are idle.
 
-        What fails is said by the `reset`. Of several calls for a slot the last one counts.
+        Failures are reported by the `reset`. Of several calls for a slot the last one counts.
         """
-
-        def request(call: int, slots: Sequence[int]) -> Request:
-            return Prefetch(call=call, slots=tuple((slot, *tasks[slot]) for slot in slots))
-
-        self._crew.tell_slots([s for s in tasks if is_text(tasks[s][0] or "")], request)
+        self._dispatcher.tell_slots(Prefetch, tasks)
 
     def fork(self, slots: Iterable[int]) -> dict[int, Snapshot | EnvFault]:
         """Keep the present state of each slot named; faults as in `reset`."""
         kept = {slot: next(self._handles) for slot in slots}
-
-        def request(call: int, slots: Sequence[int]) -> Request:
-            return Fork(call=call, slots=tuple((slot, kept[slot]) for slot in slots))
-
         self._drop_snapshots()
-        answers = self._crew.ask_slots(kept, request)
+        answers = self._dispatcher.ask_slots(Fork, {slot: (kept[slot],) for slot in kept})
         return {
-            slot: answer.fault or Snapshot(kept[slot], self._crew.worker(slot), self._dropped)
+            slot: answer.fault or Snapshot(kept[slot], self._dispatcher.worker(slot), self._dropped)
             for slot, answer in answers.items()
         }
 
@@ -203,19 +172,16 @@ class WorkerPool:
         """
         found: dict[int, Observation | EnvFault] = {}
         for slot, snapshot in snapshots.items():
-            worker = self._crew.worker(slot)
+            worker = self._dispatcher.worker(slot)
             if snapshot.worker is not worker:
                 message = f"slot {slot} lives in another process than the snapshot."
                 found[slot] = EnvFault(type="UsageError", message=message)
-            elif snapshot.launch != worker.launches or worker.fileno() < 0:
+            elif snapshot.launch != worker.launches or worker.pid is None:
                 message = f"the snapshot for slot {slot} was lost with its worker process."
                 found[slot] = EnvFault(type="EnvError", message=message, lost=True, suspect=True)
 
-        def request(call: int, slots: Sequence[int]) -> Request:
-            return Restore(call=call, slots=tuple((s, snapshots[s].handle) for s in slots))
-
-        asked = [slot for slot in snapshots if slot not in found]
-        for slot, answer in self._crew.ask_slots(asked, request, starts_episode=True).items():
+        asked = {slot: (snapshots[slot].handle,) for slot in snapshots if slot not in found}
+        for slot, answer in self._dispatcher.ask_slots(Restore, asked).items():
             found[slot] = _outcome(answer, answer.observation)
         return {slot: found[slot] for slot in snapshots}
 
@@ -237,10 +203,10 @@ class WorkerPool:
         self.close()
 
     def _drop_snapshots(self) -> None:
-        """Tell the workers which snapshots nobody has any more."""
+        """Let the workers drop the snapshots whose objects are gone."""
         handles = tuple(self._dropped.popleft() for _ in range(len(self._dropped)))
         if handles:
-            self._crew.tell_all(lambda call: Drop(call=call, handles=handles))
+            self._dispatcher.tell_all(Drop(handles=handles))
 
 
 def _plain(value: object) -> object:
@@ -250,6 +216,4 @@ def _plain(value: object) -> object:
 def _outcome(answer: Answer, value: _T | None) -> _T | EnvFault:
     if answer.fault is not None:
         return answer.fault
-    if value is None:
-        return EnvFault(type="EnvError", message="the worker's answer is empty.")
-    return value
+    return EMPTY_ANSWER if value is None else value

@@ -1,9 +1,12 @@
-"""One worker process as its parent sees it: started, spoken to under a time limit, ended."""
+"""A worker process as its parent sees it: started, spoken to under a time limit, ended.
+
+The process runs a module of this package that calls `oreo_agent.envs.worker.child.connect`. Its
+first request says what it is to do; its first answer says that it is ready.
+"""
 
 from __future__ import annotations
 
 import contextlib
-import itertools
 import os
 import select
 import signal
@@ -13,22 +16,17 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterable
-from typing import IO
+from typing import IO, Any, Generic, TypeVar
 
-from oreo_agent.envs.core import EnvSpec
-from oreo_agent.envs.worker.protocol import (
-    Answer,
-    EnvFault,
-    FrameError,
-    FrameReader,
-    Request,
-    frame,
-    read_answer,
-)
+import msgspec
+
+from oreo_agent.envs.worker.frames import FrameError, FrameReader, frame
 
 __all__ = ["WorkerLostError", "WorkerProcess", "readable"]
 
-_LOG_LIMIT = 1 << 20  # bytes of an engine's prints that are kept
+AnswerT = TypeVar("AnswerT")
+
+_LOG_LIMIT = 1 << 20  # bytes of a library's prints that are kept
 _MALLOC = {"MALLOC_MMAP_THRESHOLD_": "131072"}
 """Bytes from which glibc's malloc takes memory from the system, and gives it back when it is freed.
 Left alone, the limit rises with the first large block that is freed, and the heap is riddled with
@@ -37,38 +35,59 @@ _END_PATIENCE = 2.0  # seconds from the end of its stdin to the kill
 
 
 class WorkerLostError(Exception):
-    """A worker died, hung or spoke nonsense; its episodes are lost."""
+    """A worker died, hung or answered nonsense; its state is lost."""
+
+    def __init__(self, cause: str, *, code: int | None = None, overdue: bool = False) -> None:
+        super().__init__(cause)
+        self.code = code
+        """How the process ended, where there was one; negative: by that signal."""
+        self.overdue = overdue
+        """Whether it was killed because it took too long."""
 
 
-class WorkerProcess:
-    """A worker process, restarted when next needed after it was lost.
+class WorkerProcess(Generic[AnswerT]):
+    """A worker process, started when first needed and again after it was lost.
 
     Args:
-        start: Takes a call's number and returns the first request.
-        start_limit: Seconds that the start may take.
+        module: What the process runs.
+        start: The first request to every process that is started.
+        decode: Reads an answer; raises ``msgspec.DecodeError`` where it is none.
+        start_limit: Seconds that the start may take, the first answer included.
     """
 
-    def __init__(self, start: Callable[[int], Request], start_limit: float) -> None:
-        self.episodes: set[int] = set()
-        """Slots with an episode in the present process."""
+    def __init__(
+        self,
+        module: str,
+        start: object,
+        decode: Callable[[bytes], AnswerT],
+        *,
+        start_limit: float,
+    ) -> None:
         self.launches = 0
         """Number of processes started so far; what a process kept is gone with it."""
+        self.cause = ""
+        """How the last one was lost."""
+        self._module = module
         self._start = start
+        self._decode = decode
         self._start_limit = start_limit
         self._process: subprocess.Popen[bytes] | None = None
         self._log: IO[bytes] | None = None
         self._reader = FrameReader()
-        self._spec: EnvSpec | None = None
-        self._cause = ""
-        self._start_calls = itertools.count(-1, -1)  # the pool's own calls are positive
+        self._call = 0
+        self._first: AnswerT | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process's id; None where there is no process."""
+        return None if self._process is None else self._process.pid
 
     def launch(self) -> None:
         """Start the process without waiting for it."""
         if self._process is not None:
             return
         self._log = tempfile.TemporaryFile("a+b")  # noqa: SIM115 - lives as long as the process
-        environment = {**_MALLOC, **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
-        command = [sys.executable, "-P", "-m", "oreo_agent.envs.worker.server"]
+        command = [sys.executable, "-P", "-m", self._module]
         if threading.current_thread() is threading.main_thread():
             command.append(str(os.getpid()))  # it dies with the thread that started it
         self._process = subprocess.Popen(
@@ -76,7 +95,7 @@ class WorkerProcess:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._log,
-            env=environment,
+            env={**_MALLOC, **os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
             bufsize=0,
             process_group=0,  # ctrl-C reaches the foreground group only
         )
@@ -85,47 +104,40 @@ class WorkerProcess:
             os.set_blocking(stream.fileno(), False)
         self.launches += 1
         self._reader = FrameReader()
-        self._spec = None
-        self._start_call = next(self._start_calls)
-        self.send(self._start(self._start_call), self._start_limit)
+        self._first = None
+        self.ask(self._start, self._start_limit)
 
-    def ready(self) -> EnvSpec:
-        """Start the process where there is none, and wait until it knows its environment.
+    def ready(self) -> AnswerT:
+        """Start the process where there is none, and return its first answer.
 
         Raises:
             WorkerLostError: It does not start.
-            OreoAgentError: The environment refuses its name or options.
         """
         self.launch()
-        if self._spec is None:
-            answer = self.receive(self._start_call, self._start_limit)
-            if answer.fault is not None:
-                self.close()
-                raise answer.fault.error()
-            if answer.spec is None:
-                raise self._lose("did not say what its environment is")
-            self._spec = answer.spec
-        return self._spec
+        if self._first is None:
+            self._first = self.receive(self._start_limit)
+        return self._first
 
-    def no_episode(self, slot: int) -> EnvFault:
-        """Return why a slot has no episode here."""
-        if self._cause:
-            message = f"the episode of slot {slot} was lost: {self._cause}"
-            return EnvFault(type="EnvError", message=message, lost=True)
-        message = f"slot {slot} has no episode."
-        return EnvFault(type="EpisodeOverError", message=message, fix="Reset it first.")
+    def ask(self, request: object, limit: float) -> None:
+        """Send a request, within so many seconds, and drop answers to earlier ones.
 
-    def send(self, request: Request, limit: float) -> None:
-        """Send a request, within so many seconds.
+        Raises:
+            WorkerLostError: The process is not there to take it.
+        """
+        self._call += 1
+        self.send(request, limit)
+
+    def send(self, request: object, limit: float) -> None:
+        """Send a request that has no answer, or whose answers join those to the latest `ask`.
 
         Raises:
             WorkerLostError: The process is not there to take it.
         """
         if self._process is None or self._process.stdin is None:
-            raise WorkerLostError(self._cause or "the worker is not running")
+            raise WorkerLostError(self.cause or "the worker is not running")
         self._trim_log()
         descriptor = self._process.stdin.fileno()
-        data = memoryview(frame(request))
+        data = memoryview(frame(self._call, request))
         deadline = time.monotonic() + limit
         while data:
             try:
@@ -136,40 +148,38 @@ class WorkerProcess:
             except OSError:
                 raise self._lose(self._obituary()) from None
 
-    def receive(self, call: int, limit: float) -> Answer:
-        """Wait so many seconds for the answer to a call.
+    def receive(self, limit: float) -> AnswerT:
+        """Wait so many seconds for an answer.
 
         Raises:
             WorkerLostError: The process died, took too long, or sent something else.
         """
         deadline = time.monotonic() + limit
-        while (answer := self.take(call)) is None:
+        while (answer := self.take()) is None:
             if not readable((self,), deadline):
-                raise self.overdue(limit)
+                raise self.lose_overdue(limit)
             self.read()
         return answer
 
-    def take(self, call: int) -> Answer | None:
-        """Return the next answer to a call that has arrived; those to earlier calls are dropped.
+    def take(self) -> AnswerT | None:
+        """Return the next answer that has arrived; those to earlier calls are dropped.
 
         Raises:
             WorkerLostError: Something else than an answer has arrived, or the process is gone.
         """
         if self._process is None:
-            raise WorkerLostError(self._cause or "the worker is not running")
+            raise WorkerLostError(self.cause or "the worker is not running")
         try:
-            while (body := self._reader.take()) is not None:
-                answer = read_answer(body)
-                if answer.call == call:
-                    return answer
-        except FrameError as error:
+            while (arrived := self._reader.take()) is not None:
+                if arrived.call == self._call:
+                    return self._decode(arrived.body)
+        except (FrameError, msgspec.DecodeError) as error:
             raise self._lose(f"sent something that is not an answer: {error}") from None
         return None
 
-    def overdue(self, limit: float, slot: int | None = None) -> WorkerLostError:
-        """Kill the process, which took longer than its limit of seconds, and return the error."""
-        where = "" if slot is None else f" in slot {slot}"
-        return self._lose(f"took longer than {limit:g} seconds{where}")
+    def lose_overdue(self, limit: float, where: str = "") -> WorkerLostError:
+        """Kill the process, which exceeded its limit of seconds, and return the error."""
+        return self._lose(f"took longer than {limit:g} seconds{where}", overdue=True)
 
     def fileno(self) -> int:
         """Return the descriptor on which answers arrive; -1 where the process is gone."""
@@ -178,7 +188,7 @@ class WorkerProcess:
         return self._process.stdout.fileno()
 
     def read(self) -> None:
-        """Take in what has arrived.
+        """Read what has arrived.
 
         Raises:
             WorkerLostError: Nothing more will: the process has ended.
@@ -197,9 +207,11 @@ class WorkerProcess:
             self._process.stdin.close()
 
     def close(self) -> None:
-        """End the process: its stdin is closed, and it is killed where that does not do."""
+        """End the process: its stdin is closed, and it is killed where that does not suffice.
+
+        Calling it twice does no harm. The process is started again when it is needed.
+        """
         process, self._process = self._process, None
-        self.episodes.clear()
         if process is not None:
             assert process.stdin is not None
             assert process.stdout is not None
@@ -215,13 +227,15 @@ class WorkerProcess:
             self._log.close()
             self._log = None
 
-    def _lose(self, how: str) -> WorkerLostError:
-        self._cause = f"the worker process {how}."
-        if self._process is not None:
+    def _lose(self, how: str, *, overdue: bool = False) -> WorkerLostError:
+        self.cause = f"the worker process {how}."
+        process = self._process
+        if process is not None:
             with contextlib.suppress(ProcessLookupError):
-                self._process.kill()
+                process.kill()
         self.close()
-        return WorkerLostError(self._cause)
+        code = None if process is None else process.returncode
+        return WorkerLostError(self.cause, code=code, overdue=overdue)
 
     def _obituary(self) -> str:
         """Return how the process ended, with the last line that it printed."""
@@ -235,7 +249,7 @@ class WorkerProcess:
         return f"{how} (it said: {last})" if last else how
 
     def _wait_to_send(self, descriptor: int, deadline: float) -> bool:
-        """Wait until the process takes more; answers are taken in, lest both wait for each other.
+        """Wait until the process takes more; answers are read meanwhile, lest both sides wait.
 
         Raises:
             WorkerLostError: The process has ended.
@@ -261,8 +275,11 @@ class WorkerProcess:
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
 
-def readable(workers: Iterable[WorkerProcess], deadline: float) -> list[WorkerProcess]:
-    """Wait until some of the workers have said something, and return those.
+WorkerT = TypeVar("WorkerT", bound=WorkerProcess[Any])
+
+
+def readable(workers: Iterable[WorkerT], deadline: float) -> list[WorkerT]:
+    """Wait until answers of some workers have arrived, and return those workers.
 
     Args:
         workers: Running ones.

@@ -1,13 +1,14 @@
-"""What the pool and its worker processes say to each other: JSON in length-framed messages.
+"""Messages between the pool and the processes that host its environments.
 
-Nothing is unpickled on either side. A request may name many slots; each slot is answered by a
-message of its own, so that a slot that hangs or fails is known by name.
+A request may name many slots; each slot is answered by a separate message, so that a slot that
+hangs or fails is known by name.
 """
 
 from __future__ import annotations
 
-import struct
+import traceback
 from dataclasses import dataclass
+from typing import Self
 
 import msgspec
 
@@ -16,12 +17,11 @@ from oreo_agent.envs import core
 from oreo_agent.envs.core import EnvError, EnvSpec, Observation, StepResult
 
 __all__ = [
+    "EMPTY_ANSWER",
     "Answer",
     "Drop",
     "EnvFault",
     "Fork",
-    "FrameError",
-    "FrameReader",
     "Info",
     "Prefetch",
     "Request",
@@ -30,17 +30,8 @@ __all__ = [
     "Start",
     "Step",
     "Tasks",
-    "frame",
     "read_answer",
-    "read_request",
 ]
-
-_HEADER = struct.Struct(">I")
-_LONGEST = 64 * 1024 * 1024  # bytes; a longer frame is not ours
-
-
-class FrameError(Exception):
-    """The bytes that arrived are not a message."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +48,19 @@ class EnvFault:
     """The worker process was lost, and the slot's episode with it: played again, it may end."""
     suspect: bool = False
     """The slot was the one at work when its process was lost; the others were bystanders."""
+
+    @classmethod
+    def of(cls, error: BaseException) -> Self:
+        """Return an exception as a fault that can be sent: half surrogate pairs are replaced."""
+        what, fix = str(error), ""
+        if isinstance(error, errors.OreoAgentError):
+            what, fix = error.what, error.fix
+        return cls(
+            type=type(error).__name__,
+            message=_as_text(what),
+            fix=_as_text(fix),
+            traceback=_as_text("".join(traceback.format_exception(error))),
+        )
 
     def __str__(self) -> str:
         """Return the cause on one line."""
@@ -77,9 +81,11 @@ class EnvFault:
         return error
 
 
+EMPTY_ANSWER = EnvFault(type="EnvError", message="the worker's answer is empty.")
+
+
 class _Message(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, tag=True):
-    call: int
-    """Answers repeat the number of the call; those to an abandoned call are dropped."""
+    pass
 
 
 class Start(_Message, frozen=True, kw_only=True):
@@ -141,10 +147,8 @@ Request = Start | Tasks | Info | Reset | Step | Prefetch | Fork | Restore | Drop
 
 
 class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """What a request brought, for one slot where it named slots."""
+    """The answer to a request; one for each slot where it names slots."""
 
-    call: int
-    slot: int | None = None
     spec: EnvSpec | None = None
     tasks: tuple[str, ...] | None = None
     info: dict[str, str] | None = None
@@ -154,86 +158,23 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     fault: EnvFault | None = None
 
 
-_ENCODER = msgspec.json.Encoder()
-_REQUESTS: msgspec.json.Decoder[Request] = msgspec.json.Decoder(Request)
 _ANSWERS = msgspec.json.Decoder(Answer)
 
 
-def frame(message: object) -> bytes:
-    """Return a message as bytes, its length in front.
-
-    Raises:
-        TypeError: The message holds something that JSON cannot say.
-        UnicodeEncodeError: A text holds half a surrogate pair.
-        ValueError: The message is too long.
-    """
-    body = _ENCODER.encode(message)
-    if len(body) > _LONGEST:
-        raise ValueError(f"the message has {len(body)} bytes; {_LONGEST} are allowed")
-    return _HEADER.pack(len(body)) + body
-
-
-def read_request(body: bytes) -> Request:
-    """Return a request from its bytes, the length taken off.
-
-    Raises:
-        FrameError: Not a request.
-    """
-    try:
-        return _REQUESTS.decode(body)
-    except msgspec.DecodeError as error:
-        raise FrameError(str(error)) from error
-
-
 def read_answer(body: bytes) -> Answer:
-    """Return an answer from its bytes, the length taken off.
+    """Return an answer from its JSON.
 
     One that breaks the environment's contract (a reward that is no number) is a fault of its slot.
 
     Raises:
-        FrameError: Not an answer.
+        msgspec.DecodeError: Not an answer.
     """
     try:
         return _ANSWERS.decode(body)
-    except msgspec.DecodeError as error:
-        try:
-            head = msgspec.json.decode(body, type=_Head)
-        except msgspec.DecodeError:
-            raise FrameError(str(error)) from error
+    except msgspec.ValidationError as error:
         message = f"the environment's answer breaks its contract: {error}."
-        fault = EnvFault(type="EnvError", message=message, fix="Try check_env on it.")
-        return Answer(call=head.call, slot=head.slot, fault=fault)
+        return Answer(fault=EnvFault(type="EnvError", message=message, fix="Try check_env on it."))
 
 
-class FrameReader:
-    """Cuts arriving bytes into messages."""
-
-    def __init__(self) -> None:
-        self._buffer = bytearray()
-
-    def feed(self, data: bytes) -> None:
-        """Take in bytes as they arrive."""
-        self._buffer += data
-
-    def take(self) -> bytes | None:
-        """Return the next whole message, or None until more has arrived.
-
-        Raises:
-            FrameError: The bytes are not a message.
-        """
-        if len(self._buffer) < _HEADER.size:
-            return None
-        (length,) = _HEADER.unpack_from(self._buffer)
-        if length > _LONGEST:
-            raise FrameError(f"a message of {length} bytes was announced")
-        end = _HEADER.size + length
-        if len(self._buffer) < end:
-            return None
-        body = bytes(self._buffer[_HEADER.size : end])
-        del self._buffer[:end]
-        return body
-
-
-class _Head(msgspec.Struct):
-    call: int
-    slot: int | None = None
+def _as_text(text: str) -> str:
+    return text.encode("utf-8", "replace").decode()

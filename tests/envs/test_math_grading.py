@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import subprocess
 import sys
 import time
@@ -14,7 +15,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from oreo_agent.envs.math import judge_client
 from oreo_agent.envs.math.grading import LONGEST_ANSWER, Verdict, grade
 from oreo_agent.envs.math.judge_client import Judge
 
@@ -123,12 +123,32 @@ def test_a_judge_that_was_killed_is_started_again(quick_judge: Judge) -> None:
     assert grade("x+x", "2x", judge=quick_judge) is Verdict.RIGHT
 
 
+def test_an_interrupted_comparison_does_not_answer_the_next_one(quick_judge: Judge) -> None:
+    assert grade("\\frac{1}{2}", "0.5", judge=quick_judge) is Verdict.RIGHT  # it has started
+    (child,) = _judges(quick_judge)
+    child.suspend()
+
+    def interrupt(*_: object) -> None:
+        child.resume()
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGALRM, interrupt)
+    try:
+        signal.setitimer(signal.ITIMER_REAL, 0.2)
+        with pytest.raises(KeyboardInterrupt):
+            grade("x+x", "2x", judge=quick_judge)
+    finally:
+        signal.signal(signal.SIGALRM, before)
+    assert grade("x+1", "2x", judge=quick_judge) is Verdict.WRONG
+    assert _judges(quick_judge) == [child]
+
+
 def test_a_judge_ends_with_its_parent(tmp_path: Path) -> None:
     code = (
         "import os, signal\n"
         "from oreo_agent.envs.math.judge_client import shared_judge\n"
         "judge = shared_judge(); judge.same('x', 'x')\n"
-        "print(judge._process.pid, flush=True)\n"
+        "print(judge.process.pid, flush=True)\n"
         "os.kill(os.getpid(), signal.SIGKILL)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
@@ -139,14 +159,11 @@ def test_a_judge_ends_with_its_parent(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_plain_numbers_need_no_judge(monkeypatch: pytest.MonkeyPatch) -> None:
-    def no_process(self: Judge) -> None:
-        raise AssertionError("a process was started")
-
-    monkeypatch.setattr(judge_client.Judge, "_ready", no_process)
+def test_plain_numbers_need_no_judge() -> None:
     judge = Judge()
     assert grade("12", "12.0", judge=judge) is Verdict.RIGHT
     assert grade("13", "12.0", judge=judge) is Verdict.WRONG
+    assert judge.process.launches == 0
 
 
 LATEX = (
@@ -193,6 +210,4 @@ def test_five_thousand_mangled_answers_raise_nothing(
 
 
 def _judges(judge: Judge) -> list[psutil.Process]:
-    process = judge._process
-    assert process is not None
-    return [psutil.Process(process.pid)]
+    return [psutil.Process(judge.process.pid)]
