@@ -16,6 +16,7 @@ from oreo_agent.cli.commands import compare, play, report, screenshot, serve, tr
 from oreo_agent.cli.commands.data import group as data
 from oreo_agent.cli.common.output import Output, say
 from oreo_agent.errors import ExitCode, OreoAgentError
+from oreo_agent.threads import limit_spinning
 
 __all__ = ["app", "main"]
 
@@ -63,6 +64,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     Args:
         argv: The arguments; ``sys.argv[1:]`` by default.
     """
+    limit_spinning()  # before a command loads torch
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")
     if "--debug" in arguments:

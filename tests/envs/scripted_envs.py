@@ -170,3 +170,10 @@ class Nameless(Corridor):
             terminated=False,
             truncated=False,
         )
+
+
+class Variables(Corridor):
+    """Says what an environment variable of its process is."""
+
+    def step(self, action: str) -> StepResult:
+        return self.result(os.environ.get(action, "unset"))
