@@ -29,7 +29,7 @@ GAME_FILE = "game.tw-pddl"
 _RELEASES = "https://github.com/alfworld/alfworld/releases/download"
 _CHUNK = 1 << 20
 _FROM_ELSEWHERE = "Get the file again from a source you trust, or leave out --from-zip."
-_FETCH_ANEW = "It was deleted; try again to fetch it anew."
+_FETCH_AGAIN = "It was deleted; try again to fetch it."
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -98,7 +98,7 @@ def download_alfworld(
         note: Told what is going on.
 
     Raises:
-        MissingError: An archive cannot be fetched; what came so far is kept for the next try.
+        MissingError: An archive cannot be fetched; what has arrived is kept for the next try.
         RunFailedError: An archive is damaged or holds no games, and was deleted; or the disk is
             full.
     """
@@ -133,7 +133,7 @@ def _download_all(folder: Path, archives: Sequence[Archive], note: Callable[[str
             _fetch(archive.url, path)
         note(f"{name}: unpacking")
         try:
-            count = unpack_games(path, folder, members=(archive.member,), fix=_FETCH_ANEW)
+            count = unpack_games(path, folder, members=(archive.member,), fix=_FETCH_AGAIN)
         except ArchiveError:
             path.unlink()  # kept, it would be read again and again
             raise

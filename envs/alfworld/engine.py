@@ -1,4 +1,4 @@
-"""ALFWorld games in TextWorld's own planning engine, byte for byte, without its waste.
+"""ALFWorld games in TextWorld's planning engine: the same bytes without the repeated work.
 
 The world itself is moved by Fast Downward's library, as in ``textworld.envs.pddl.PddlEnv`` with
 ``AlfredDemangler`` around it. What is done once instead of at every step or reset: the translation
@@ -30,7 +30,7 @@ _History = tuple["_History", int] | None
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineState:
-    """What the engine says after a reset or a step."""
+    """The engine's answer to a reset or a step."""
 
     feedback: str
     admissible: tuple[str, ...]
@@ -42,8 +42,8 @@ class EngineState:
 class Snapshot:
     """A state to come back to with `PddlEngine.restore`. Nothing in it is ever changed."""
 
-    said: EngineState
-    """What the engine said in that state."""
+    state: EngineState
+    """What the engine answered in that state."""
     game: Game
     facts: FactBase
     commands: _Commands
@@ -58,13 +58,13 @@ class PddlEngine:
 
     def __init__(self) -> None:
         self._library: Any = fast_downward.acquire()
-        self._room = 0
+        self._capacity = 0
         self._records: Any = None
         self._game: Game | None = None
         self._facts = FactBase(TypeTree(()))
         self._commands: _Commands = {}
         self._history: _History = None
-        self._said: EngineState | None = None
+        self._state: EngineState | None = None
         self._loaded: Game | None = None
         self._load = object()
         self._start = 0
@@ -120,9 +120,9 @@ class PddlEngine:
             EnvError: No episode was started.
         """
         game = self.game
-        assert self._said is not None  # there is a game
+        assert self._state is not None  # there is a game
         return Snapshot(
-            said=self._said,
+            state=self._state,
             game=game,
             facts=self._facts.copy(),
             commands=self._commands,
@@ -138,7 +138,7 @@ class PddlEngine:
         library applies the operators again that led there. No text is made again.
 
         Returns:
-            What the engine said in that state.
+            What the engine answered in that state.
 
         Raises:
             EnvError: The engine is closed.
@@ -156,11 +156,11 @@ class PddlEngine:
         self._facts = snapshot.facts.copy()
         self._commands = snapshot.commands
         self._history = snapshot.history
-        self._said = snapshot.said
-        return snapshot.said
+        self._state = snapshot.state
+        return snapshot.state
 
     def facts(self) -> tuple[Fact, ...]:
-        """Return all that is true now, for inspection; not made unless asked for."""
+        """Return all facts of the present state."""
         return tuple(self._facts)
 
     def search(self, task: bytes) -> tuple[str, ...] | None:
@@ -220,9 +220,9 @@ class PddlEngine:
 
     def _observe(self, game: Game, feedback: str) -> EngineState:
         count = self._library.get_applicable_operators_count()
-        if count > self._room:
-            self._room = max(64, 2 * count)
-            self._records = (fast_downward.Operator * self._room)()
+        if count > self._capacity:
+            self._capacity = max(64, 2 * count)
+            self._records = (fast_downward.Operator * self._capacity)()
         self._library.get_applicable_operators(self._records)
         commands: _Commands = {}
         for index in range(count):
@@ -232,12 +232,12 @@ class PddlEngine:
             # Operators that share a name, or commands that share a wording: the first one counts.
             commands.setdefault(game.command(operator, self._facts), (number, operator))
         self._commands = commands
-        self._said = EngineState(
+        self._state = EngineState(
             feedback=feedback,
             admissible=tuple(sorted(commands)),
             won=bool(self._library.check_goal()),
         )
-        return self._said
+        return self._state
 
 
 def _from_the_first(history: _History) -> list[int]:

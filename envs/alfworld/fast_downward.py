@@ -1,6 +1,6 @@
 """Fast Downward's shared library: a pool of copies, one in use by each engine.
 
-The library keeps one planning task in global variables, so each engine needs a copy of its own.
+The library keeps one planning task in global variables, so each engine needs a separate copy.
 ``fast_downward.load_lib`` copies the whole file, 34 MB of which 33 are debug information, and the
 disk space stays taken while the copy is loaded; here only what the loader maps is copied.
 
@@ -33,7 +33,7 @@ _SEGMENT = struct.Struct("<IIQQQQQQ")  # Elf64_Phdr
 
 
 def acquire() -> Any:
-    """Return a copy of the library that nobody else uses."""
+    """Return a copy of the library that is not in use."""
     with _LOCK:
         if _FREE:
             return _FREE.pop()

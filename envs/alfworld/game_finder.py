@@ -36,7 +36,7 @@ _SHARE = 0.5  # of what was seen that has to be there, for a game to count as fo
 
 
 class Signature(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """What tells a game from others."""
+    """What identifies a game."""
 
     stamp: tuple[int, int]
     """Modification time (ns) and size (bytes) of the file."""
@@ -78,7 +78,7 @@ class GameFinder:
 
     Args:
         source: Where the games lie.
-        progress: Is told how many of how many games have been read.
+        progress: Called with (games read, games in all).
 
     Raises:
         MissingError: No split has a game.

@@ -231,7 +231,7 @@ def _parse_rule(name: str, text: str) -> tuple[AnySymbol, ...]:
     """Parse what a rule prints. TextWorld drops what follows the last symbol that it can read.
 
     Raises:
-        ExpressionError: An expression is in what it drops: nobody could say what it does.
+        ExpressionError: An expression is in a part that is dropped: its effect is unknown.
     """
     symbols, end = _parse_symbols(text)
     if "{" in text[end:]:

@@ -259,9 +259,9 @@ def _curriculum(games: GamesConfig) -> dict[str, object]:
         UsageError: A setting means nothing.
         ConfigError: The games are not generated.
     """
-    from oreo_agent.envs.alfworld.houses import curriculum_wishes, read_curriculum
+    from oreo_agent.envs.alfworld.houses import curriculum_options, read_curriculum
 
-    asked = curriculum_wishes(
+    asked = curriculum_options(
         receptacles=games.receptacles,
         objects=games.objects,
         distractors=games.distractors,

@@ -34,7 +34,7 @@ class GrammarError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What an expression may speak of."""
+    """What an expression may refer to."""
 
     mapping: Mapped
     variables: Mapping[str, Entity]

@@ -1,10 +1,9 @@
-"""Making a target of given numbers: reading what was made, and checking it.
+"""The numbers game countdown: check whether an expression makes a target of given numbers.
 
-Easier to check than to solve, as much of mathematics is: what makes the target has to be searched
-for, while anybody can work out whether a proposal does. Every right proposal counts.
+Finding an expression takes a search; checking one does not. Every expression that is right counts.
 
-The reader is a recursive descent over whole numbers, ``+ - *`` and brackets. It is bounded by the
-length of what it reads, runs no code, and raises nothing over what a text says.
+The parser is a recursive descent over whole numbers, ``+ - *`` and brackets. It is bounded by the
+length of the expression, runs no code, and raises no error whatever the text.
 """
 
 from __future__ import annotations
@@ -29,8 +28,8 @@ def reaches(expression: str, numbers: Sequence[int], target: int) -> bool:
 
     Args:
         expression: E.g. ``(3 + 5) * 8``, or ``(3 + 5) * 8 = 64``, whose result must then be right.
-        numbers: What there is to use, in any order; a number given twice is used twice.
-        target: What is to come out.
+        numbers: The numbers to use, in any order; a number given twice is used twice.
+        target: The result that counts.
     """
     if len(expression) > _LONGEST:
         return False
@@ -58,7 +57,7 @@ def _tokens(text: str) -> list[str]:
 
 
 class _Reader:
-    """Works an expression out: products before sums, from left to right."""
+    """Evaluates an expression: products before sums, from left to right."""
 
     def __init__(self, text: str) -> None:
         self._tokens = _tokens(text)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
@@ -117,20 +118,13 @@ def _by_id(
         )
     if "valid" in splits:
         return known
-    return {task: _carved(problem) for task, problem in known.items()}
+    return {task: _with_valid_split(problem) for task, problem in known.items()}
 
 
-def _carved(problem: Problem) -> Problem:
+def _with_valid_split(problem: Problem) -> Problem:
     if problem.split != "train" or int(problem.id.rpartition("/")[2], 16) % _VALID_EVERY:
         return problem
-    return Problem(
-        id=problem.id,
-        split="valid",
-        type=problem.type,
-        question=problem.question,
-        solution=problem.solution,
-        answer=problem.answer,
-    )
+    return replace(problem, split="valid")
 
 
 def _gsm8k_problem(row: bytes) -> tuple[str, str, str, str]:

@@ -116,8 +116,9 @@ class GeneratedProblems:
         while len(found) < count:
             problem = _problem(self._seed, level, number)
             # The order of numbers does not make another problem of what is made of them.
-            told = (sorted(problem.numbers), problem.answer)
-            key = str(told) if problem.numbers else problem.question
+            key = problem.question
+            if problem.numbers:
+                key = str((sorted(problem.numbers), problem.answer))
             if problem.split == split and key not in seen:
                 seen.add(key)
                 found.append(problem.id)
@@ -135,7 +136,7 @@ def _problem(seed: int, level: str, number: int) -> Problem:
     draft = LEVELS[level](random.Random(f"oreo/{GENERATOR_VERSION}/{seed}/{level}/{number}"))
     return Problem(
         id=_id(seed, level, number),
-        split=_split_of(draft.held_apart),
+        split=_split_of(draft.split_key),
         type=f"level {level}",
         question=draft.question,
         solution=draft.solution,
@@ -148,9 +149,9 @@ def _id(seed: int, level: str, number: int) -> TaskId:
     return f"generated-v{GENERATOR_VERSION}/seed-{seed}/level-{level}/{number:06d}"
 
 
-def _split_of(held_apart: str) -> str:
+def _split_of(key: str) -> str:
     """Return the split of a calculation or question: the same for every seed."""
-    digest = hashlib.blake2b(held_apart.encode(), digest_size=8).digest()
+    digest = hashlib.blake2b(key.encode(), digest_size=8).digest()
     place = int.from_bytes(digest) % 100
     for split, share in _SHARES.items():
         if place < share:

@@ -116,14 +116,14 @@ _MARKUP = str.maketrans({"\u2212": "-", "\u2013": "-", "\u00a0": " "})
 
 
 class Verdict(StrEnum):
-    """What became of an answer. Only ``right`` is rewarded."""
+    """Result of grading an answer. Only ``right`` is rewarded."""
 
     RIGHT = "right"
     WRONG = "wrong"
     TIMEOUT = "timeout"
     """It could not be compared within the time limit."""
     UNREADABLE = "unreadable"
-    """Too long, or its braces do not match, or the reader did not survive it."""
+    """Too long, or its braces do not match, or the judge crashed on it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -135,10 +135,10 @@ class _Number:
 
 
 def grade(answer: str, gold: str, *, judge: Judge | None = None) -> Verdict:
-    """Compare an answer with the right one. Never raises over what an answer says.
+    """Compare an answer with the right one. No answer raises an error.
 
     Args:
-        answer: What stood behind the marker.
+        answer: The text behind the marker.
         gold: The right answer.
         judge: Compares what is not a number; by default this process's own.
 

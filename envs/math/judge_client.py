@@ -29,7 +29,7 @@ class JudgeTimeoutError(Exception):
 
 
 class UnreadableAnswerError(Exception):
-    """The judge ended over an answer, for another reason than time."""
+    """The judge crashed on an answer, for another reason than time."""
 
 
 class Judge:

@@ -1,4 +1,4 @@
-"""Solving as the solution is written, and slips on the way."""
+"""The next step of a written solution, and steps with a mistake."""
 
 from __future__ import annotations
 
@@ -50,8 +50,7 @@ class SolutionBook:
 def next_step(steps: Sequence[str], written: Sequence[str]) -> str:
     """Return the first step of a solution that has not been written yet; at the end, the last one.
 
-    What was written besides (a slip, a person's own words) is passed over, so there is an answer at
-    any state.
+    Other lines (a mistake, a person's own words) are ignored, so every state has a next step.
     """
     done = 0
     for line in written:

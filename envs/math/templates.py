@@ -1,4 +1,4 @@
-"""What generated problems say: six levels, from one sum to a target that has to be reached.
+"""Templates of generated problems: six levels, from one sum to a target to be reached.
 
 Every draft of levels 1 to 5 has one answer: a story's amounts follow from one another, and an
 equation is linear in one unknown with a coefficient that is not zero. At level 6 every way to the
@@ -21,8 +21,8 @@ class Draft:
     question: str
     steps: tuple[str, ...]
     answer: int
-    held_apart: str
-    """What no two splits share: the calculation without its story, e.g. ``7+5-3``."""
+    split_key: str
+    """The calculation without its story, e.g. ``7+5-3``; decides the split."""
     numbers: tuple[int, ...] = ()
     """What the answer has to be made of; empty where it is a number."""
     derivation: str = ""
@@ -61,7 +61,7 @@ _NUMBER_RIDDLES = (
 
 @dataclass(slots=True)
 class _Story:
-    """Sentences under way, with the amount that they have led to."""
+    """The sentences so far and the amount that follows from them."""
 
     rng: random.Random
     a: str
@@ -73,7 +73,7 @@ class _Story:
     calculation: str
 
     def change(self, largest: int) -> None:
-        """Let the amount rise or fall."""
+        """Add a sentence in which the amount rises or falls."""
         gain = self.amount < 2 or self.rng.random() < 0.5
         n = self.rng.randint(1, largest if gain else min(largest, self.amount - 1))
         form = self.rng.choice(_GAINS if gain else _LOSSES)
@@ -90,7 +90,7 @@ class _Story:
             question=" ".join([*self.sentences, question]),
             steps=tuple(self.steps),
             answer=self.amount,
-            held_apart=self.calculation,
+            split_key=self.calculation,
         )
 
 
@@ -105,8 +105,8 @@ def _one_sum(rng: random.Random) -> Draft:
     story = _story(rng, rng.randint(2, 10))
     story.change(10)
     draft = story.draft()
-    # There are too few sums to keep any from training: nobody can work out one never met.
-    return replace(draft, held_apart=draft.question)
+    # There are too few sums to keep any from training: a sum never seen cannot be learnt.
+    return replace(draft, split_key=draft.question)
 
 
 def _two_sums(rng: random.Random) -> Draft:
@@ -167,7 +167,7 @@ def _times_as_many(rng: random.Random) -> Draft:
         f"How many {things} does {a} have?"
     )
     steps = (f"{k + 1}x = {total}", f"x = {total} / {k + 1} = {x}", f"{k} * {x} = {k * x}")
-    return Draft(question=question, steps=steps, answer=k * x, held_apart=f"{k}({k + 1}x={total})")
+    return Draft(question=question, steps=steps, answer=k * x, split_key=f"{k}({k + 1}x={total})")
 
 
 def _price(rng: random.Random) -> Draft:
@@ -187,18 +187,18 @@ def _solved(question: str, equation: str, k: int, n: int, t: int, x: int) -> Dra
     """Return a draft whose steps solve ``k x + n = t``."""
     move = f"{t} - {n}" if n > 0 else f"{t} + {-n}"
     steps = (equation, f"{k}x = {move} = {k * x}", f"x = {k * x} / {k} = {x}")
-    return Draft(question=question, steps=steps, answer=x, held_apart=equation.replace(" ", ""))
+    return Draft(question=question, steps=steps, answer=x, split_key=equation.replace(" ", ""))
 
 
-_REACH_NUMBERS = (2, 20)
+_COUNTDOWN_NUMBERS = (2, 20)
 _LARGEST_RESULT = 99
 
 
-def _reach(rng: random.Random) -> Draft:
-    numbers = [rng.randint(*_REACH_NUMBERS) for _ in range(3)]
+def _countdown(rng: random.Random) -> Draft:
+    numbers = [rng.randint(*_COUNTDOWN_NUMBERS) for _ in range(3)]
     a, b, c = rng.sample(numbers, 3)
     first_sign, first = _combined(rng, a, b)
-    # Either order: what came out may be what is taken away.
+    # Either order: the first result may be what is subtracted.
     swap = first < c
     left, right = (c, first) if swap else (first, c)
     sign, target = _combined(rng, left, right)
@@ -215,7 +215,7 @@ def _reach(rng: random.Random) -> Draft:
         ),
         answer=target,
         # Neither the order of the numbers nor the way to the target makes another problem.
-        held_apart=f"{sorted(numbers)}->{target}",
+        split_key=f"{sorted(numbers)}->{target}",
         numbers=tuple(numbers),
         derivation=whole,
     )
@@ -235,7 +235,7 @@ LEVELS: dict[str, Callable[[random.Random], Draft]] = {
     "3": _product_and_sums,
     "4": _equation,
     "5": _equation_in_a_story,
-    "6": _reach,
+    "6": _countdown,
 }
-"""Level to what draws one of its problems: 1 and 2, one and two sums; 3, a product and sums; 4, a
-linear equation in words; 5, one in a story; 6, a target to be made of three numbers."""
+"""Level -> function that draws a problem: 1 and 2, one and two sums; 3, a product and sums;
+4, a linear equation in words; 5, one in a story; 6, a target to be made of three numbers."""

@@ -133,7 +133,7 @@ def test_a_search_from_one_state_does_not_fill_the_librarys_memory_of_states(
     for _ in range(5):
         suffix = play(engine, engine.restore(snapshot), rng, 10)
     states, facts = replay(house_game, prefix + suffix)
-    assert engine.fork().said == states[-1]
+    assert engine.fork().state == states[-1]
     assert set(engine.facts()) == facts
     assert engine._applied <= 20 + 10
 

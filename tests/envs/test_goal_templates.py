@@ -17,7 +17,7 @@ from oreo_agent.envs.alfworld.goal_templates import (
     read_varied_goal,
     varied_goal,
 )
-from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.tasks import LOOK, TASK_TYPES, TWO
 
@@ -78,7 +78,7 @@ def test_every_wording_of_every_template_means_one_thing(task_type: str) -> None
 
 def test_every_task_of_the_official_games_is_understood_in_any_words() -> None:
     rng = random.Random(1)
-    for task_type, pairs in load_figures().tasks.items():
+    for task_type, pairs in load_statistics().tasks.items():
         for pair in pairs:
             kind, place = pair.split(">")
             for _ in range(5):
@@ -102,7 +102,7 @@ def test_every_kind_of_the_rules_is_understood() -> None:
 
 
 def kinds_of_rooms() -> set[str]:
-    return {kind for scene in load_figures().scenes.values() for kind in scene.receptacles}
+    return {kind for scene in load_statistics().scenes.values() for kind in scene.receptacles}
 
 
 def test_the_same_draws_give_the_same_sentence() -> None:
@@ -114,7 +114,7 @@ def test_the_same_draws_give_the_same_sentence() -> None:
 
 
 def test_names_are_no_two_kinds_at_once() -> None:
-    kinds = sorted({k for c in load_figures().counts.values() for k in c} | kinds_of_rooms())
+    kinds = sorted({k for c in load_statistics().counts.values() for k in c} | kinds_of_rooms())
     owners: dict[str, set[str]] = {}
     for kind in kinds:
         for phrase in phrases_of(kind):

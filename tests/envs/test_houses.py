@@ -15,7 +15,7 @@ import pytest
 
 from oreo_agent.envs.alfworld.houses import House, generate_house, write_house
 from oreo_agent.envs.alfworld.houses.arrangement import fingerprint
-from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.problem import AGENT_PLACE, location_of, shown_names
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.scenes import SPLITS, UNSEEN_SCENES, room_of
@@ -138,7 +138,7 @@ def test_objects_start_only_where_their_kind_fits(houses: list[House]) -> None:
     fits = load_rules().fits
     portable = frozenset().union(*fits.values())
     for house in houses:
-        places = load_figures().places[room_of(house.scene)]
+        places = load_statistics().places[room_of(house.scene)]
         for thing in house.arrangement.objects:
             if thing.site is None or thing.kind == "DeskLamp":
                 continue

@@ -19,7 +19,7 @@ from oreo_agent.envs.alfworld.houses import (
     read_curriculum,
 )
 from oreo_agent.envs.alfworld.houses.curriculum import schedule
-from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.envs.alfworld.houses.tasks import LAMP, TASK_TYPES
@@ -135,7 +135,7 @@ def test_equal_weights_take_turns() -> None:
 
 
 def test_full_houses_come_in_the_mix_of_official_games() -> None:
-    official = load_figures().type_weights()
+    official = load_statistics().type_weights()
     counts = Counter(islice(schedule(Curriculum().weights("full")), 3553))
     assert sum(official) == 3553
     assert tuple(counts[name] for name in TASK_TYPES) == official

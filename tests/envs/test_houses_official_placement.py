@@ -9,7 +9,7 @@ import pytest
 
 from oreo_agent.envs.alfworld.houses import Curriculum, House, generate_house
 from oreo_agent.envs.alfworld.houses.curriculum import schedule
-from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.problem import location_of
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.scenes import UNSEEN_SCENES, furnish_as_official, room_of
@@ -69,7 +69,7 @@ def test_about_as_many_receptacles_share_a_place_as_in_official_games(houses: li
 
 
 def test_every_scene_has_the_receptacles_of_its_official_games() -> None:
-    for scene, figures in load_figures().scenes.items():
+    for scene, figures in load_statistics().scenes.items():
         kinds = Counter(site.kind for site in furnish_as_official(scene))
         assert kinds == figures.receptacles
         names = [site.name for site in furnish_as_official(scene)]
@@ -77,11 +77,11 @@ def test_every_scene_has_the_receptacles_of_its_official_games() -> None:
 
 
 def test_no_figure_comes_from_a_held_out_scene() -> None:
-    assert not set(UNSEEN_SCENES) & set(load_figures().scenes)
+    assert not set(UNSEEN_SCENES) & set(load_statistics().scenes)
 
 
 def test_scenes_come_as_often_as_in_official_games(houses: list[House]) -> None:
-    games = {scene: sum(f.games) for scene, f in load_figures().scenes.items()}
+    games = {scene: sum(f.games) for scene, f in load_statistics().scenes.items()}
     kitchens = sum(n for scene, n in games.items() if scene < 100) / sum(games.values())
     ours = sum(house.scene < 100 for house in houses) / len(houses)
     assert ours == pytest.approx(kitchens, abs=0.05)
@@ -89,7 +89,7 @@ def test_scenes_come_as_often_as_in_official_games(houses: list[House]) -> None:
 
 
 def test_tasks_are_those_that_official_games_pose(houses: list[House]) -> None:
-    tasks = load_figures().tasks
+    tasks = load_statistics().tasks
     for house in houses:
         task = house.arrangement.task
         assert f"{task.object_kind}>{task.destination_kind}" in tasks[task.type]

@@ -64,7 +64,7 @@ def put_command(memory: Memory, held: str, receptacle: str) -> str:
 class Expert:
     """Plays one episode at a time: ``reset``, then ``act`` and ``observe`` in turns.
 
-    ``observe`` may be told of any action, also of one that the expert did not propose.
+    ``observe`` accepts any action, also one that the expert did not propose.
     """
 
     def __init__(self, goal: str = "") -> None:

@@ -3,7 +3,7 @@
 from oreo_agent.envs.alfworld.houses.collection import MANIFEST, default_root, ensure_houses
 from oreo_agent.envs.alfworld.houses.curriculum import (
     Curriculum,
-    curriculum_wishes,
+    curriculum_options,
     read_curriculum,
 )
 from oreo_agent.envs.alfworld.houses.generator import generate_house
@@ -13,7 +13,7 @@ __all__ = [
     "MANIFEST",
     "Curriculum",
     "House",
-    "curriculum_wishes",
+    "curriculum_options",
     "default_root",
     "ensure_houses",
     "generate_house",

@@ -47,7 +47,7 @@ def sample_arrangement(
     if sites is None:
         return None
     choose, place = choose_task, place_objects
-    if limits.faithful:
+    if limits.official:
         choose, place = choose_official_task, place_as_official
     task = choose(rng, scene=scene, task_type=task_type, sites=sites)
     if task is None:
@@ -60,7 +60,7 @@ def sample_arrangement(
 
 def sites_of(scene: int, size: str) -> tuple[Site, ...]:
     """Return all receptacles that a scene has for houses of a size."""
-    return furnish_as_official(scene) if SIZES[size].faithful else furnish(scene)
+    return furnish_as_official(scene) if SIZES[size].official else furnish(scene)
 
 
 def fingerprint(arrangement: Arrangement) -> int:
@@ -91,7 +91,7 @@ def _choose_sites(
             break
         if count[site.kind] == per_kind:
             continue
-        if site.pose in places and not limits.faithful:
+        if site.pose in places and not limits.official:
             continue
         chosen.append(site)
         count[site.kind] += 1
@@ -105,7 +105,7 @@ def _by_preference(
     rng: random.Random, scene: int, task_type: str, limits: SizeLimits
 ) -> Iterator[Site]:
     """Yield what the task needs, then the other receptacles, rather new kinds than seconds."""
-    order = list(furnish_as_official(scene) if limits.faithful else furnish(scene))
+    order = list(furnish_as_official(scene) if limits.official else furnish(scene))
     rng.shuffle(order)
     needed = LAMP_HOLDERS if task_type == LOOK else {APPLIANCE.get(task_type)}
     first = next((site for site in order if site.kind in needed), None)

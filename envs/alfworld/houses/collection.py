@@ -45,7 +45,7 @@ class _Manifest(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     tasks: dict[str, list[str]] | None = None
     """Game folders by split; None until all of them are there."""
     curriculum: Curriculum | msgspec.UnsetType = msgspec.UNSET
-    """What was asked for besides; left out where nothing was."""
+    """Left out where no option is set."""
 
 
 def default_root(
@@ -56,8 +56,8 @@ def default_root(
     origin = f"v{SIZES[size].version}-alfworld{_alfworld_version()}"
     name = f"{size}-{seed}-{origin}-{amounts}"
     if curriculum != STANDARD:
-        wishes = msgspec.json.encode(curriculum, order="sorted")
-        name += f"-{hashlib.sha256(wishes).hexdigest()[:12]}"
+        options = msgspec.json.encode(curriculum, order="sorted")
+        name += f"-{hashlib.sha256(options).hexdigest()[:12]}"
     return cache_root() / "houses" / name
 
 
@@ -152,7 +152,7 @@ def _houses(manifest: _Manifest) -> Iterator[House]:
 
 
 def _check_possible(manifest: _Manifest) -> None:
-    """Draw a house of each task type and split, so that wishes in vain are refused at once."""
+    """Draw a house of each task type and split, to refuse an impossible curriculum at once."""
     curriculum = manifest.curriculum or STANDARD
     if curriculum.shape():
         few = len(curriculum.weights(manifest.size))

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
-from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.envs.alfworld.houses.tasks import TASK_TYPES
 from oreo_agent.errors import UsageError
@@ -18,7 +18,7 @@ __all__ = [
     "STANDARD",
     "VARIED",
     "Curriculum",
-    "curriculum_wishes",
+    "curriculum_options",
     "read_curriculum",
     "schedule",
 ]
@@ -33,7 +33,7 @@ OFFICIAL = "official"
 
 _MOST_RECEPTACLES = 60
 _MOST_OBJECTS = 120
-"""Above what any scene offers; a lower bound keeps generation from drawing in vain."""
+"""More than any scene offers; generation does not even try a range that begins higher."""
 
 Range = tuple[int, int]
 """Fewest and most."""
@@ -42,10 +42,10 @@ Range = tuple[int, int]
 class Curriculum(
     msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True
 ):
-    """Wishes beyond a house's size. With none of them a size and a seed decide everything.
+    """Options beyond a house's size. By default a size and a seed decide everything.
 
     Raises:
-        UsageError: A wish has no meaning, or two of them contradict each other.
+        UsageError: An option has no meaning, or two of them contradict each other.
     """
 
     receptacles: Range | None = None
@@ -66,7 +66,7 @@ class Curriculum(
         _check_range("distractors", self.distractors, 0, _MOST_OBJECTS)
         if self.objects is not None and self.distractors is not None:
             raise UsageError(
-                "objects and distractors both say how much lies about.", "Give one of the two."
+                "objects and distractors both set the number of objects.", "Give one of the two."
             )
         if self.goals not in GOALS:
             raise UsageError(f"unknown goals {self.goals!r}.", f"Known: {', '.join(GOALS)}.")
@@ -74,14 +74,14 @@ class Curriculum(
 
     def weights(self, size: str) -> Mapping[str, float]:
         """Return the task types asked for and how often each comes, in ALFWorld's order."""
-        wish = self.task_types
-        if wish is None:
-            wish = OFFICIAL if SIZES[size].faithful else BALANCED
-        if wish == OFFICIAL:
-            return dict(zip(TASK_TYPES, load_figures().type_weights(), strict=True))
-        if isinstance(wish, dict):
-            return {name: wish[name] for name in TASK_TYPES if wish.get(name)}
-        chosen = TASK_TYPES if isinstance(wish, str) else wish
+        mix = self.task_types
+        if mix is None:
+            mix = OFFICIAL if SIZES[size].official else BALANCED
+        if mix == OFFICIAL:
+            return dict(zip(TASK_TYPES, load_statistics().type_weights(), strict=True))
+        if isinstance(mix, dict):
+            return {name: mix[name] for name in TASK_TYPES if mix.get(name)}
+        chosen = TASK_TYPES if isinstance(mix, str) else mix
         return {name: 1.0 for name in TASK_TYPES if name in chosen}
 
     def shape(self) -> str:
@@ -91,37 +91,37 @@ class Curriculum(
         return ",".join(f"{name}={r[0]}-{r[1]}" for name, r in asked if r is not None)
 
     def _check_task_types(self) -> None:
-        wish = self.task_types
-        if wish is None or wish in (BALANCED, OFFICIAL):
+        mix = self.task_types
+        if mix is None or mix in (BALANCED, OFFICIAL):
             return
-        if isinstance(wish, str):
+        if isinstance(mix, str):
             raise UsageError(
-                f"unknown task mix {wish!r}.",
+                f"unknown task mix {mix!r}.",
                 f"Say {BALANCED}, {OFFICIAL}, or name task types: {', '.join(TASK_TYPES)}.",
             )
-        if not wish:
+        if not mix:
             raise UsageError("no task type is named.", f"Known: {', '.join(TASK_TYPES)}.")
-        for name in wish:
+        for name in mix:
             if name not in TASK_TYPES:
                 raise UsageError(f"unknown task type {name!r}.", f"Known: {', '.join(TASK_TYPES)}.")
-        if isinstance(wish, dict):
-            for name, weight in wish.items():
+        if isinstance(mix, dict):
+            for name, weight in mix.items():
                 if not 0 <= weight < float("inf"):
                     raise UsageError(
                         f"the weight {weight} of {name} is no share.", "Take 0 or more."
                     )
-            if not any(wish.values()):
+            if not any(mix.values()):
                 raise UsageError("every task type has the weight 0.", "Give one of them more.")
 
 
-def read_curriculum(wishes: Mapping[str, object]) -> Curriculum:
+def read_curriculum(options: Mapping[str, object]) -> Curriculum:
     """Build a curriculum from plain values, e.g. those of a JSON file.
 
     Raises:
         UsageError: A key or a value has no meaning.
     """
     try:
-        return msgspec.convert(wishes, Curriculum, strict=True)
+        return msgspec.convert(options, Curriculum, strict=True)
     except msgspec.ValidationError as error:
         known = ", ".join(field.name for field in msgspec.structs.fields(Curriculum))
         raise UsageError(
@@ -130,7 +130,7 @@ def read_curriculum(wishes: Mapping[str, object]) -> Curriculum:
         ) from error
 
 
-def curriculum_wishes(
+def curriculum_options(
     *,
     receptacles: str = "",
     objects: str = "",
@@ -139,7 +139,7 @@ def curriculum_wishes(
     goals: str = GOALS[0],
     prefix: str = "",
 ) -> dict[str, object]:
-    """Return wishes written as texts, as `read_curriculum` takes them; empty texts wish nothing.
+    """Parse curriculum options from texts into what `read_curriculum` takes; empty means unset.
 
     Args:
         receptacles: A range, ``8-16``, or one number.
@@ -148,7 +148,7 @@ def curriculum_wishes(
         task_types: ``balanced``, ``official``, or task types with commas between, each with
             ``=WEIGHT`` if need be.
         goals: ``official`` or ``varied``.
-        prefix: What an error puts before a wish's name, e.g. ``games.``.
+        prefix: What an error puts before an option's name, e.g. ``games.``.
 
     Raises:
         UsageError: A range or a weight is no number.
@@ -177,12 +177,12 @@ def schedule(weights: Mapping[str, float]) -> Iterator[str]:
         yield name
 
 
-def _check_range(what: str, wish: Range | None, low: int, high: int) -> None:
-    if wish is None:
+def _check_range(what: str, chosen: Range | None, low: int, high: int) -> None:
+    if chosen is None:
         return
-    if not low <= wish[0] <= wish[1] <= high:
+    if not low <= chosen[0] <= chosen[1] <= high:
         raise UsageError(
-            f"{what} from {wish[0]} to {wish[1]} is no range.",
+            f"{what} from {chosen[0]} to {chosen[1]} is no range.",
             f"Fewest first, both from {low} to {high}.",
         )
 
@@ -214,4 +214,4 @@ def _read_weight(prefix: str, text: str) -> tuple[str, float]:
 
 
 STANDARD = Curriculum()
-"""No wishes."""
+"""No option set."""

@@ -13,7 +13,7 @@ from oreo_agent.envs.alfworld.houses.arrangement import (
 )
 from oreo_agent.envs.alfworld.houses.curriculum import STANDARD, VARIED, Curriculum
 from oreo_agent.envs.alfworld.houses.house import House
-from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.problem import problem_text
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.scenes import SPLITS, scenes_of_split
@@ -50,7 +50,7 @@ def generate_house(
         size: ``small`` or ``full``.
         task_type: One of ALFWorld's six; None draws one from the curriculum's mix.
         scene: A scene of the split; None draws one.
-        curriculum: What else is asked for.
+        curriculum: Options beyond the size.
 
     Raises:
         UsageError: An argument is unknown, or the scene is not of the split or cannot pose the
@@ -76,9 +76,9 @@ def generate_house(
             "Leave out the scene or the task type.",
         )
     version = SIZES[size].version
-    wishes = f"/{curriculum.shape()}" if curriculum.shape() else ""
-    rng = random.Random(f"house/{version}/{split}/{size}/{seed}/{task_type}/{scene}{wishes}")
-    if SIZES[size].faithful or curriculum.task_types is not None:
+    options = f"/{curriculum.shape()}" if curriculum.shape() else ""
+    rng = random.Random(f"house/{version}/{split}/{size}/{seed}/{task_type}/{scene}{options}")
+    if SIZES[size].official or curriculum.task_types is not None:
         chosen = rng.choices(types, [weights.get(t, 1.0) for t in types])[0]
     else:
         chosen = rng.choice(types)
@@ -95,7 +95,7 @@ def generate_house(
         )
     name = f"trial_{size}_{seed:08d}"
     folder = f"{task.type}-{task.object_kind}-None-{task.destination_kind}-{arrangement.scene}"
-    solve = shortest_walkthrough if SIZES[size].faithful else walkthrough
+    solve = shortest_walkthrough if SIZES[size].official else walkthrough
     return House(
         seed=seed,
         split=split,
@@ -132,8 +132,8 @@ def _draw(
                 "Ask for fewer receptacles, or leave out the task type.",
             )
     weights = None
-    if SIZES[size].faithful:
-        games = load_figures().scene_weights(TASK_TYPES.index(task_type))
+    if SIZES[size].official:
+        games = load_statistics().scene_weights(TASK_TYPES.index(task_type))
         # Held-out scenes have no games here: each is as likely.
         weights = [games.get(scene, 0) for scene in possible]
         if not any(weights):
@@ -145,10 +145,10 @@ def _draw(
         )
         if arrangement is not None and _belongs(arrangement, split):
             return arrangement
-    wishes = f" ({curriculum.shape()})" if curriculum.shape() else ""
+    options = f" ({curriculum.shape()})" if curriculum.shape() else ""
     where = f"scene {possible[0]}" if len(possible) == 1 else f"{len(possible)} scenes"
     raise UsageError(
-        f"no {size} house with {task_type}{wishes} came up in {where} of {split}.",
+        f"no {size} house with {task_type}{options} came up in {where} of {split}.",
         "Leave the scene out, ask for another size or for less.",
     )
 

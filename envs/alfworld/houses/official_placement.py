@@ -6,7 +6,7 @@ import random
 from collections.abc import Sequence
 
 from oreo_agent.envs.alfworld.houses.curriculum import Curriculum
-from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.placement import Instance, Room
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 from oreo_agent.envs.alfworld.houses.scenes import room_of
@@ -68,15 +68,15 @@ class _Stock:
     def __init__(
         self, rng: random.Random, scene: int, sites: Sequence[Site], limits: SizeLimits
     ) -> None:
-        figures = load_figures()
+        statistics = load_statistics()
         self._rng = rng
         self._sites = sites
-        self._counts = figures.counts[room_of(scene)]
-        self._places = figures.places[room_of(scene)]
+        self._counts = statistics.counts[room_of(scene)]
+        self._places = statistics.places[room_of(scene)]
         self._portable = frozenset(portable_kinds(scene))
         present = load_layout(scene).object_kinds
         self.kinds = [kind for kind in self._counts if kind in present]
-        free = {site.name: figures.most.get(site.kind, limits.room) for site in sites}
+        free = {site.name: statistics.most.get(site.kind, limits.room) for site in sites}
         self.room = Room(rng, sites, free)
 
     def places_of(self, kind: str) -> set[str]:
@@ -100,7 +100,7 @@ class _Stock:
         aside = self._rng.random() * sum(shares.values()) < shares.get("", 0)
         if not aside and self.room.put(kind, options, shares):
             return True
-        self.room.put_aside(kind)
+        self.room.put_out_of_reach(kind)
         return False
 
     def fill(self, rest: Sequence[str], kinds: Sequence[str], total: int) -> None:

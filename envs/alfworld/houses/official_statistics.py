@@ -1,4 +1,4 @@
-"""How official games are furnished: figures counted over them, in ``official.json``."""
+"""How official games are furnished: statistics counted over them, in ``official.json``."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from importlib import resources
 
 import msgspec
 
-__all__ = ["Figures", "SceneFigures", "load_figures"]
+__all__ = ["OfficialStatistics", "SceneStatistics", "load_statistics"]
 
 
-class SceneFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class SceneStatistics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What official games hold in one scene."""
 
     receptacles: dict[str, int]
@@ -20,12 +20,12 @@ class SceneFigures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     """Games by task type, in ALFWorld's order."""
 
 
-class Figures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+class OfficialStatistics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """Counts over the 3,553 official training games (json_2.1.1)."""
 
     note: str
     """Origin and meaning, in words."""
-    scenes: dict[int, SceneFigures]
+    scenes: dict[int, SceneStatistics]
     """By scene; 108 of the 116 training scenes have games."""
     counts: dict[str, dict[str, list[int]]]
     """Per room and object kind: percent of the games with one, two, three … of that kind."""
@@ -46,8 +46,8 @@ class Figures(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 @cache
-def load_figures() -> Figures:
-    """Read the figures that ship with the package."""
+def load_statistics() -> OfficialStatistics:
+    """Read the statistics that ship with the package."""
     file = resources.files("oreo_agent.envs.alfworld.houses") / "official.json"
     # JSON has text keys only; with strict=False the scenes become numbers.
-    return msgspec.json.decode(file.read_bytes(), type=Figures, strict=False)
+    return msgspec.json.decode(file.read_bytes(), type=OfficialStatistics, strict=False)

@@ -142,8 +142,8 @@ class Room:
         self.objects.append(Instance(kind=kind, name=self._name(kind, site), site=site))
         return True
 
-    def put_aside(self, kind: str) -> None:
-        """Add an object that lies in no receptacle, so that nobody can reach it."""
+    def put_out_of_reach(self, kind: str) -> None:
+        """Add an object that lies in no receptacle and so cannot be reached."""
         name = self._name(kind, self._rng.choice(self._sites))
         self.objects.append(Instance(kind=kind, name=name, site=None))
 

@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import replace
 from functools import cache
 
-from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 
 __all__ = [
@@ -98,14 +98,14 @@ def furnish_as_official(scene: int) -> tuple[Site, ...]:
     """
     layout = load_layout(scene)
     sites = list(layout.sites)
-    figures = load_figures().scenes.get(scene)
-    if figures is None:
+    statistics = load_statistics().scenes.get(scene)
+    if statistics is None:
         there = set(sites)
         return tuple(_jam(site) if site not in there else site for site in furnish(scene))
     rng = random.Random(f"official furniture/{scene}")
-    for kind in {site.kind for site in sites} - set(figures.receptacles):
+    for kind in {site.kind for site in sites} - set(statistics.receptacles):
         sites = [site for site in sites if site.kind != kind]
-    for kind, count in figures.receptacles.items():
+    for kind, count in statistics.receptacles.items():
         present = sorted(site.name for site in sites if site.kind == kind)
         surplus = set(present[count:])
         sites = [site for site in sites if site.name not in surplus]
@@ -130,7 +130,7 @@ def _jam(site: Site) -> Site:
 
 
 def _new_site(kind: str, rng: random.Random, sites: list[Site]) -> Site:
-    """Place a receptacle where no other stands, reached from a place of its own."""
+    """Place a receptacle where no other stands, reached from where no other is reached."""
     taken = {site.pose for site in sites}
     while True:
         near = rng.choice(sites).pose

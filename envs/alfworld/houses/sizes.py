@@ -24,9 +24,9 @@ class SizeLimits:
     per_kind: int
     """Most receptacles of one kind."""
     room: int
-    """Most objects that start in one receptacle; official figures come before it."""
-    faithful: bool
-    """Whether scenes, tasks and objects are drawn as official games have them: windows and chairs
+    """Most objects that start in one receptacle; official statistics come before it."""
+    official: bool
+    """Whether scenes, tasks and objects are drawn as in official games: windows and chairs
     count among the objects, some cabinets cannot be opened, two receptacles may share a place."""
 
 
@@ -39,7 +39,7 @@ SIZES: Mapping[str, SizeLimits] = {
         typical_objects=11,
         per_kind=3,
         room=4,
-        faithful=False,
+        official=False,
     ),
     "full": SizeLimits(
         version=2,
@@ -49,7 +49,7 @@ SIZES: Mapping[str, SizeLimits] = {
         typical_objects=None,
         per_kind=55,
         room=9,
-        faithful=True,
+        official=True,
     ),
 }
 """Sizes by name. ``full`` follows the official training games: medians of 21 receptacles and 42

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 
-from oreo_agent.envs.alfworld.houses.official_statistics import load_figures
+from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 from oreo_agent.envs.alfworld.houses.scenes import furnish, room_of
 
@@ -116,12 +116,12 @@ def choose_official_task(
     rng: random.Random, *, scene: int, task_type: str, sites: Sequence[Site]
 ) -> Task | None:
     """Draw a task as often as official games pose it; None where the receptacles allow none."""
-    figures = load_figures()
-    places = figures.places[room_of(scene)]
+    statistics = load_statistics()
+    places = statistics.places[room_of(scene)]
     here = {site.kind for site in sites} | ({LAMP} if task_type == LOOK else set())
     portable = portable_kinds(scene)
     options: dict[Task, int] = {}
-    for pair, games in figures.tasks[task_type].items():
+    for pair, games in statistics.tasks[task_type].items():
         kind, destination = pair.split(">")
         if destination not in here or kind not in portable or kind not in places:
             continue

@@ -88,9 +88,9 @@ def wishes(
     Raises:
         UsageError: A range or a weight is no number.
     """
-    from oreo_agent.envs.alfworld.houses import curriculum_wishes
+    from oreo_agent.envs.alfworld.houses import curriculum_options
 
-    return curriculum_wishes(
+    return curriculum_options(
         receptacles=receptacles or "",
         objects=objects or "",
         distractors=distractors or "",
