@@ -14,11 +14,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from oreo_agent.envs.alfworld.games import RELEASE
 from oreo_agent.errors import MissingError, RunFailedError
 
 __all__ = ["ArchiveError", "unpack_games"]
 
-_RELEASE = "json_2.1.1"
 _DEPTH = 5  # json_2.1.1 / split / task / trial / file
 _LARGEST_FILE = 32 << 20  # bytes; a game has about one million
 _LARGEST = 16 << 30  # bytes of all files; the official games have about 2 GB
@@ -103,9 +103,9 @@ def _plan(infos: Sequence[zipfile.ZipInfo], members: Collection[str]) -> list[_E
     entries: list[_Entry] = []
     for info in infos:
         parts = _parts(info)
-        if info.is_dir() or parts[-1] not in members or _RELEASE not in parts:
+        if info.is_dir() or parts[-1] not in members or RELEASE not in parts:
             continue
-        place = parts[parts.index(_RELEASE) :]
+        place = parts[parts.index(RELEASE) :]
         if len(place) != _DEPTH:
             raise _RefusedError(f"{info.filename!r} does not lie where a game's files lie")
         if info.flag_bits & _ENCRYPTED:
@@ -118,7 +118,7 @@ def _plan(infos: Sequence[zipfile.ZipInfo], members: Collection[str]) -> list[_E
             )
         entries.append(_Entry(info, Path(*place)))
     if not entries:
-        raise zipfile.BadZipFile(f"it holds no {_RELEASE}/*/*/*/ with {' or '.join(members)}")
+        raise zipfile.BadZipFile(f"it holds no {RELEASE}/*/*/*/ with {' or '.join(members)}")
     places = {entry.place for entry in entries}
     if len(places) < len(entries):
         raise _RefusedError("it holds files twice")

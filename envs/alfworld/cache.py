@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import logging
 import os
 import zlib
 from pathlib import Path
+from typing import TypeVar
 
+import msgspec
 import platformdirs
 
 from oreo_agent.files import write_whole
 
 __all__ = ["DiskCache", "cache_root"]
+
+_T = TypeVar("_T")
 
 _LOG = logging.getLogger(__name__)
 _UNWRITABLE: set[Path] = set()  # warned of once in a process, then left alone
@@ -65,6 +70,13 @@ class DiskCache:
             _LOG.warning("damaged cache file %s: it is rebuilt", path)
             return None
         return zlib.decompress(body)
+
+    def record(self, key: str, decoder: msgspec.json.Decoder[_T]) -> _T | None:
+        """Return the JSON record kept under a key, or None where another version wrote it."""
+        data = self.read(key)
+        with contextlib.suppress(msgspec.DecodeError):
+            return None if data is None else decoder.decode(data)
+        return None
 
     def write(self, key: str, data: bytes) -> None:
         """Keep bytes under a key. The file appears whole or not at all."""

@@ -10,22 +10,20 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from os import environ
 from pathlib import Path
 
 from oreo_agent.envs.alfworld.archives import ArchiveError, unpack_games
+from oreo_agent.envs.alfworld.games import GAME_FILE, RELEASE
 from oreo_agent.errors import MissingError, RunFailedError
 
 __all__ = [
     "ARCHIVES",
     "Archive",
     "count_games",
-    "default_folder",
     "download_alfworld",
     "unpack_alfworld",
 ]
 
-GAME_FILE = "game.tw-pddl"
 _RELEASES = "https://github.com/alfworld/alfworld/releases/download"
 _CHUNK = 1 << 20
 _FROM_ELSEWHERE = "Get the file again from a source you trust, or leave out --from-zip."
@@ -49,14 +47,9 @@ ARCHIVES = (
 )
 
 
-def default_folder() -> Path:
-    """Return where ALFWorld itself looks for its games."""
-    return Path(environ.get("ALFWORLD_DATA") or Path.home() / ".cache" / "alfworld")
-
-
 def count_games(folder: Path) -> dict[str, int]:
     """Return the number of playable games per split under ``folder/json_2.1.1``."""
-    root = folder / "json_2.1.1"
+    root = folder / RELEASE
     if not root.is_dir():
         return {}
     return {

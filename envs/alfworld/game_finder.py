@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -207,7 +207,7 @@ def _signatures(
     first = source.path(tasks[0])
     root = first.parents[len(PurePosixPath(tasks[0]).parts)]
     key = DiskCache.key("signatures-1", str(root.resolve()), split)
-    kept = _decode(cache.read(key))
+    kept = cache.record(key, _KEPT) or {}
     current: dict[TaskId, Signature] = {}
     for task in tasks:
         path = source.path(task)
@@ -221,13 +221,6 @@ def _signatures(
     if current != kept:
         cache.write(key, msgspec.json.encode(current))
     return current
-
-
-def _decode(data: bytes | None) -> Mapping[TaskId, Signature]:
-    try:
-        return {} if data is None else _KEPT.decode(data)
-    except msgspec.DecodeError:
-        return {}  # of another version
 
 
 def _plain_goal(goal: str) -> str:

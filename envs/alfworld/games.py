@@ -21,7 +21,16 @@ from oreo_agent.envs.alfworld.grammar import dialect_of
 from oreo_agent.envs.core import EnvError, TaskId
 from oreo_agent.errors import MissingError, UsageError
 
-__all__ = ["SPLITS", "TASK_TYPES", "FolderSource", "GameSource", "official_root", "official_source"]
+__all__ = [
+    "GAME_FILE",
+    "RELEASE",
+    "SPLITS",
+    "TASK_TYPES",
+    "FolderSource",
+    "GameSource",
+    "official_root",
+    "official_source",
+]
 
 SPLITS = ("train", "valid_seen", "valid_unseen")
 TASK_TYPES = (
@@ -34,8 +43,8 @@ TASK_TYPES = (
 )
 """The six kinds of task, in ALFWorld's order."""
 
-_RELEASE = "json_2.1.1"
-_GAME = "game.tw-pddl"
+RELEASE = "json_2.1.1"
+GAME_FILE = "game.tw-pddl"
 _TRAJECTORY = "traj_data.json"
 _UNSUPPORTED = ("movable", "Sliced")  # in a path: tasks that ALFWorld leaves out
 
@@ -106,7 +115,7 @@ class FolderSource:
 
     def path(self, task: TaskId) -> Path:
         """Return a game's file; see `GameSource.path`."""
-        path = self.root / task / _GAME
+        path = self.root / task / GAME_FILE
         inside = task and not Path(task).is_absolute() and ".." not in Path(task).parts
         if not inside or not path.is_file():
             raise EnvError(
@@ -130,7 +139,7 @@ class FolderSource:
         if split not in self._splits:
             cache = DiskCache(cache_root() / "indexes")
             key = DiskCache.key("index-1", str(self.root.resolve()), self._prefix, split)
-            kept = _decode_index(cache.read(key))
+            kept = cache.record(key, _INDEXES) or {}
             current: dict[TaskId, Entry] = {}
             for folder in self._folders(split):
                 task = folder.relative_to(self.root).as_posix()
@@ -153,7 +162,7 @@ class FolderSource:
         return sorted(
             folder
             for folder in found
-            if (folder / _GAME).is_file() and (folder / _TRAJECTORY).is_file()
+            if (folder / GAME_FILE).is_file() and (folder / _TRAJECTORY).is_file()
         )
 
 
@@ -167,9 +176,9 @@ def official_source(data: str | os.PathLike[str] | None = None) -> FolderSource:
     """Return the official games, release json_2.1.1."""
     return FolderSource(
         official_root(data),
-        prefix=_RELEASE,
+        prefix=RELEASE,
         fix="Run `oreo-agent data download alfworld`, or name the folder that holds "
-        f"{_RELEASE}/ with --data or ALFWORLD_DATA.",
+        f"{RELEASE}/ with --data or ALFWORLD_DATA.",
     )
 
 
@@ -196,7 +205,7 @@ def _subfolders(folder: Path) -> list[os.DirEntry[str]]:
 
 
 def _stamp(folder: Path) -> tuple[int, int, int, int]:
-    game, trajectory = (folder / _GAME).stat(), (folder / _TRAJECTORY).stat()
+    game, trajectory = (folder / GAME_FILE).stat(), (folder / _TRAJECTORY).stat()
     return game.st_mtime_ns, game.st_size, trajectory.st_mtime_ns, trajectory.st_size
 
 
@@ -210,7 +219,7 @@ def _read_entry(folder: Path) -> Entry:
     path = folder / _TRAJECTORY
     try:
         kind = _TRAJECTORIES.decode(read_bounded(path)).task_type
-        path = folder / _GAME
+        path = folder / GAME_FILE
         raw = read_bounded(path)
         game = _GAMES.decode(raw)
     except (OSError, msgspec.DecodeError, RecursionError) as error:
@@ -224,12 +233,3 @@ def _read_entry(folder: Path) -> Entry:
         sha256=hashlib.sha256(raw).hexdigest(),
         dialect=dialect_of(game.grammar),
     )
-
-
-def _decode_index(data: bytes | None) -> dict[TaskId, Entry]:
-    if data is None:
-        return {}
-    try:
-        return _INDEXES.decode(data)
-    except msgspec.DecodeError:
-        return {}

@@ -138,12 +138,9 @@ def load_grammar(text: str, *, where: str, cache: DiskCache | None = None) -> Gr
     """
     cache = _cache() if cache is None else cache
     key = _key(text)
-    kept = cache.read(key)
+    kept = cache.record(key, _DECODER)
     if kept is not None:
-        try:
-            return _DECODER.decode(kept)
-        except msgspec.DecodeError:
-            pass  # written by another version of this record: parse again
+        return kept
     refuse_excess(text, where=where, part="grammar", longest=_LONGEST)
     try:
         grammar = _parse(text)

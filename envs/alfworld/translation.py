@@ -73,12 +73,9 @@ def translate(
     """
     cache = _cache() if cache is None else cache
     key = _key(domain, problem)
-    kept = cache.read(key)
+    kept = cache.record(key, _DECODER)
     if kept is not None:
-        try:
-            return _DECODER.decode(kept)
-        except msgspec.DecodeError:
-            pass  # written by another version of this record: translate again
+        return kept
     refuse_excess(domain, where=where, part="PDDL domain")
     refuse_excess(problem, where=where, part="PDDL problem")
     made = run_in_fork(lambda: msgspec.json.encode(_translate(domain, problem, where)))

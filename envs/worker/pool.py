@@ -11,7 +11,6 @@ import os
 import weakref
 from collections import deque
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from types import TracebackType
 from typing import Self, TypeVar
 
 from oreo_agent.envs.core import EnvError, EnvSpec, Observation, StepResult, TaskId
@@ -193,12 +192,7 @@ class WorkerPool:
         """Return the pool itself."""
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         """Close the pool."""
         self.close()
 

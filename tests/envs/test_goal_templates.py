@@ -10,6 +10,7 @@ from itertools import product
 import pytest
 
 from oreo_agent.envs.alfworld.experts import Goal, Treatment, parse_goal
+from oreo_agent.envs.alfworld.games import TASK_TYPES
 from oreo_agent.envs.alfworld.goal_templates import (
     TEMPLATES,
     phrases_of,
@@ -19,7 +20,7 @@ from oreo_agent.envs.alfworld.goal_templates import (
 )
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.rules import load_rules
-from oreo_agent.envs.alfworld.houses.tasks import LOOK, TASK_TYPES, TWO
+from oreo_agent.envs.alfworld.houses.tasks import LOOK, TWO
 
 TREATMENTS = {
     "pick_clean_then_place_in_recep": Treatment.CLEAN,

@@ -13,14 +13,15 @@ from pathlib import Path
 
 import pytest
 
+from oreo_agent.envs.alfworld.games import SPLITS, TASK_TYPES
 from oreo_agent.envs.alfworld.houses import House, generate_house, write_house
 from oreo_agent.envs.alfworld.houses.arrangement import fingerprint
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.problem import AGENT_PLACE, location_of, shown_names
 from oreo_agent.envs.alfworld.houses.rules import load_rules
-from oreo_agent.envs.alfworld.houses.scenes import SPLITS, UNSEEN_SCENES, room_of
+from oreo_agent.envs.alfworld.houses.scenes import UNSEEN_SCENES, room_of
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
-from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LOOK, TASK_TYPES, TWO
+from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LOOK, TWO
 from oreo_agent.envs.alfworld.houses.verification import Replayer, check_house
 from oreo_agent.errors import RunFailedError, UsageError
 

@@ -10,6 +10,7 @@ import pytest
 
 from oreo_agent.envs import make
 from oreo_agent.envs.alfworld.experts import parse_goal
+from oreo_agent.envs.alfworld.games import TASK_TYPES
 from oreo_agent.envs.alfworld.houses import (
     Curriculum,
     House,
@@ -22,7 +23,7 @@ from oreo_agent.envs.alfworld.houses.curriculum import schedule
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
-from oreo_agent.envs.alfworld.houses.tasks import LAMP, TASK_TYPES
+from oreo_agent.envs.alfworld.houses.tasks import LAMP
 from oreo_agent.envs.alfworld.houses.verification import Replayer, check_house
 from oreo_agent.errors import ConfigError, UsageError
 

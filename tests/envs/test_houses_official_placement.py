@@ -7,13 +7,13 @@ from collections import Counter
 
 import pytest
 
+from oreo_agent.envs.alfworld.games import TASK_TYPES
 from oreo_agent.envs.alfworld.houses import Curriculum, House, generate_house
 from oreo_agent.envs.alfworld.houses.curriculum import schedule
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.problem import location_of
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.scenes import UNSEEN_SCENES, furnish_as_official, room_of
-from oreo_agent.envs.alfworld.houses.tasks import TASK_TYPES
 from oreo_agent.envs.alfworld.houses.verification import check_house
 from oreo_agent.envs.alfworld.houses.walkthrough import walkthrough
 

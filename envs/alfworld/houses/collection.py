@@ -13,10 +13,10 @@ from pathlib import Path
 import msgspec
 
 from oreo_agent.envs.alfworld.cache import cache_root
+from oreo_agent.envs.alfworld.games import SPLITS
 from oreo_agent.envs.alfworld.houses.curriculum import STANDARD, Curriculum, schedule
 from oreo_agent.envs.alfworld.houses.generator import generate_house
 from oreo_agent.envs.alfworld.houses.house import PARTIAL, House, write_house
-from oreo_agent.envs.alfworld.houses.scenes import SPLITS
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.envs.alfworld.houses.verification import Replayer, check_house
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError

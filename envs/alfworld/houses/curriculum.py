@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 
 import msgspec
 
+from oreo_agent.envs.alfworld.games import TASK_TYPES
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
-from oreo_agent.envs.alfworld.houses.tasks import TASK_TYPES
 from oreo_agent.errors import UsageError
 
 __all__ = [

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 
+from oreo_agent.envs.alfworld.games import SPLITS, TASK_TYPES
 from oreo_agent.envs.alfworld.goal_templates import varied_goal
 from oreo_agent.envs.alfworld.houses.arrangement import (
     Arrangement,
@@ -16,9 +17,9 @@ from oreo_agent.envs.alfworld.houses.house import House
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.problem import problem_text
 from oreo_agent.envs.alfworld.houses.rules import load_rules
-from oreo_agent.envs.alfworld.houses.scenes import SPLITS, scenes_of_split
+from oreo_agent.envs.alfworld.houses.scenes import scenes_of_split
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
-from oreo_agent.envs.alfworld.houses.tasks import LOOK, TASK_TYPES, task_possible
+from oreo_agent.envs.alfworld.houses.tasks import LOOK, task_possible
 from oreo_agent.envs.alfworld.houses.walkthrough import shortest_walkthrough, walkthrough
 from oreo_agent.errors import UsageError
 

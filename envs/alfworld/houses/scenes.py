@@ -11,7 +11,6 @@ from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 
 __all__ = [
-    "SPLITS",
     "UNSEEN_SCENES",
     "coordinate_name",
     "furnish",
@@ -20,7 +19,6 @@ __all__ = [
     "scenes_of_split",
 ]
 
-SPLITS = ("train", "valid_seen", "valid_unseen")
 UNSEEN_SCENES = (10, 219, 308, 424)
 """Scenes of ALFWorld's official ``valid_unseen`` split."""
 

@@ -17,7 +17,6 @@ __all__ = [
     "LAMP_HOLDERS",
     "LOOK",
     "ROOM_FOR_ONE",
-    "TASK_TYPES",
     "TWO",
     "Task",
     "choose_official_task",
@@ -29,15 +28,6 @@ __all__ = [
 
 LOOK = "look_at_obj_in_light"
 TWO = "pick_two_obj_and_place"
-TASK_TYPES = (
-    "pick_and_place_simple",
-    LOOK,
-    "pick_clean_then_place_in_recep",
-    "pick_heat_then_place_in_recep",
-    "pick_cool_then_place_in_recep",
-    TWO,
-)
-"""ALFWorld's task types, in the order of its configuration files."""
 
 APPLIANCE = {
     "pick_clean_then_place_in_recep": "SinkBasin",

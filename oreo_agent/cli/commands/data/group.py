@@ -295,12 +295,13 @@ def download(
     unpacked, all or none; one that would write anything else or elsewhere is refused.
     """
     from oreo_agent.envs.alfworld import download as downloads
+    from oreo_agent.envs.alfworld.games import official_root
     from oreo_agent.errors import UsageError
 
     if what != "alfworld":
         raise UsageError(f"cannot download {what!r}.", "Known: alfworld.")
     output = Output(as_json=as_json, quiet=quiet)
-    folder = out or downloads.default_folder()
+    folder = out or official_root()
     if from_zip:
         downloads.unpack_alfworld(folder, zips=from_zip, note=output.note)
     else:
