@@ -17,10 +17,13 @@ import json
 import math
 import shutil
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from itertools import islice
 from pathlib import Path
 from typing import Any, Generic
 
 import torch
+from accelerate.utils import send_to_device  # type: ignore[import-untyped]  # it has no types
 from safetensors import SafetensorError
 from torch import Tensor, nn
 from torch.utils.data import Dataset
@@ -32,17 +35,18 @@ from transformers import (
     TrainerCallback,
     TrainerState,
 )
-from transformers.trainer import FSDP_MODEL_NAME
 from transformers.trainer_utils import TrainOutput
 
-from oreo_agent.errors import ConfigError, MissingError, RunFailedError
+from oreo_agent.errors import MissingError, RunFailedError
 from oreo_agent.learning.batch import EpisodeBatch, EpisodeCollator, EpisodeDataset, UpdateSampler
 from oreo_agent.learning.checkpoint_resume import (
-    GoOnWithLogLine,
+    CheckpointHooks,
+    check_reference,
     is_complete,
     last_complete_checkpoint,
     read_state,
     weights_digest,
+    write_reference,
 )
 from oreo_agent.learning.config import Arguments
 from oreo_agent.learning.dataset_rows import Episodes, padding_id, rendered_episodes
@@ -55,6 +59,7 @@ from oreo_agent.learning.distributed import (
     reshard,
     shard_on_cpu,
 )
+from oreo_agent.learning.log_window import LOG_WINDOW, LogWindow
 from oreo_agent.learning.metrics import MeanMeter, Means
 from oreo_agent.learning.pairs import PairDataset
 from oreo_agent.models.actor_critic import ValueModel
@@ -63,12 +68,15 @@ from oreo_agent.models.rendered import RenderedEpisode
 
 __all__ = ["EpisodeTrainer"]
 
-_LOG_WINDOW = "log_window.json"
-_REFERENCE = "reference.sha256"
-
 
 class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
     """Trains on rendered episodes.
+
+    Five methods replace private ones of the library, which has no public place for what they do:
+    ``_get_train_sampler`` keeps the library's loader and changes its order alone;
+    ``_clip_grad_norm`` clips by role, and callbacks come after clipping; ``_save_checkpoint`` is
+    where a checkpoint that could not be written is removed; ``_load_from_checkpoint`` and
+    ``_load_best_model`` read weights by role, where the library knows one model.
 
     Args:
         model: What is trained; see the trainer.
@@ -120,10 +128,9 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
         )
         self.model_accepts_loss_kwargs = False
         self.remove_callback(PrinterCallback)
-        self.add_callback(GoOnWithLogLine(self._read_log_window))
-        self._meter = MeanMeter()
+        self.add_callback(CheckpointHooks(self.begin_training))
+        self._window = LogWindow(self.accelerator, self.args)
         self._resumed_from: Path | None = None
-        self._best_checkpoint: str | None = None
         # The reference never moves, and is whole only now.
         self._reference_digest = None if (ref := self.reference()) is None else weights_digest(ref)
 
@@ -168,17 +175,24 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
     ) -> Any:
         """Return the batch's share of the mean over the whole update."""
         total, means = self.batch_losses(model, inputs)
-        self._meter.add(means)
+        self._window.metrics.add(means)
         items = self.count_items(inputs) if num_items_in_batch is None else num_items_in_batch
         # Gradients are averaged over processes, while ``items`` counts those of all of them.
         loss = total * self.args.world_size / items
+        self._window.add_loss(loss, self.state.global_step)
         return (loss, {}) if return_outputs else loss
 
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
-        count = sum((self.count_items(batch) for batch in batch_samples), torch.zeros(()))
-        if self.args.world_size > 1:
-            count = self.accelerator.gather(count.to(device)).sum()
-        return count.to(device)
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """Return the micro-batches of the next update, and how many items they hold."""
+        batches = list(islice(epoch_iterator, num_batches))
+        return batches, self.items_in_update(batches, device)
+
+    def items_in_update(self, batches: list[Any], device: torch.device) -> Tensor:
+        """Count the items of an update, over all processes."""
+        count = sum((self.count_items(batch) for batch in batches), torch.zeros(())).to(device)
+        return self.accelerator.gather(count).sum() if self.args.world_size > 1 else count
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         """Clip each role to ``max_grad_norm``; return the joint norm before."""
@@ -189,7 +203,8 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
             return norm
         other = clip_gradients(value.parameters(), self.args.max_grad_norm)
         one = torch.ones_like(norm)
-        self._meter.add({"grad_norm_policy": (norm, one), "grad_norm_value": (other, one)})
+        norms = {"grad_norm_policy": (norm, one), "grad_norm_value": (other, one)}
+        self._window.metrics.add(norms)
         return torch.hypot(norm, other)
 
     # Metrics and evaluation
@@ -200,16 +215,18 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
         Raises:
             RunFailedError: The loss is not finite.
         """
+        step = self.state.global_step
         if "loss" in logs:
-            if not math.isfinite(logs["loss"]):
+            loss = self._window.take_loss(step)
+            if not math.isfinite(loss):
                 raise RunFailedError(
-                    f"the loss is {logs['loss']} at update {self.state.global_step}.",
+                    f"the loss is {loss} at update {step}.",
                     "Lower the learning rate and start again.",
                 )
-            logs = {**logs, **self._meter.take(self.accelerator)}
+            logs = {**logs, "loss": loss, **self._window.metrics.take(self.accelerator)}
         if "train_loss" in logs:
             # The library leaves out what was trained before it was interrupted.
-            logs = {**logs, "train_loss": self._total_loss_scalar / max(1, self.state.global_step)}
+            logs = {**logs, "train_loss": self._window.mean_loss(step)}
         super().log(logs, start_time)
 
     def evaluate(
@@ -226,14 +243,16 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
         was_training = self.model.training
         self.model.eval()
         meter = MeanMeter()
-        sampler, size = self._get_eval_sampler(dataset), self.args.eval_batch_size
+        # By length: little padding, and sums do not mind the order.
+        sampler = UpdateSampler(dataset.lengths, update_size=len(dataset), seed=0)
+        size = self.args.eval_batch_size
         share = Share(dataset, sampler, size, self.args, self.data_collator)
         inputs: Any
         with torch.no_grad():
-            for inputs in map(self._prepare_inputs, share.spare()):
+            for inputs in map(self.on_device, share.spare()):
                 self.batch_losses(self.model_wrapped, inputs)
             self.begin_evaluation()
-            for inputs in map(self._prepare_inputs, share):
+            for inputs in map(self.on_device, share):
                 total, parts = self.batch_losses(self.model_wrapped, inputs)
                 meter.add({**parts, "loss": (total, self.count_items(inputs))})
         reshard(self.model_wrapped)
@@ -247,6 +266,10 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
         return metrics
 
     # Data
+
+    def on_device(self, batch: Any) -> Any:
+        """Return a batch on the device that the model is on."""
+        return send_to_device(batch, self.args.device)
 
     def _dataset(self, episodes: Episodes | PairDataset | None) -> Any:
         if episodes is None or isinstance(episodes, PairDataset):
@@ -269,10 +292,6 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
             seed=args.seed if args.data_seed is None else args.data_seed,
         )
 
-    def _get_eval_sampler(self, eval_dataset: Any) -> UpdateSampler:
-        # By length: little padding, and sums do not mind the order.
-        return UpdateSampler(eval_dataset.lengths, update_size=len(eval_dataset), seed=0)
-
     # Saving and resuming
 
     def train(
@@ -292,7 +311,6 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
         Raises:
             MissingError: The checkpoint, or the best one before it, is not there.
         """
-        self._best_checkpoint = None
         if resume_from_checkpoint is True:
             resume_from_checkpoint = last_complete_checkpoint(Path(str(self.args.output_dir)))
         elif resume_from_checkpoint and not is_complete(Path(str(resume_from_checkpoint))):
@@ -303,7 +321,6 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
         self._resumed_from = Path(str(resume_from_checkpoint)) if resume_from_checkpoint else None
         if self._resumed_from is not None:
             state = read_state(self._resumed_from, self.args)
-            self._best_checkpoint = state.best_model_checkpoint
             *_, planned = self.set_initial_training_values(self.args, self.get_train_dataloader())
             if state.global_step >= planned:
                 return self._restore_ended(state, self._resumed_from)
@@ -311,57 +328,42 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
 
     def _restore_ended(self, state: TrainerState, folder: Path) -> TrainOutput:
         self.state = state
-        self._load_from_checkpoint(str(folder))
-        self._read_log_window()
-        self._total_loss_scalar += self._tr_loss.item()
+        self.load_weights(folder)
+        self._window.read(folder)
         if self.args.load_best_model_at_end and state.best_model_checkpoint is not None:
-            self._load_best_model()
+            self.load_weights(Path(state.best_model_checkpoint))
         self.log({"train_loss": 0.0})  # ``log`` puts in the figure
-        loss = self._total_loss_scalar / max(1, state.global_step)
+        loss = self._window.mean_loss(state.global_step)
         return TrainOutput(state.global_step, loss, {"train_loss": loss})
 
-    def _init_training_state(self, *args: Any, **kwargs: Any) -> Any:
-        trained = super()._init_training_state(*args, **kwargs)
-        self.state.best_model_checkpoint = self._best_checkpoint
-        return trained
+    def begin_training(self) -> None:
+        """Continue the log line and the search for the best checkpoint of an interrupted run."""
+        self._window = LogWindow(self.accelerator, self.args)
+        if self._resumed_from is not None:
+            self._window.read(self._resumed_from)
+            resumed = read_state(self._resumed_from, self.args)
+            self.state.best_model_checkpoint = resumed.best_model_checkpoint
 
-    def _save_optimizer_and_scheduler(self, output_dir: str) -> None:
-        super()._save_optimizer_and_scheduler(output_dir)
-        window = {
-            "loss": self.accelerator.reduce(self._tr_loss, "mean").item(),
-            "total_loss": self._total_loss_scalar,
-            "last_logged": self._globalstep_last_logged,
-            "means": self._meter.state(self.accelerator),
-        }
-        if self.args.should_save:
-            # FSDP's own copy of the weights, the reference's included.
-            (Path(output_dir) / f"{FSDP_MODEL_NAME}.bin").unlink(missing_ok=True)
-            (Path(output_dir) / _LOG_WINDOW).write_text(json.dumps(window), encoding="utf-8")
-
-    def _read_log_window(self) -> None:
-        if self._resumed_from is None:
-            return
-        window = json.loads((self._resumed_from / _LOG_WINDOW).read_text(encoding="utf-8"))
-        self._tr_loss = torch.tensor(window["loss"], device=self.args.device)
-        self._total_loss_scalar = window["total_loss"]
-        self._globalstep_last_logged = window["last_logged"]
-        self._meter.restore(window["means"], self.accelerator)
-
-    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+    def save_model(self, output_dir: str | None = None, _internal_call: bool = False) -> None:
+        """Write the trained roles; into a checkpoint also the log line that was begun."""
         policy, value = self.roles()
         roles = (policy,) if value is None else (policy, value.backbone, value.head)
         gathered = [gathered_weights(role) for role in roles]  # takes every process
-        if not self.args.should_save:
-            return
-        folder = Path(str(output_dir or self.args.output_dir))
-        folder.mkdir(parents=True, exist_ok=True)
-        save_roles(folder, policy=policy, value=value, gathered=gathered)
-        if self.tokenizer is not None:
-            self.tokenizer.save_pretrained(folder / "policy")
-        if self._reference_digest is not None:
-            (folder / _REFERENCE).write_text(self._reference_digest + "\n", encoding="ascii")
-        args: Any = self.args  # ``to_json_string`` has no types
-        (folder / "training_args.json").write_text(args.to_json_string(), encoding="utf-8")
+        window = self._window.state()  # so does this
+        if self.args.should_save:
+            folder = Path(str(output_dir or self.args.output_dir))
+            folder.mkdir(parents=True, exist_ok=True)
+            if _internal_call:
+                (folder / LOG_WINDOW).write_text(json.dumps(window), encoding="utf-8")
+            save_roles(folder, policy=policy, value=value, gathered=gathered)
+            if self.tokenizer is not None:
+                self.tokenizer.save_pretrained(folder / "policy")
+            if self._reference_digest is not None:
+                write_reference(folder, self._reference_digest)
+            args: Any = self.args  # ``to_json_string`` has no types
+            (folder / "training_args.json").write_text(args.to_json_string(), encoding="utf-8")
+        if self.args.push_to_hub and not _internal_call:
+            self.push_to_hub(commit_message="Model save", revision=self.args.hub_revision)
 
     def _save_checkpoint(self, model: nn.Module, trial: Any) -> None:
         folder = Path(str(self.args.output_dir)) / f"checkpoint-{self.state.global_step}"
@@ -379,21 +381,20 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
                 "Free space and resume; earlier checkpoints are untouched.",
             ) from error
 
-    def _load_from_checkpoint(
-        self, resume_from_checkpoint: str, model: nn.Module | None = None
-    ) -> None:
+    def load_weights(self, folder: Path) -> None:
+        """Read the trained roles from a checkpoint.
+
+        Raises:
+            ConfigError: It was trained against another reference.
+        """
         policy, value = self.roles()
-        folder = Path(resume_from_checkpoint)
         if self._reference_digest is not None:
-            recorded = (folder / _REFERENCE).read_text(encoding="ascii").strip()
-            if recorded != self._reference_digest:
-                raise ConfigError(
-                    f"{folder} was trained against another reference policy.",
-                    "Resume with the policy that the run started from.",
-                )
+            check_reference(folder, self._reference_digest)
         reshard(self.model_wrapped)
         load_role_weights(folder, policy=policy, value=value)
 
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        self.load_weights(Path(resume_from_checkpoint))
+
     def _load_best_model(self) -> None:
-        assert self.state.best_model_checkpoint is not None
-        self._load_from_checkpoint(self.state.best_model_checkpoint)
+        self.load_weights(Path(str(self.state.best_model_checkpoint)))

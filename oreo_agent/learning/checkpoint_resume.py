@@ -10,20 +10,24 @@ from typing import Any
 
 from torch import nn
 from transformers import TrainerCallback, TrainerControl, TrainerState, TrainingArguments
+from transformers.trainer import FSDP_MODEL_NAME
 
-from oreo_agent.errors import MissingError
+from oreo_agent.errors import ConfigError, MissingError
 
 __all__ = [
     "STATE_FILE",
-    "GoOnWithLogLine",
+    "CheckpointHooks",
+    "check_reference",
     "is_complete",
     "last_complete_checkpoint",
     "read_state",
     "weights_digest",
+    "write_reference",
 ]
 
 STATE_FILE = "trainer_state.json"
 """The file of a training checkpoint that the library writes last."""
+_REFERENCE = "reference.sha256"
 
 
 def last_complete_checkpoint(output_dir: Path) -> str | None:
@@ -63,20 +67,29 @@ def read_state(folder: Path, args: TrainingArguments) -> TrainerState:
     return state
 
 
-class GoOnWithLogLine(TrainerCallback):
-    """Puts back the sums of a log line that was begun before the run was interrupted.
+class CheckpointHooks(TrainerCallback):
+    """What a trainer does where the library calls callbacks alone.
 
-    The library resets them after it has loaded a checkpoint and before this call.
+    Args:
+        begin: Called when the library has loaded the checkpoint that it resumes from, if any.
     """
 
-    def __init__(self, put_back: Callable[[], None]) -> None:
-        self._put_back = put_back
+    def __init__(self, begin: Callable[[], None]) -> None:
+        self._begin = begin
 
     def on_train_begin(
         self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
     ) -> None:
-        """Put them back."""
-        self._put_back()
+        """Continue what was interrupted."""
+        self._begin()
+
+    def on_save(
+        self, args: TrainingArguments, state: TrainerState, control: TrainerControl, **kwargs: Any
+    ) -> None:
+        """Remove FSDP's own copy of the weights, which holds the reference's too."""
+        if args.should_save:
+            folder = Path(str(args.output_dir)) / f"checkpoint-{state.global_step}"
+            (folder / f"{FSDP_MODEL_NAME}.bin").unlink(missing_ok=True)
 
 
 def weights_digest(model: nn.Module) -> str:
@@ -87,3 +100,21 @@ def weights_digest(model: nn.Module) -> str:
         digest.update(f"{name} {tuple(tensor.shape)}\n".encode())
         digest.update(sample.float().cpu().numpy().tobytes())
     return digest.hexdigest()
+
+
+def write_reference(folder: Path, digest: str) -> None:
+    """Record in a checkpoint which reference it was trained against."""
+    (folder / _REFERENCE).write_text(digest + "\n", encoding="ascii")
+
+
+def check_reference(folder: Path, digest: str) -> None:
+    """Refuse a checkpoint that was trained against another reference.
+
+    Raises:
+        ConfigError: It was.
+    """
+    if (folder / _REFERENCE).read_text(encoding="ascii").strip() != digest:
+        raise ConfigError(
+            f"{folder} was trained against another reference policy.",
+            "Resume with the policy that the run started from.",
+        )

@@ -105,12 +105,13 @@ class KTOTrainer(_PreferenceTrainer[KTOConfig]):
 
     _reference_point: Tensor | None = None
 
-    def _get_num_items_in_batch(self, batch_samples: list[Any], device: torch.device) -> Any:
-        items = super()._get_num_items_in_batch(batch_samples, device)
+    def items_in_update(self, batches: list[Any], device: torch.device) -> Tensor:
+        """Count the episodes, and take the reference point of the update."""
+        items = super().items_in_update(batches, device)
         total = torch.zeros((), device=device)
         with torch.no_grad():
-            for batch in batch_samples:
-                inputs: Any = self._prepare_inputs(batch)
+            for batch in batches:
+                inputs = self.on_device(batch)
                 terms: PolicyTerms = forward(self.pair, inputs)
                 total += trajectory_sum(terms.kl, inputs["action_mask"][:, 1:]).sum()
         if self.args.world_size > 1:

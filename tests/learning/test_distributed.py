@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 import torch
 from safetensors.torch import load_file
+from torch.utils.data import SequentialSampler
 from transformers import AutoModelForCausalLM
 
 from oreo_agent.errors import ConfigError
@@ -150,7 +151,7 @@ def test_every_held_out_batch_is_in_one_share_and_processes_run_in_step(
 ) -> None:
     held_out = data("sft")[0][:items]
     made = trainer("sft", tmp_path, held_out, held_out=held_out)
-    sampler = made._get_eval_sampler(made.eval_dataset)
+    sampler = SequentialSampler(held_out)
 
     def share(index: int, of: int) -> Share:
         args: Any = SimpleNamespace(
