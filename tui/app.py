@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import ActiveBinding, Binding, BindingType
-from textual.driver import Driver
 from textual.screen import Screen
 from textual.theme import Theme
 
@@ -105,15 +104,6 @@ class OreoApp(App[None]):
         if train_screen is not None:
             self.add_mode("train", lambda: train_screen)
         self.add_mode("replay", lambda: ReplayScreen(read_entries, where, bench))
-
-    def get_driver_class(self) -> type[Driver]:
-        """Return what draws on the terminal and reads its keys."""
-        driver = super().get_driver_class()
-        if driver.__name__ != "LinuxDriver":
-            return driver
-        from oreo_agent.tui.driver import QuickDriver  # here: there is no termios on Windows
-
-        return QuickDriver
 
     def on_mount(self) -> None:
         """Show the first screen."""

@@ -8,7 +8,6 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 
-from textual.app import App
 from textual.binding import Binding
 from textual.dom import DOMNode
 from textual.keys import REPLACED_KEYS, Keys, key_to_character
@@ -140,4 +139,4 @@ def _split(value: object) -> list[str]:
 
 def _named(key: str) -> str:
     """Return a key under one name: ``?`` is ``question_mark``."""
-    return App._normalize_keymap({"": key})[""]
+    return next(iter(Binding.make_bindings([Binding(key, "")]))).key

@@ -65,6 +65,7 @@ class ScreenServer(Server):
         return web.Response(text=page, content_type="text/html", headers=headers)
 
     async def _make_app(self) -> web.Application:
+        # A middleware can be added here alone: later the application is frozen.
         app = await super()._make_app()
         app.middlewares.append(_guard(is_loopback(self.host)))
         return app

@@ -10,6 +10,7 @@ import functools
 import importlib.metadata
 import json
 import re
+import textwrap
 from typing import Any
 
 import msgspec
@@ -177,51 +178,57 @@ def _parser_version() -> str:
     return importlib.metadata.version("textworld")
 
 
+# TextWorld is imported in functions: it takes most of a second and a warm cache never needs it.
+
+
+@functools.cache
+def _document_parser() -> Any:
+    from textworld.envs.pddl.logic import PddlLogicModelBuilderSemantics, PddlLogicParser
+
+    return PddlLogicParser(semantics=PddlLogicModelBuilderSemantics(), parseinfo=True)
+
+
+@functools.cache
+def _rule_parser() -> Any:
+    from textworld.envs.pddl.textgen import CSGModelBuilderSemantics, CSGParser
+
+    return CSGParser(semantics=CSGModelBuilderSemantics(), parseinfo=True)
+
+
 def _parse(text: str) -> Grammar:
-    # TextWorld is imported here: it takes most of a second and a warm cache never needs it.
-    from textworld.envs.pddl import logic
+    from textworld.envs.pddl.logic import model
 
-    document = logic._PARSER.parse(text, rule_name="pddlStart")
-    walker = _DocumentWalker()
-    for part in document.parts:
-        walker.take(part)
-    rules = {
-        name: tuple(
-            Rule(
-                symbols=_parse_rule(name, rule["rhs"]),
-                condition=_parse_query(rule["condition"]) if rule.get("condition") else None,
-            )
-            for rule in productions
-        )
-        for name, productions in walker.rules.items()
-    }
-    return Grammar(actions=walker.actions, rules=rules)
-
-
-class _DocumentWalker:
-    """Collects actions and rules as TextWorld's ``_ModelConverter`` does, rules left unparsed."""
-
-    def __init__(self) -> None:
-        from textworld.envs.pddl.logic import _ModelConverter
-
-        self._converter = _ModelConverter()
-        self.actions: dict[str, Action] = {}
-        self.rules: dict[str, list[dict[str, Any]]] = {}
-
-    def take(self, part: Any) -> None:
-        from textworld.envs.pddl.logic import model
-
+    actions: dict[str, Action] = {}
+    rules: dict[str, list[dict[str, Any]]] = {}
+    for part in _document_parser().parse(text, rule_name="pddlStart").parts:
         if isinstance(part, model.ActionTypeNode):
-            action = self._converter.walk(part)
-            self.actions[action.name.lower()] = Action(
-                template=_parse_rule(f"action {action.name}", action.template),
-                feedback=_parse_rule(f"action {action.name}", action.feedback_rule),
+            actions[part.name.lower()] = Action(
+                template=_parse_rule(f"action {part.name}", part.template.template[1:-1]),
+                feedback=_parse_rule(f"action {part.name}", part.feedback.name[1:-1]),
             )
-            lines = action.grammar.split("\n")
+            lines = _block(part.grammar.code).split("\n") if part.grammar else ["{}"]
             kept = "\n".join(line for line in lines if not line.lstrip().startswith("#"))
-            self.rules.update(json.loads(kept))
+            rules.update(json.loads(kept))
         elif isinstance(part, model.ActionGrammarNode):
-            self.rules.update(json.loads(self._converter._unescape_block(part.code)))
+            rules.update(json.loads(_block(part.code)))
+    return Grammar(
+        actions=actions,
+        rules={
+            name: tuple(
+                Rule(
+                    symbols=_parse_rule(name, rule["rhs"]),
+                    condition=_parse_query(rule["condition"]) if rule.get("condition") else None,
+                )
+                for rule in productions
+            )
+            for name, productions in rules.items()
+        },
+    )
+
+
+def _block(quoted: str) -> str:
+    """Return what stands between triple quotation marks."""
+    return textwrap.dedent(quoted[3:-3])
 
 
 def _parse_rule(name: str, text: str) -> tuple[AnySymbol, ...]:
@@ -241,11 +248,8 @@ def _parse_rule(name: str, text: str) -> tuple[AnySymbol, ...]:
 @functools.lru_cache(maxsize=4096)
 def _parse_symbols(text: str) -> tuple[tuple[AnySymbol, ...], int]:
     """Return the symbols, and where in the text they end."""
-    from textworld.envs.pddl import textgen
-
-    model = textgen._PARSER.parse(text, rule_name="symbols")
-    symbols = tuple(_convert(symbol) for symbol in textgen._Converter().walk(model))
-    return symbols, model[-1].parseinfo.endpos
+    nodes = _rule_parser().parse(text, rule_name="symbols")
+    return tuple(_convert(node) for node in nodes), nodes[-1].parseinfo.endpos
 
 
 @functools.lru_cache(maxsize=4096)
@@ -259,25 +263,25 @@ def _parse_query(text: str) -> Query:
     )
 
 
-def _convert(symbol: Any) -> AnySymbol:
-    from textworld.envs.pddl import textgen
+def _convert(node: Any) -> AnySymbol:
+    from textworld.envs.pddl.textgen import model
 
-    if isinstance(symbol, textgen.TerminalSymbol):
-        return Text(text=str(symbol))
-    if isinstance(symbol, textgen.NonterminalSymbol):
-        return RuleName(name=str(symbol))
-    if isinstance(symbol, textgen.ListSymbol):
-        return Listing(item=_convert_condition(symbol.symbol))
-    return _convert_condition(symbol)
+    if isinstance(node, model.TerminalSymbol):
+        return Text(text=str(node.literal))
+    if isinstance(node, model.NonterminalSymbol):
+        return RuleName(name=str(node.symbol))
+    if isinstance(node, model.ListSymbol):
+        return Listing(item=_convert_condition(node.symbol))
+    return _convert_condition(node)
 
 
-def _convert_condition(symbol: Any) -> Condition:
-    from textworld.envs.pddl import textgen
+def _convert_condition(node: Any) -> Condition:
+    from textworld.envs.pddl.textgen import model
 
-    inner = symbol.expression
-    is_expression = isinstance(inner, textgen.EvalSymbol)
+    inner = node.expression
+    is_expression = isinstance(inner, model.EvalSymbol)
     return Condition(
-        expression=str(inner) if is_expression else None,
-        rule=None if is_expression else str(inner),
-        given=_parse_query(symbol.given) if symbol.given else None,
+        expression=str(inner.statement) if is_expression else None,
+        rule=None if is_expression else str(inner.symbol),
+        given=_parse_query(node.given) if node.given else None,
     )

@@ -62,7 +62,8 @@ def check_processes(args: TrainingArguments, policy: PreTrainedModel) -> None:
         raise ConfigError(
             "cpu_ram_efficient_loading leaves the other processes without weights.", "Leave it out."
         )
-    # The library looks for the layers on what is wrapped, which is not the policy itself.
+    # The library looks for the layers on what is wrapped, which is not the policy itself;
+    # they have no public name.
     layers = getattr(policy, "_no_split_modules", None) or ()
     plugin.setdefault("transformer_cls_names_to_wrap", ",".join(sorted(layers)))
     if args.bf16:

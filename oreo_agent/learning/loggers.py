@@ -76,20 +76,23 @@ class _Trackio(TrackioCallback):
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._is_open = False
 
     def setup(self, *args: Any, **kwargs: Any) -> None:
         """Open the run."""
         with contextlib.redirect_stdout(sys.stderr):
             super().setup(*args, **kwargs)  # type: ignore[no-untyped-call]
+        self._is_open = True
 
     def on_train_end(self, *args: Any, **kwargs: Any) -> None:
         """End the run."""
+        self._is_open = False
         with contextlib.redirect_stdout(sys.stderr):
             super().on_train_end(*args, **kwargs)
 
     def finish(self) -> None:
         """End the run where training was broken off, or had ended before."""
-        if self._initialized:
-            self._initialized = False
+        if self._is_open:
+            self._is_open = False
             with contextlib.redirect_stdout(sys.stderr):
-                self._trackio.finish()
+                importlib.import_module("trackio").finish()

@@ -276,6 +276,12 @@ class ActorCritic(PolicyAndReference):
         return ActorCriticOutput(*terms, values=self.value(input_ids, attention_mask, position_ids))
 
 
+_DROPOUTS = (
+    *(nn.Dropout, nn.Dropout1d, nn.Dropout2d, nn.Dropout3d),
+    *(nn.AlphaDropout, nn.FeatureAlphaDropout),
+)
+
+
 def disable_dropout(model: nn.Module) -> None:
     """Set every dropout and layer-drop probability of a model to zero, its config's included."""
     for module in model.modules():
@@ -284,7 +290,7 @@ def disable_dropout(model: nn.Module) -> None:
             for name, value in list(vars(place).items()) if place is not None else []:
                 if ("drop" in name or "pdrop" in name) and isinstance(value, float):
                     setattr(place, name, 0.0)
-        if isinstance(module, nn.modules.dropout._DropoutNd):
+        if isinstance(module, _DROPOUTS):
             module.p = 0.0
 
 
