@@ -10,7 +10,7 @@ from typing import Any
 
 import msgspec
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config import NonNegativeInt, PositiveInt
 from oreo_agent.envs.core import EnvError, EnvSpec, TextEnv
 from oreo_agent.envs.plugin import EnvPlugin, ExpertPolicy, TaskPlan
 from oreo_agent.errors import ConfigError, UsageError
@@ -33,18 +33,18 @@ class TasksConfig:
 
     environment: str = ""
     """Its name; the command fills it in."""
-    seed: int = setting(0, ge=0)
+    seed: NonNegativeInt = 0
     """Seed of the choice of tasks. Apart from the run's seed, so that runs share them."""
-    train: int = setting(0, ge=0)
+    train: NonNegativeInt = 0
     """Training tasks; 0 means all there are."""
-    validation: int = setting(0, ge=0)
+    validation: NonNegativeInt = 0
     """Further training tasks whose demonstrations are held out, to choose the SFT checkpoint; with
     logged episodes, as many of these."""
     held_out: tuple[str, ...] = ()
     """Splits that every method is measured on; none named: all but ``train``."""
-    evaluation: int = setting(0, ge=0)
+    evaluation: NonNegativeInt = 0
     """Tasks of each such split; 0 means all there are."""
-    max_tokens: int = setting(64, ge=1)
+    max_tokens: PositiveInt = 64
     """A message of the agent that has not ended by then holds no action."""
 
 

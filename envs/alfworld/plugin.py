@@ -9,7 +9,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any, Literal
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config import NonNegativeInt, PositiveInt
 from oreo_agent.envs.core import TaskId, TextEnv
 from oreo_agent.envs.plugin import EnvPlugin, Progress, TaskPlan
 from oreo_agent.errors import ConfigError, OreoAgentError
@@ -47,7 +47,7 @@ class GamesConfig:
     """Folder of the official games; empty means ``ALFWORLD_DATA``."""
     size: Literal["small", "full"] = "small"
     """Size of generated houses: ``small`` or ``full``."""
-    seed: int = setting(0, ge=0)
+    seed: NonNegativeInt = 0
     """Seed of the generated houses. Apart from the run's seed, so that runs share their games."""
     receptacles: str = ""
     """Fewest and most receptacles of generated houses, e.g. ``4-6``; empty leaves it to the size.
@@ -63,15 +63,15 @@ class GamesConfig:
     """The wording of generated houses' goals: ALFWorld's, or ``varied`` in words people use."""
     dialect: Literal["native", "put", "move"] = "native"
     """What the agent speaks: each game's own, ``put X in/on Y`` or ``move X to Y``."""
-    train: int = setting(3000, ge=0)
+    train: NonNegativeInt = 3000
     """Training games; 0 means all there are."""
-    validation: int = setting(60, ge=0)
+    validation: NonNegativeInt = 60
     """Further training games whose demonstrations are held out, to choose the SFT checkpoint."""
-    valid_seen: int = setting(160, ge=0)
+    valid_seen: NonNegativeInt = 160
     """Held-out games in training scenes; 0 means all there are."""
-    valid_unseen: int = setting(160, ge=0)
+    valid_unseen: NonNegativeInt = 160
     """Held-out games in scenes never trained on; 0 means all there are."""
-    horizon: int = setting(50, ge=1)
+    horizon: PositiveInt = 50
     """Turns after which an episode ends."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config import NonNegativeInt, PositiveInt
 from oreo_agent.envs.core import TextEnv
 from oreo_agent.envs.math.adapter import MathEnv
 from oreo_agent.envs.math.problems import SPLITS, open_source
@@ -31,17 +31,17 @@ class ProblemsConfig:
     """Mix of generated problems: ``1,2`` in equal shares, ``1:3,2:1`` in shares of 3 and 1."""
     delimiter: Literal["newline", "sentence"] = "newline"
     """What ends a step: a newline, or a sentence too."""
-    seed: int = setting(0, ge=0)
+    seed: NonNegativeInt = 0
     """Seed of the generated problems. Apart from the run's seed, so that runs share them."""
-    train: int = setting(6000, ge=0)
+    train: NonNegativeInt = 6000
     """Training problems; 0 means all there are."""
-    validation: int = setting(100, ge=0)
+    validation: NonNegativeInt = 100
     """Further training problems whose solutions are held out, to choose the SFT checkpoint."""
-    valid: int = setting(300, ge=0)
+    valid: NonNegativeInt = 300
     """Problems of the split ``valid``, which training never touches; 0 means all there are."""
-    test: int = setting(300, ge=0)
+    test: NonNegativeInt = 300
     """Problems that every method is measured on; 0 means all there are."""
-    horizon: int = setting(20, ge=1)
+    horizon: PositiveInt = 20
     """Steps after which a solution ends."""
 
 

@@ -17,14 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Generic, TypeVar, get_origin, get_type_hints
 
-from oreo_agent.config.values import (
-    Limits,
-    check_option,
-    check_value,
-    parse_option,
-    parse_text,
-    suggestion,
-)
+from oreo_agent.config.values import read_option, read_value, suggestion
 from oreo_agent.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -34,7 +27,7 @@ if TYPE_CHECKING:
 else:
     T = TypeVar("T")
 
-__all__ = ["ENV_PREFIX", "PROJECT_FILE", "Resolved", "config_files", "leaves", "resolve", "setting"]
+__all__ = ["ENV_PREFIX", "PROJECT_FILE", "Resolved", "config_files", "leaves", "resolve"]
 
 ENV_PREFIX = "OREO_AGENT_"
 PROJECT_FILE = "oreo-agent.toml"
@@ -56,27 +49,13 @@ class Leaf:
     key: str
     """Dotted, e.g. ``oreo.beta``."""
     type: Any
-    limits: Limits
+    """With the range of a number: ``Annotated[int, Meta(ge=1)]``."""
     default: object
 
     @property
     def is_table(self) -> bool:
         """Whether it holds keys of another program's, each a setting of its own."""
         return get_origin(self.type) is Mapping
-
-
-def setting(
-    default: Any,
-    *,
-    ge: float | None = None,
-    gt: float | None = None,
-    le: float | None = None,
-    lt: float | None = None,
-) -> Any:
-    """Declare a dataclass field with a default and the range its value must lie in."""
-    return dataclasses.field(
-        default=default, metadata={"limits": Limits(ge=ge, gt=gt, le=le, lt=lt)}
-    )
 
 
 def config_files(explicit: Path | None = None, *, project: Path | None = None) -> list[Path]:
@@ -108,18 +87,13 @@ def config_files(explicit: Path | None = None, *, project: Path | None = None) -
 
 def leaves(tree: DataclassInstance, prefix: str = "") -> Iterator[Leaf]:
     """Yield every setting of a tree, in the order of declaration."""
-    hints = get_type_hints(type(tree))
+    hints = get_type_hints(type(tree), include_extras=True)
     for field in dataclasses.fields(tree):
         value = getattr(tree, field.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
             yield from leaves(value, f"{prefix}{field.name}.")
         else:
-            yield Leaf(
-                key=prefix + field.name,
-                type=hints[field.name],
-                limits=field.metadata.get("limits", Limits()),
-                default=value,
-            )
+            yield Leaf(key=prefix + field.name, type=hints[field.name], default=value)
 
 
 def resolve(
@@ -161,9 +135,7 @@ def resolve(
             _put_option(values, leaf, key, value, where=where, from_text=from_text)
             sources[leaf.key] = source
             return
-        if from_text and isinstance(value, str):
-            value = parse_text(leaf.type, value, key=key, where=where)
-        values[key] = check_value(leaf.type, value, leaf.limits, key=key, where=where)
+        values[key] = read_value(leaf.type, value, key=key, where=where, from_text=from_text)
         sources[key] = source
 
     for path in reversed(files):
@@ -223,11 +195,10 @@ def _put_option(
         if value != {}:
             raise ConfigError(f"{where}: '{key}' is a table.", f"Set e.g. {key}.size.")
         return
-    if from_text and isinstance(value, str):
-        value = parse_option(value)
     before = values[leaf.key]
     assert isinstance(before, Mapping)  # only options are put into a table
-    values[leaf.key] = {**before, name: check_option(value, key=key, where=where)}
+    option = read_option(value, key=key, where=where, from_text=from_text)
+    values[leaf.key] = {**before, name: option}
 
 
 def _known(known: Mapping[str, Leaf], key: str, where: str) -> Leaf:

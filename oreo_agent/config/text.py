@@ -1,4 +1,4 @@
-"""Settings as TOML text: what ``config init`` writes and what lies beside every run."""
+"""Settings as documented TOML: what ``config init`` writes."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import ast
 import dataclasses
 import inspect
 import textwrap
-from collections.abc import Mapping
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,24 +14,15 @@ from oreo_agent.config.values import format_value
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["field_docs", "to_toml"]
+__all__ = ["to_toml"]
 
 
-def to_toml(
-    tree: DataclassInstance, *, docs: bool = False, sources: Mapping[str, str] | None = None
-) -> str:
-    """Write a settings tree as TOML that ``resolve`` reads back to an equal tree.
-
-    Args:
-        tree: The settings.
-        docs: Put each field's docstring above it.
-        sources: Dotted key to source; written behind each value.
-    """
-    lines = _table(tree, "", docs=docs, sources=sources or {})
-    return "\n".join(lines).strip("\n") + "\n"
+def to_toml(tree: DataclassInstance) -> str:
+    """Write settings, each below its docstring, as TOML that ``resolve`` reads back as equal."""
+    return "\n".join(_table(tree, "")).strip("\n") + "\n"
 
 
-def field_docs(cls: type[DataclassInstance]) -> dict[str, str]:
+def _field_docs(cls: type[DataclassInstance]) -> dict[str, str]:
     """Return the docstring under each field of a dataclass, those it inherits included."""
     docs: dict[str, str] = {}
     for base in reversed(cls.__mro__):
@@ -48,30 +38,25 @@ def _own_field_docs(cls: type) -> dict[str, str]:
     body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
     found: dict[str, str] = {}
     for field, below in pairwise(body):
-        if (
-            isinstance(field, ast.AnnAssign)
-            and isinstance(field.target, ast.Name)
-            and isinstance(below, ast.Expr)
-            and isinstance(below.value, ast.Constant)
-            and isinstance(below.value.value, str)
-        ):
-            found[field.target.id] = inspect.cleandoc(below.value.value)
+        match field, below:
+            case (
+                ast.AnnAssign(target=ast.Name(name)),
+                ast.Expr(value=ast.Constant(value=str(words))),
+            ):
+                found[name] = inspect.cleandoc(words)
     return found
 
 
-def _table(
-    tree: DataclassInstance, prefix: str, *, docs: bool, sources: Mapping[str, str]
-) -> list[str]:
-    described = field_docs(type(tree)) if docs else {}
+def _table(tree: DataclassInstance, prefix: str) -> list[str]:
+    described = _field_docs(type(tree))
     lines: list[str] = []
     sections: list[str] = []
     for field in dataclasses.fields(tree):
         value = getattr(tree, field.name)
-        key = prefix + field.name
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            sections += ["", f"[{key}]", *_table(value, f"{key}.", docs=docs, sources=sources)]
-            continue
-        lines += [f"# {line}" for line in described.get(field.name, "").splitlines()]
-        line = f"{field.name} = {format_value(value)}"
-        lines.append(f"{line}  # {sources[key]}" if key in sources else line)
+            key = prefix + field.name
+            sections += ["", f"[{key}]", *_table(value, f"{key}.")]
+        else:
+            lines += [f"# {line}" for line in described.get(field.name, "").splitlines()]
+            lines.append(f"{field.name} = {format_value(value)}")
     return lines + sections

@@ -1,58 +1,43 @@
-"""The value of one setting: reading it from text, checking its type and range, writing it."""
+"""The value of one setting: reading it, checked by msgspec, and writing it as TOML."""
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import json
 import math
 import tomllib
-import types
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from enum import Enum
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Union, get_args, get_origin
+from typing import Annotated, Any, get_args, get_origin
+
+import msgspec
+from msgspec import Meta
 
 from oreo_agent.errors import ConfigError
 
 __all__ = [
-    "Limits",
-    "check_option",
-    "check_value",
-    "describe_type",
+    "NonNegativeFloat",
+    "NonNegativeInt",
+    "PositiveFloat",
+    "PositiveInt",
+    "Probability",
     "format_value",
-    "parse_option",
-    "parse_text",
+    "read_option",
+    "read_value",
     "suggestion",
 ]
 
+PositiveInt = Annotated[int, Meta(ge=1)]
+NonNegativeInt = Annotated[int, Meta(ge=0)]
+PositiveFloat = Annotated[float, Meta(gt=0)]
+NonNegativeFloat = Annotated[float, Meta(ge=0)]
+Probability = Annotated[float, Meta(ge=0, le=1)]
 
 UNSET = "none"
 """How a setting that may be unset is written when it is."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
-    """The range of a number; of a tuple, the range of each element."""
-
-    ge: float | None = None
-    gt: float | None = None
-    le: float | None = None
-    lt: float | None = None
-
-    def broken_by(self, value: float) -> str | None:
-        """Return the bound that ``value`` breaks, in words, or None."""
-        if math.isnan(value):
-            return "a number"
-        if self.ge is not None and value < self.ge:
-            return f"at least {self.ge:g}"
-        if self.gt is not None and value <= self.gt:
-            return f"above {self.gt:g}"
-        if self.le is not None and value > self.le:
-            return f"at most {self.le:g}"
-        if self.lt is not None and value >= self.lt:
-            return f"below {self.lt:g}"
-        return None
+_TRUTH = {"yes": True, "on": True, "no": False, "off": False}
+_BOUNDS = {"ge": "at least", "gt": "above", "le": "at most", "lt": "below"}
 
 
 def suggestion(name: str, known: Sequence[str]) -> str:
@@ -64,117 +49,107 @@ def suggestion(name: str, known: Sequence[str]) -> str:
     return f"Did you mean '{near[0]}'?" if near else "All keys: oreo-agent config show"
 
 
-def describe_type(kind: Any) -> str:
-    """Name a type as a user knows it."""
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        return " or ".join("none" if a is type(None) else describe_type(a) for a in arguments)
-    if origin is Literal:
-        return "one of " + ", ".join(repr(a) for a in arguments)
-    if origin is tuple:
-        return f"a list of {describe_type(arguments[0])}"
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        return "one of " + ", ".join(repr(member.value) for member in kind)
-    names = {
-        bool: "true or false",
-        int: "a whole number",
-        float: "a number",
-        str: "a text",
-        Path: "a path",
-    }
-    return names.get(kind, getattr(kind, "__name__", str(kind)))
-
-
-def parse_text(kind: Any, text: str, *, key: str, where: str) -> object:
-    """Turn text from the environment or the command line into a value that ``check_value`` takes.
-
-    Raises:
-        ConfigError: The text cannot stand for that type.
-    """
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        if type(None) in arguments and text in ("", UNSET):
-            return None
-        kind = next(a for a in arguments if a is not type(None))
-        return parse_text(kind, text, key=key, where=where)
-    if origin is tuple:
-        if text.startswith("["):
-            try:
-                return tomllib.loads(f"x = {text}")["x"]
-            except tomllib.TOMLDecodeError:
-                raise _wrong(kind, text, key=key, where=where) from None
-        parts = [part.strip() for part in text.split(",") if part.strip()]
-        return [parse_text(arguments[0], part, key=key, where=where) for part in parts]
-    if kind is bool:
-        if text.lower() in ("true", "1", "yes", "on"):
-            return True
-        if text.lower() in ("false", "0", "no", "off"):
-            return False
-        raise _wrong(kind, text, key=key, where=where)
-    if kind in (int, float):
-        try:
-            return int(text) if kind is int else float(text)
-        except ValueError:
-            raise _wrong(kind, text, key=key, where=where) from None
-    return text
-
-
-def check_value(kind: Any, value: object, limits: Limits, *, key: str, where: str) -> object:
+def read_value(
+    kind: Any, value: object, *, key: str, where: str = "", from_text: bool = False
+) -> object:
     """Return ``value`` as a ``kind``: strict, but a whole number is also a number.
+
+    Args:
+        kind: The annotated type of the setting, its range included.
+        value: As read from a file, the environment or the command line.
+        key: Name of the setting, for the error.
+        where: Where the value is from, for the error; empty leaves it out.
+        from_text: A text may stand for a value of another type.
 
     Raises:
         ConfigError: Wrong type, or out of range.
     """
-    origin, arguments = get_origin(kind), get_args(kind)
-    if origin in (Union, types.UnionType):
-        if type(None) in arguments and (value is None or value == UNSET):
-            return None
-        kind = next(a for a in arguments if a is not type(None))
-        return check_value(kind, value, limits, key=key, where=where)
-    if origin is tuple:
-        if not isinstance(value, (list, tuple)):
-            raise _wrong(kind, value, key=key, where=where)
-        return tuple(check_value(arguments[0], v, limits, key=key, where=where) for v in value)
-    if origin is Literal:
-        if value not in arguments or type(value) is not type(arguments[arguments.index(value)]):
-            raise _wrong(kind, value, key=key, where=where)
-        return value
-    if isinstance(kind, type) and issubclass(kind, Enum):
-        try:
-            return kind(value)
-        except ValueError:
-            raise _wrong(kind, value, key=key, where=where) from None
-    if kind is Path and isinstance(value, (str, Path)):
-        return Path(value)
-    if kind is float and isinstance(value, int) and not isinstance(value, bool):
-        value = float(value)
-    if type(value) is not kind:  # type(), not isinstance: true is no number
-        raise _wrong(kind, value, key=key, where=where)
-    if isinstance(value, (int, float)) and not isinstance(value, bool):
-        bound = limits.broken_by(value)
-        if bound is not None:
-            raise ConfigError(f"{where}: {key} is {value}.", f"It must be {bound}.")
-    return value
+    read = _from_text(kind, value) if from_text and isinstance(value, str) else value
+    if read == UNSET and type(None) in get_args(kind):
+        read = None
+    is_text = from_text and isinstance(read, (str, list))
+    try:
+        return msgspec.convert(read, kind, strict=not is_text, dec_hook=lambda of, raw: of(raw))
+    except msgspec.ValidationError:
+        what = f"{where}: {key}" if where else key
+        raise ConfigError(f"{what} is {value!r}.", f"It must be {_described(kind)}.") from None
 
 
-def parse_option(text: str) -> object:
-    """Return what a text stands for where no type is known: a TOML value, else the text itself."""
+def _from_text(kind: Any, text: str) -> object:
+    if type(None) in get_args(kind):
+        some = next(one for one in get_args(kind) if one is not type(None))
+        return None if text in ("", UNSET) else _from_text(some, text)
+    if get_origin(kind) is tuple and not text.startswith("["):
+        return [part.strip() for part in text.split(",") if part.strip()]
+    if kind is bool:
+        return _TRUTH.get(text.lower(), text)
+    if get_origin(kind) is tuple:
+        return _from_toml(text)
+    if get_origin(kind) is Annotated or kind in (int, float):
+        for number in (int, float):
+            with contextlib.suppress(ValueError):
+                return number(text)
+    return text
+
+
+def _from_toml(text: str) -> object:
     try:
         return tomllib.loads(f"x = {text}")["x"]
     except (tomllib.TOMLDecodeError, KeyError):
         return text
 
 
-def check_option(value: object, *, key: str, where: str) -> object:
+def _described(kind: Any) -> str:
+    """Name a type, and the range of its numbers, as a user knows them."""
+    from msgspec import inspect  # here: only errors need it
+
+    match inspect.type_info(kind):
+        case inspect.IntType() as number:
+            return "a whole number" + _bounds(number)
+        case inspect.FloatType() as number:
+            return "a number" + _bounds(number)
+        case inspect.VarTupleType():
+            return f"a list, each item {_described(get_args(kind)[0])}"
+        case inspect.LiteralType():
+            return "one of " + ", ".join(map(repr, get_args(kind)))
+        case inspect.EnumType(cls):
+            return "one of " + ", ".join(repr(member.value) for member in cls)
+        case inspect.UnionType():
+            return " or ".join(map(_described, get_args(kind)))
+        case inspect.NoneType():
+            return "none"
+        case inspect.BoolType():
+            return "true or false"
+        case inspect.StrType():
+            return "a text"
+        case _:
+            return f"a {kind.__name__.lower()}"
+
+
+def _bounds(number: Any) -> str:
+    bounds = [(words, getattr(number, name)) for name, words in _BOUNDS.items()]
+    words = " and ".join(f"{words} {bound:g}" for words, bound in bounds if bound is not None)
+    return f", {words}" if words else ""
+
+
+def read_option(value: object, *, key: str, where: str, from_text: bool = False) -> object:
     """Return a value for another program: text, number, truth, or lists and tables of these.
+
+    Args:
+        value: As read.
+        key: Name of the option, for the error.
+        where: Where the value is from, for the error.
+        from_text: A text is read as TOML where it is TOML.
 
     Raises:
         ConfigError: It is something else (a date), or no finite number.
     """
+    if from_text and isinstance(value, str):
+        value = _from_toml(value)
     if isinstance(value, list):
-        return [check_option(item, key=key, where=where) for item in value]
+        return [read_option(item, key=key, where=where) for item in value]
     if isinstance(value, dict):
-        return {str(k): check_option(v, key=key, where=where) for k, v in value.items()}
+        return {str(k): read_option(v, key=key, where=where) for k, v in value.items()}
     if not isinstance(value, (str, int, float)) or (
         isinstance(value, float) and not math.isfinite(value)
     ):
@@ -188,26 +163,15 @@ def format_value(value: object) -> str:
     """Write a value as TOML; None as the text ``"none"``, because TOML has no null.
 
     Raises:
-        TypeError: TOML has no form for it.
+        TypeError: It has no form in TOML.
     """
     if value is None:
         return f'"{UNSET}"'
-    if isinstance(value, Enum):
-        return format_value(value.value)
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    if isinstance(value, (int, float)):
+    if isinstance(value, float):
         return repr(value)
-    if isinstance(value, (str, Path)):
-        # JSON's escapes are TOML's, but for DEL, which JSON leaves bare and TOML refuses.
-        return json.dumps(str(value), ensure_ascii=False).replace("\x7f", "\\u007f")
+    if isinstance(value, Path):
+        return format_value(str(value))
     if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(format_value(item) for item in value) + "]"
-    if isinstance(value, Mapping):
-        items = ", ".join(f"{json.dumps(str(k))} = {format_value(v)}" for k, v in value.items())
-        return "{" + items + "}"
-    raise TypeError(f"no TOML form for {value!r}")
-
-
-def _wrong(kind: Any, value: object, *, key: str, where: str) -> ConfigError:
-    return ConfigError(f"{where}: {key} is {value!r}.", f"It must be {describe_type(kind)}.")
+        return "[" + ", ".join(map(format_value, value)) + "]"
+    # JSON's escapes are TOML's, but for DEL, which JSON leaves bare and TOML refuses.
+    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

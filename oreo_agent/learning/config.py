@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, fields
-from typing import Literal, TypeVar, get_args
+from dataclasses import dataclass, field
+from typing import Annotated, Literal, TypeVar, get_type_hints
 
 import torch
+from msgspec import Meta
 from transformers import TrainingArguments
 
-from oreo_agent.config.loader import setting
-from oreo_agent.config.values import Limits
+from oreo_agent.config import NonNegativeFloat, NonNegativeInt, PositiveFloat
+from oreo_agent.config.values import read_value
 from oreo_agent.errors import ConfigError
-from oreo_agent.learning.losses import AfterStateTarget, Level
+from oreo_agent.learning.losses import Level
 from oreo_agent.learning.methods.dpo import DPOLossSettings
 from oreo_agent.learning.methods.kto import KTOLossSettings
 from oreo_agent.learning.methods.oreo import OREOLossSettings
@@ -30,7 +31,7 @@ class EpisodeTrainingArguments(TrainingArguments):
     micro-batches cost nothing in what is learnt and save padding: an update is ordered by length.
     """
 
-    max_length: int = setting(4096, ge=2)
+    max_length: Annotated[int, Meta(ge=2)] = 4096
     """Longest episode in tokens; longer ones are left out and counted."""
     padding_side: Literal["right", "left"] = "right"
     """Side of the padding; right is faster and gives the same losses."""
@@ -53,12 +54,9 @@ class EpisodeTrainingArguments(TrainingArguments):
     dataloader_pin_memory: bool = field(default_factory=torch.cuda.is_available)
 
     def __post_init__(self) -> None:
-        _check_choice(self, "padding_side", ("right", "left"))
-        for field_ in fields(self):
-            limits: Limits = field_.metadata.get("limits", Limits())
-            value = getattr(self, field_.name)
-            if isinstance(value, int | float) and (bound := limits.broken_by(value)):
-                raise ConfigError(f"{field_.name} is {value}.", f"It must be {bound}.")
+        for name, kind in get_type_hints(type(self), include_extras=True).items():
+            if name not in TrainingArguments.__dataclass_fields__:
+                read_value(kind, getattr(self, name), key=name)
         super().__post_init__()  # type: ignore[no-untyped-call]  # the library's has no types
 
 
@@ -101,7 +99,7 @@ class OREOConfig(OREOLossSettings, EpisodeTrainingArguments):
     """Peak learning rate of the value model; None takes the policy's."""
     level: Level = "token"
     """What one decision is: a ``token``, a ``step`` (an agent's turn) or the whole ``response``."""
-    alpha: float | None = setting(None, ge=0)
+    alpha: NonNegativeFloat | None = None
     """Weight of the exact KL(pi || reference); None takes the paper's of the level: 0.01 for token,
     0.1 for step, 0.3 for response. With beta it sets the temperature at which the policy settles,
     beta + alpha * (decisions / tokens) / (2 beta), logged as ``beta_effective``: tune them
@@ -109,19 +107,17 @@ class OREOConfig(OREOLossSettings, EpisodeTrainingArguments):
     start_value: Literal["learned", "rollouts"] = "learned"
     """V(s_0) in the policy's residual at response level: the value model's, or A*-PO's estimate
     beta * log mean exp(R / beta) over the rollouts of the same task."""
-    value_warmup_steps: int = setting(0, ge=0)
+    value_warmup_steps: NonNegativeInt = 0
     """Updates that train the value model alone. V starts at 0, so without them the policy's first
     updates follow a V that is still on its way, and overshoots."""
-    after_state_weight: float = setting(1.0, ge=0)
-    reward_scale: float = setting(1.0, gt=0)
+    after_state_weight: NonNegativeFloat = 1.0
+    reward_scale: PositiveFloat = 1.0
     """R is ``reward_scale`` times the episode's return plus ``reward_offset``: 1 and 0 keep the
     paper's {0, 1}; 2 and -1 make it {-1, 1}. beta and alpha are in units of R."""
     reward_offset: float = 0.0
 
     def __post_init__(self) -> None:
-        _check_choice(self, "level", get_args(Level))
-        _check_choice(self, "after_state_target", get_args(AfterStateTarget))
-        _check_choice(self, "start_value", ("learned", "rollouts"))
+        super().__post_init__()
         if self.start_value == "rollouts" and self.level != "response":
             raise ConfigError(
                 f"start_value is rollouts, which gives V(s_0) alone, and level is {self.level}.",
@@ -129,16 +125,9 @@ class OREOConfig(OREOLossSettings, EpisodeTrainingArguments):
             )
         if self.alpha is None:
             self.alpha = _ALPHAS[self.level]
-        super().__post_init__()
 
     @property
     def kl_weight(self) -> float:
         """``alpha``, which is never None once the settings are made."""
         assert self.alpha is not None
         return self.alpha
-
-
-def _check_choice(settings: EpisodeTrainingArguments, name: str, choices: tuple[str, ...]) -> None:
-    value = getattr(settings, name)
-    if value not in choices:
-        raise ConfigError(f"{name} is {value!r}.", f"Use {' or '.join(choices)}.")

@@ -5,9 +5,11 @@ from __future__ import annotations
 from contextlib import suppress
 from dataclasses import dataclass, field, fields, make_dataclass, replace
 from functools import cache, partial
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
 
-from oreo_agent.config.loader import resolve, setting
+from msgspec import Meta
+
+from oreo_agent.config import NonNegativeFloat, NonNegativeInt, PositiveInt, Probability, resolve
 from oreo_agent.envs.core import EnvError
 from oreo_agent.envs.factory_plugin import FactoryPlugin
 from oreo_agent.envs.plugin import EnvPlugin, TaskPlan
@@ -35,11 +37,11 @@ __all__ = [
 class DemonstrationsConfig:
     """The expert's episodes."""
 
-    per_game: int = setting(4, ge=1)
-    noise: float = setting(0.4, ge=0, le=1)
+    per_game: PositiveInt = 4
+    noise: Probability = 0.4
     """Each episode draws, between 0 and this, the probability per turn of a distraction; what
     distracts is there to be recovered from, SFT does not imitate it."""
-    games: int = setting(1000, ge=0)
+    games: NonNegativeInt = 1000
     """Training games that are demonstrated; 0 means all."""
 
 
@@ -54,17 +56,17 @@ class ModelConfig:
     """A pre-trained model with a chat template in place of a preset: its Hub id or folder."""
     thoughts: bool = False
     """Let messages of a pre-trained model think first and end in ``Action: …`` (ReAct)."""
-    message_tokens: int = setting(64, ge=1)
+    message_tokens: PositiveInt = 64
     """A message of a pre-trained model that has not ended by then holds no action; thoughts need
     some 256."""
     precision: Literal["float32", "bfloat16", "4bit"] = "float32"
     """Of a pre-trained model's weights; ``4bit`` needs bitsandbytes and LoRA."""
-    lora_rank: int = setting(0, ge=0)
+    lora_rank: NonNegativeInt = 0
     """Train low-rank adapters of this rank on one frozen copy of a pre-trained model: one for the
     policy, one for the value model, none for the reference. 0 trains all weights."""
     checkpointing: bool = False
     """Recompute activations in the backward pass: less memory, more time."""
-    max_length: int = setting(2048, ge=2)
+    max_length: Annotated[int, Meta(ge=2)] = 2048
     """Longest training episode, in tokens; longer ones are dropped and counted."""
 
 
@@ -72,14 +74,14 @@ class ModelConfig:
 class RolloutsConfig:
     """The SFT policy's own episodes, from which rejection sampling and OREO learn."""
 
-    per_game: int = setting(5, ge=1)
+    per_game: PositiveInt = 5
     games: Literal["new", "all"] = "new"
     """``new``: training games that were not demonstrated, if there are any: the policy wins nearly
     all of those that were, which teaches little. ``all``: every training game."""
-    patience: int = setting(4, ge=0)
+    patience: NonNegativeInt = 4
     """An episode ends as lost when one action has brought the same answer this often; 0: never."""
-    temperature: float = setting(1.0, ge=0)
-    wave: int = setting(150, ge=1)
+    temperature: NonNegativeFloat = 1.0
+    wave: PositiveInt = 150
     """Episodes played in lock-step."""
 
 
@@ -87,7 +89,7 @@ class RolloutsConfig:
 class RoundsConfig:
     """How often rollouts are collected and learnt from."""
 
-    count: int = setting(1, ge=1)
+    count: PositiveInt = 1
     """Rounds. From the second on the policy that OREO has reached plays the rollouts."""
     reference: Literal["sft", "start"] = "sft"
     """What the KL and the log-ratios are taken against after the first round: the ``sft`` policy
@@ -101,7 +103,7 @@ class RoundsConfig:
 class EvaluationConfig:
     """How success is measured."""
 
-    temperature: float = setting(0.0, ge=0)
+    temperature: NonNegativeFloat = 0.0
     """0 is greedy decoding."""
     sampled: bool = False
     """Also play every game once at temperature 1."""
@@ -113,15 +115,15 @@ class EvaluationConfig:
 class _RunSettings:
     """Settings of every run, but for the sections of some methods."""
 
-    seed: int = setting(0, ge=0)
+    seed: NonNegativeInt = 0
     """Seed of the demonstrations, the weights, the rollouts and the order of batches."""
-    threads: int = setting(0, ge=0)
+    threads: NonNegativeInt = 0
     """Torch threads; 0 means the cores this process may use."""
-    workers: int = setting(0, ge=0)
+    workers: NonNegativeInt = 0
     """Environment processes; 0 means the cores this process may use."""
-    save_every: int = setting(100, ge=1)
+    save_every: PositiveInt = 100
     """Updates between two training checkpoints."""
-    log_every: int = setting(20, ge=1)
+    log_every: PositiveInt = 20
     """Updates between two lines of metrics."""
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
     """Additional metric loggers: ``tensorboard``, ``trackio``, ``wandb``."""

@@ -72,7 +72,7 @@ def test_validate_names_line_and_key_of_a_wrong_value(capsys: pytest.CaptureFixt
     Path("run.toml").write_text('[oreo]\n\nbeta = "much"\n', encoding="utf-8")
     assert main(["config", "validate", "run.toml"]) == ExitCode.CONFIG
     assert capsys.readouterr().err == (
-        "error: run.toml, line 3: oreo.beta is 'much'.\nfix: It must be a number.\n"
+        "error: run.toml, line 3: oreo.beta is 'much'.\nfix: It must be a number, above 0.\n"
     )
 
 

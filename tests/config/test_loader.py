@@ -3,14 +3,24 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from enum import StrEnum
+from operator import attrgetter
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import Meta
 
-from oreo_agent.config import Resolved, config_files, resolve, setting, to_toml
+from oreo_agent.config import (
+    NonNegativeInt,
+    PositiveFloat,
+    Probability,
+    Resolved,
+    config_files,
+    resolve,
+    to_toml,
+)
 from oreo_agent.errors import ConfigError
 
 
@@ -21,21 +31,21 @@ class Mode(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Learner:
-    beta: float = setting(0.03, gt=0)
+    beta: PositiveFloat = 0.03
     """KL temperature."""
-    steps: int = setting(10, ge=1, le=1000)
+    steps: Annotated[int, Meta(ge=1, le=1000)] = 10
     mode: Mode = Mode.FAST
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    seed: int = setting(0, ge=0)
+    seed: NonNegativeInt = 0
     name: str = ""
     verbose: bool = False
     limit: int | None = None
     folder: Path = Path("runs")
     size: Literal["small", "full"] = "small"
-    rates: tuple[float, ...] = setting((0.5,), ge=0, le=1)
+    rates: tuple[Probability, ...] = (0.5,)
     oreo: Learner = field(default_factory=Learner)
 
     def __post_init__(self) -> None:
@@ -123,16 +133,18 @@ def test_an_unknown_empty_section_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "fix"),
     [
-        ("seed = true", "It must be a whole number."),
-        ("seed = 1.0", "It must be a whole number."),
-        ('seed = "1"', "It must be a whole number."),
-        ("seed = -1", "It must be at least 0."),
+        ("seed = true", "It must be a whole number, at least 0."),
+        ("seed = 1.0", "It must be a whole number, at least 0."),
+        ('seed = "1"', "It must be a whole number, at least 0."),
+        ("seed = -1", "It must be a whole number, at least 0."),
         ("verbose = 1", "It must be true or false."),
         ('size = "huge"', "It must be one of 'small', 'full'."),
-        ("rates = [0.1, 2]", "It must be at most 1."),
-        ("rates = 0.1", "It must be a list of a number."),
-        ("oreo.beta = 0", "It must be above 0."),
-        ("oreo.beta = nan", "It must be a number."),
+        ("rates = [0.1, 2]", "It must be a list, each item a number, at least 0 and at most 1."),
+        ("rates = 0.1", "It must be a list, each item a number, at least 0 and at most 1."),
+        ("oreo.beta = 0", "It must be a number, above 0."),
+        ("oreo.beta = nan", "It must be a number, above 0."),
+        ("limit = 0.5", "It must be a whole number or none."),
+        ("folder = 3", "It must be a path."),
         ('oreo.mode = "slow"', "It must be one of 'fast', 'exact'."),
     ],
 )
@@ -156,6 +168,9 @@ def test_a_wrong_value_names_file_key_and_what_it_must_be(
         ("limit=5", "limit", 5),
         ("limit=none", "limit", None),
         ("folder=a b", "folder", Path("a b")),
+        ("oreo.steps=1_000", "oreo.steps", 1000),
+        ("oreo.beta=.5", "oreo.beta", 0.5),
+        ("oreo.mode=exact", "oreo.mode", Mode.EXACT),
         ("name=x=y", "name", "x=y"),
         ("rates=0.1,0.2", "rates", (0.1, 0.2)),
         ("rates=[0.1, 1]", "rates", (0.1, 1.0)),
@@ -164,7 +179,7 @@ def test_a_wrong_value_names_file_key_and_what_it_must_be(
 def test_text_on_the_command_line_becomes_the_settings_type(
     item: str, key: str, value: object
 ) -> None:
-    found = getattr(_resolve(item).value, key)
+    found = attrgetter(key)(_resolve(item).value)
     assert found == value
     assert type(found) is type(value)
 
@@ -212,12 +227,12 @@ def test_values_that_contradict_each_other_are_a_config_error() -> None:
 
 
 def test_documented_toml_carries_the_field_docstrings() -> None:
-    assert "# KL temperature.\nbeta = 0.03\n" in to_toml(Settings(), docs=True)
+    assert "# KL temperature.\nbeta = 0.03\n" in to_toml(Settings())
 
 
 @given(
     seed=st.integers(min_value=0, max_value=2**62),
-    name=st.text(st.characters(exclude_categories=["Cs"])).filter(lambda text: text != "none"),
+    name=st.text(st.characters(exclude_categories=["Cs"])),
     verbose=st.booleans(),
     limit=st.none() | st.integers(min_value=-(2**62), max_value=2**62),
     rates=st.lists(st.floats(0, 1), max_size=3).map(tuple),
@@ -244,7 +259,7 @@ def test_settings_written_as_toml_read_back_equal(
         rates=rates,
         oreo=Learner(beta=beta, mode=mode),
     )
-    path = _file(tmp_path_factory.mktemp("toml") / "run.toml", to_toml(settings, docs=True))
+    path = _file(tmp_path_factory.mktemp("toml") / "run.toml", to_toml(settings))
     read = _resolve(files=(path,)).value
     assert read == settings
     assert math.copysign(1, read.oreo.beta) == 1

@@ -12,7 +12,7 @@ from oreo_agent.agents.expert import load_expert
 from oreo_agent.cli import main
 from oreo_agent.cli.commands.train import resolve_train_config
 from oreo_agent.cli.common.options import Preset
-from oreo_agent.config import resolve, setting
+from oreo_agent.config import PositiveInt, resolve
 from oreo_agent.envs import EnvError, register, registry
 from oreo_agent.envs.factory_plugin import FactoryPlugin
 from oreo_agent.envs.plugin import EnvPlugin, TaskPlan
@@ -28,7 +28,7 @@ class WalksConfig:
 
     source: str = "short"
     data: str = ""
-    train: int = setting(2, ge=1)
+    train: PositiveInt = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

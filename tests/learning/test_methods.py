@@ -52,14 +52,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config import PositiveFloat
 from oreo_agent.learning.methods.method import Method, MethodSettings
 
 
 @dataclass(kw_only=True)
 class AWRSettings(MethodSettings):
-    lr: float = setting(1e-3, gt=0)
-    beta: float = setting(1.0, gt=0)
+    lr: PositiveFloat = 1e-3
+    beta: PositiveFloat = 1.0
 
 
 def fit(job, settings):

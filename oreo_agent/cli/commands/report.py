@@ -170,8 +170,8 @@ def init(
     if path.exists() and not force:
         raise UsageError(f"{path} is there already.", "Name another file, or add --force.")
     settings = preset_config(DEFAULT_ENV, preset.value) if preset else None
-    text = to_toml(settings or config_type(DEFAULT_ENV)(), docs=True)
-    text += f"\n[screen]\n{to_toml(ScreenSection(), docs=True)}\n[keys]\n"
+    text = to_toml(settings or config_type(DEFAULT_ENV)())
+    text += f"\n[screen]\n{to_toml(ScreenSection())}\n[keys]\n"
     text += f"# {_KEYS}\n"
     text += "".join(f'"{name}" = {format_value(key)}\n' for name, key in default_keys().items())
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config import NonNegativeFloat, PositiveFloat, PositiveInt
 from oreo_agent.learning.methods.method import Method, MethodSettings, shared_settings
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ __all__ = ["DPO", "DPO_NLL", "DPOLossSettings", "DPOSettings"]
 class DPOLossSettings:
     """What the configuration and ``DPOConfig`` have in common."""
 
-    beta: float = setting(0.1, gt=0)
+    beta: PositiveFloat = 0.1
     """Temperature of the implied reward."""
-    nll_weight: float = setting(0.0, ge=0)
+    nll_weight: NonNegativeFloat = 0.0
     """Weight of the success's negative log-likelihood, a mean over its agent tokens."""
-    pairs_per_task: int = setting(5, ge=1)
+    pairs_per_task: PositiveInt = 5
     """Most pairs of one task, drawn at random."""
 
 
@@ -30,7 +30,7 @@ class DPOLossSettings:
 class DPOSettings(DPOLossSettings, MethodSettings):
     """DPO on pairs of a success and a failure of one game, with as many updates as OREO."""
 
-    lr: float = setting(1e-4, gt=0)
+    lr: PositiveFloat = 1e-4
 
 
 def fit(job: TrainingJob, settings: DPOSettings) -> TrainingResult:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config import NonNegativeFloat, PositiveFloat
 from oreo_agent.learning.methods.method import Method, MethodSettings, shared_settings
 
 if TYPE_CHECKING:
@@ -18,11 +18,11 @@ __all__ = ["KTO", "KTOLossSettings", "KTOSettings"]
 class KTOLossSettings:
     """What the configuration and ``KTOConfig`` have in common."""
 
-    beta: float = setting(0.1, gt=0)
+    beta: PositiveFloat = 0.1
     """Temperature of the implied reward."""
-    desirable_weight: float = setting(1.0, ge=0)
+    desirable_weight: NonNegativeFloat = 1.0
     """Weight of a success."""
-    undesirable_weight: float = setting(1.0, ge=0)
+    undesirable_weight: NonNegativeFloat = 1.0
     """Weight of a failure."""
 
 
@@ -30,7 +30,7 @@ class KTOLossSettings:
 class KTOSettings(KTOLossSettings, MethodSettings):
     """KTO on successes and failures, no pairs needed, with as many updates as OREO."""
 
-    lr: float = setting(1e-4, gt=0)
+    lr: PositiveFloat = 1e-4
 
 
 def fit(job: TrainingJob, settings: KTOSettings) -> TrainingResult:

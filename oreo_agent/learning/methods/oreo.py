@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING, Literal
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from oreo_agent.errors import ConfigError
 from oreo_agent.learning.methods.method import Method, MethodSettings, shared_settings
 
@@ -28,9 +28,9 @@ __all__ = [
 class OREOLossSettings:
     """What the configuration and ``OREOConfig`` have in common."""
 
-    beta: float = setting(0.03, gt=0)
+    beta: PositiveFloat = 0.03
     """KL temperature."""
-    after_state_weight: float = setting(0.5, ge=0)
+    after_state_weight: NonNegativeFloat = 0.5
     """Weight of the value loss behind each turn's last token; 0 leaves those values untrained."""
     after_state_target: Literal["return", "next"] = "return"
     """Target of V behind a turn: the episode's ``return``, less beta times the log-ratios that
@@ -44,21 +44,21 @@ class OREOLossSettings:
 class OREOSettings(OREOLossSettings, MethodSettings):
     """OREO, token level (arXiv 2412.16145)."""
 
-    steps: int = setting(1200, ge=1)
-    batch: int = setting(16, ge=1)
+    steps: PositiveInt = 1200
+    batch: PositiveInt = 16
     """Episodes an update."""
-    lr: float = setting(5e-4, gt=0)
-    value_lr: float = setting(1e-3, gt=0)
-    alpha: float = setting(0.01, ge=0)
+    lr: PositiveFloat = 5e-4
+    value_lr: PositiveFloat = 1e-3
+    alpha: NonNegativeFloat = 0.01
     """Weight of the exact KL(pi || ref). The effective temperature is beta + alpha / (2 beta)."""
-    step_alpha: float = setting(0.1, ge=0)
+    step_alpha: NonNegativeFloat = 0.1
     """KL weight for ``oreo-step``: the larger its decisions, the weaker one alpha holds."""
-    response_alpha: float = setting(0.3, ge=0)
+    response_alpha: NonNegativeFloat = 0.3
     """KL weight for ``oreo-response`` and ``oreo-astar``."""
     start: Literal["sft", "rejection"] = "sft"
     """The policy that OREO starts from in the first round, and its reference: SFT's, or that of
     rejection sampling, a method of the same run."""
-    value_warmup: int = setting(150, ge=0)
+    value_warmup: NonNegativeInt = 150
     """Updates that train the value model alone, before the policy begins."""
     value_init: Literal["zero", "normal"] = "zero"
     """The head of a new value model: V = 0 everywhere, or small random weights."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config import PositiveFloat
 from oreo_agent.learning.methods.method import Method, MethodSettings
 from oreo_agent.learning.methods.sft import imitate
 
@@ -19,7 +19,7 @@ __all__ = ["REJECTION", "RejectionSettings"]
 class RejectionSettings(MethodSettings):
     """Rejection sampling: SFT on the successful rollouts, with as many updates as OREO."""
 
-    lr: float = setting(5e-4, gt=0)
+    lr: PositiveFloat = 5e-4
 
 
 def fit(job: TrainingJob, settings: RejectionSettings) -> TrainingResult:

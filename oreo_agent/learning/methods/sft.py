@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from oreo_agent.config.loader import setting
+from oreo_agent.config import PositiveFloat, PositiveInt
 from oreo_agent.learning.methods.method import Method, MethodSettings
 
 if TYPE_CHECKING:
@@ -21,10 +21,10 @@ _EVALUATIONS = 12
 class SFTSettings(MethodSettings):
     """Supervised fine-tuning on the demonstrations."""
 
-    steps: int = setting(1500, ge=1)
-    batch: int = setting(32, ge=1)
+    steps: PositiveInt = 1500
+    batch: PositiveInt = 32
     """Episodes an update."""
-    lr: float = setting(3e-3, gt=0)
+    lr: PositiveFloat = 3e-3
 
 
 def fit(job: TrainingJob, settings: SFTSettings) -> TrainingResult:
