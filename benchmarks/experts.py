@@ -22,7 +22,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oreo_agent.envs import TextEnv
-from oreo_agent.envs.alfworld.experts import Expert, NoisyExpert
+from oreo_agent.envs.alfworld.experts import Expert
+from oreo_agent.envs.alfworld.experts.noise import distraction
 from oreo_agent.envs.registry import build
 from oreo_agent.errors import OreoAgentError
 
@@ -39,12 +40,15 @@ class Played:
     """Commands without effect."""
 
 
-def play(env: TextEnv, task: str, expert: Expert) -> Played:
+def play(env: TextEnv, task: str, noise: float, rng: random.Random) -> Played:
     first = env.reset(task)
-    expert.reset(first.text, first.goal)
+    expert = Expert(first.goal)
+    expert.observe(first.text)
     turns = wrong = 0
     while True:
         action = expert.act()
+        if noise and rng.random() < noise:
+            action = distraction(expert.memory, rng, avoid=action)
         result = env.step(action)
         text = result.observation.text
         expert.observe(text, action)
@@ -104,7 +108,7 @@ def main() -> int:
     if houses:
         made = {"size": options.size, "counts": {options.split: options.count}}
         made["curriculum"] = {"goals": options.goals}
-    expert = NoisyExpert(options.noise, options.seed) if options.noise else Expert()
+    rng = random.Random(options.seed)
     began = time.perf_counter()
     try:
         env = build(
@@ -118,7 +122,7 @@ def main() -> int:
             },
         )
         tasks = sample(env, options.split, options.count, options.seed)
-        played = [play(env, task, expert) for task in tasks]
+        played = [play(env, task, options.noise, rng) for task in tasks]
     except OreoAgentError as error:
         print(error, file=sys.stderr)
         return int(error.exit_code)

@@ -10,18 +10,24 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.envs import TextEnv, make
-from oreo_agent.envs.alfworld.experts import Expert, NoisyExpert, expert_action
+from oreo_agent.envs.alfworld.experts import Expert
+from oreo_agent.envs.alfworld.experts.noise import distraction
 from oreo_agent.envs.alfworld.experts.prior import STUCK_KINDS
 
-GOAL = "put a mug in shelf"
-KITCHEN = f"Looking quickly around you, you see a countertop 1, and a shelf 1.\n\n{GOAL}."
 STUCK = [[kind] for kind in sorted(STUCK_KINDS)]
 
 
-def play(env: TextEnv, task: str, expert: Expert, *, foreign: Sequence[str] = ()) -> list[str]:
-    """Play a game to its end and return the actions; it must be won."""
+def start(env: TextEnv, task: str) -> Expert:
+    """Start a game, and return an expert that has seen its beginning."""
     first = env.reset(task)
-    expert.reset(first.text, first.goal)
+    expert = Expert(first.goal)
+    expert.observe(first.text)
+    return expert
+
+
+def play(env: TextEnv, task: str, *, foreign: Sequence[str] = ()) -> list[str]:
+    """Play a game to its end and return the actions; it must be won."""
+    expert = start(env, task)
     actions: list[str] = []
     while True:
         action = foreign[len(actions)] if len(actions) < len(foreign) else expert.act()
@@ -47,7 +53,7 @@ def all_tasks(env: TextEnv) -> list[str]:
 def test_it_wins_every_generated_house_of_all_six_types_in_few_turns(houses: TextEnv) -> None:
     tasks = all_tasks(houses)
     assert len({houses.task_info(task)["type"] for task in tasks}) == 6
-    turns = [len(play(houses, task, Expert())) for task in tasks]
+    turns = [len(play(houses, task)) for task in tasks]
     assert sum(turns) / len(turns) < 12
 
 
@@ -62,20 +68,21 @@ def test_it_wins_houses_whose_goals_are_put_in_peoples_words(
         curriculum={"goals": "varied"},
     )
     for task in env.tasks("train"):
-        play(env, task, Expert())
+        play(env, task)
     env.close()
 
 
 def test_the_transcript_alone_gives_the_same_actions_at_every_turn(houses: TextEnv) -> None:
     for task in all_tasks(houses)[:6]:
+        expected = play(houses, task)
         first = houses.reset(task)
-        observations, actions = [first.text], list[str]()
-        expected = play(houses, task, Expert())
-        houses.reset(task)
-        for expected_action in expected:
-            assert expert_action(first.goal, observations, actions) == expected_action
-            actions.append(expected_action)
-            observations.append(houses.step(expected_action).observation.text)
+        transcript: list[tuple[str, str | None]] = [(first.text, None)]
+        for action in expected:
+            expert = Expert(first.goal)
+            for text, brought_by in transcript:
+                expert.observe(text, brought_by)
+            assert expert.act() == action
+            transcript.append((houses.step(action).observation.text, action))
 
 
 def test_it_wins_after_ten_random_actions_of_somebody_else(houses: TextEnv) -> None:
@@ -92,78 +99,43 @@ def test_it_wins_after_ten_random_actions_of_somebody_else(houses: TextEnv) -> N
             observation = result.observation
             if result.terminated:
                 break
-        play(houses, task, Expert(), foreign=foreign)
+        play(houses, task, foreign=foreign)
 
 
-def test_the_noisy_expert_repeats_itself_with_its_seed_only(houses: TextEnv) -> None:
+def test_distractions_follow_their_seed_and_differ_from_the_plan(houses: TextEnv) -> None:
     task = all_tasks(houses)[0]
-    runs = [noisy_actions(houses, task, NoisyExpert(0.5, seed)) for seed in (1, 1, 2)]
+    runs = []
+    for seed in (1, 1, 2):
+        rng, expert, actions = random.Random(seed), start(houses, task), list[str]()
+        for _ in range(20):
+            plan = expert.act()
+            actions.append(distraction(expert.memory, rng, avoid=plan))
+            assert actions[-1] != plan
+            result = houses.step(actions[-1])
+            if result.terminated:
+                break
+            expert.observe(result.observation.text, actions[-1])
+        runs.append(actions)
     assert runs[0] == runs[1] != runs[2]
-
-
-def test_without_noise_the_noisy_expert_is_the_expert(houses: TextEnv) -> None:
-    task = all_tasks(houses)[1]
-    assert noisy_actions(houses, task, NoisyExpert(0.0, 1)) == play(houses, task, Expert())
-
-
-def test_with_full_noise_every_action_is_a_distraction(houses: TextEnv) -> None:
-    expert = NoisyExpert(1.0, 7)
-    first = houses.reset(all_tasks(houses)[0])
-    expert.reset(first.text, first.goal)
-    for _ in range(20):
-        plan, action = Expert.act(expert), expert.act()
-        assert expert.distracted
-        assert action != plan
-        result = houses.step(action)
-        if result.terminated:
-            break
-        expert.observe(result.observation.text, action)
 
 
 def test_some_distractions_have_no_effect(houses: TextEnv) -> None:
     without, with_effect = 0, 0
+    rng = random.Random(4)
     for task in all_tasks(houses)[:6]:
-        expert = NoisyExpert(0.6, 4)
-        first = houses.reset(task)
-        expert.reset(first.text, first.goal)
-        over = False
+        expert, over = start(houses, task), False
         while not over:
-            action = expert.act()
+            action = plan = expert.act()
+            if rng.random() < 0.6:
+                action = distraction(expert.memory, rng, avoid=plan)
             result = houses.step(action)
-            if expert.distracted and action.split()[0] in ("take", "move"):
+            if action != plan and action.split()[0] in ("take", "move"):
                 nothing = result.observation.text == "Nothing happens."
                 without, with_effect = without + nothing, with_effect + (not nothing)
             expert.observe(result.observation.text, action)
             over = result.terminated or result.truncated
     assert without >= 5
     assert with_effect >= 1
-
-
-def test_noise_drawn_per_episode_differs_between_episodes() -> None:
-    expert = NoisyExpert(1.0, 5, per_episode=True)
-    shares = []
-    for _ in range(3):
-        expert.reset(KITCHEN, GOAL)
-        shares.append(sum(expert.act() != "go to countertop 1" for _ in range(200)))
-    assert max(shares) - min(shares) > 40
-
-
-@pytest.mark.parametrize("noise", [-0.1, 1.5])
-def test_noise_outside_its_range_is_refused(noise: float) -> None:
-    with pytest.raises(ValueError, match="between 0 and 1"):
-        NoisyExpert(noise, 0)
-
-
-def noisy_actions(env: TextEnv, task: str, expert: NoisyExpert) -> list[str]:
-    first = env.reset(task)
-    expert.reset(first.text, first.goal)
-    actions: list[str] = []
-    while True:
-        actions.append(expert.act())
-        result = env.step(actions[-1])
-        if result.terminated or result.truncated:
-            return actions
-        expert.observe(result.observation.text, actions[-1])
 
 
 @pytest.fixture(scope="module")
@@ -189,9 +161,7 @@ def test_it_wins_97_of_100_official_training_games_the_two_object_task_included(
     env = make("alfworld", games="official", data=training_games)
     outcomes: dict[str, list[bool]] = {}
     for task in env.tasks("train"):
-        first = env.reset(task)
-        expert = Expert()
-        expert.reset(first.text, first.goal)
+        expert = start(env, task)
         while True:
             action = expert.act()
             result = env.step(action)

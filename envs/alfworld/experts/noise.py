@@ -1,4 +1,4 @@
-"""An expert that sometimes does something else: demonstrations of how to recover."""
+"""What an expert might do instead of its plan: demonstrations of how to recover."""
 
 from __future__ import annotations
 
@@ -6,60 +6,18 @@ import random
 from collections.abc import Callable
 
 from oreo_agent.envs.alfworld.experts.memory import Memory, kind_of
-from oreo_agent.envs.alfworld.experts.policy import Expert, put_command
+from oreo_agent.envs.alfworld.experts.policy import put_command
 from oreo_agent.envs.alfworld.experts.prior import STUCK_KINDS
 
-__all__ = ["NoisyExpert", "distraction"]
-
-
-class NoisyExpert(Expert):
-    """The expert, distracted with a fixed probability at each turn.
-
-    A distraction is something that an agent might try: walk to another receptacle, take a thing
-    that is not asked for, put down what is held, open, close or examine, look around, take or put
-    what is not there (which has no effect).
-
-    Args:
-        noise: Probability of a distraction, from 0 to 1.
-        seed: Seed of all draws; the same seed and episodes give the same actions.
-        per_episode: Draw each episode's probability between 0 and ``noise`` instead.
-        goal: The goal sentence, where ``reset`` is not called.
-    """
-
-    def __init__(
-        self, noise: float, seed: int, *, per_episode: bool = False, goal: str = ""
-    ) -> None:
-        super().__init__(goal)
-        if not 0 <= noise <= 1:
-            raise ValueError(f"noise must lie between 0 and 1, got {noise}")
-        self.noise = noise
-        self.per_episode = per_episode
-        self.distracted = False
-        """Whether the last action was a distraction."""
-        self._rng = random.Random(seed)
-        self._level = self._draw_level()
-
-    def reset(self, first_observation: str, goal: str) -> None:
-        """Start an episode."""
-        super().reset(first_observation, goal)
-        self._level = self._draw_level()
-
-    def act(self) -> str:
-        """Return the expert's action or a distraction."""
-        action = super().act()
-        self.distracted = False
-        if self._rng.random() < self._level:
-            other = distraction(self.memory, self._rng, avoid=action)
-            self.distracted = other != action
-            return other
-        return action
-
-    def _draw_level(self) -> float:
-        return self._rng.uniform(0, self.noise) if self.per_episode else self.noise
+__all__ = ["distraction"]
 
 
 def distraction(memory: Memory, rng: random.Random, *, avoid: str) -> str:
-    """Draw a plausible action from what was seen; ``avoid`` itself where there is no other."""
+    """Draw something that an agent might try; ``avoid`` itself where there is nothing else.
+
+    It walks to another receptacle, takes a thing that is not asked for, puts down what is held,
+    opens, closes or examines, looks around, takes or puts what is not there (without effect).
+    """
     makers: tuple[tuple[int, Callable[[Memory], list[str]]], ...] = (
         (5, _walks),
         (3, _handlings),

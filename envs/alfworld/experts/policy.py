@@ -27,7 +27,7 @@ from oreo_agent.envs.alfworld.experts.prior import (
     likely_kinds,
 )
 
-__all__ = ["Expert", "expert_action", "put_command"]
+__all__ = ["Expert", "put_command"]
 
 _IDLE = "look"
 _APPLIANCES = {
@@ -35,23 +35,6 @@ _APPLIANCES = {
     Treatment.COOL: "fridge",
     Treatment.HEAT: "microwave",
 }
-
-
-def expert_action(goal: str, observations: Sequence[str], actions: Sequence[str]) -> str:
-    """Return the expert's next action after a transcript, whoever chose its actions.
-
-    Args:
-        goal: The goal sentence.
-        observations: What the environment printed, the first one included.
-        actions: What was sent to it, one fewer than ``observations``.
-
-    Raises:
-        ValueError: The two lengths do not fit.
-    """
-    expert = Expert(goal=goal)
-    for action, observation in zip((None, *actions), observations, strict=True):
-        expert.observe(observation, action)
-    return expert.act()
 
 
 def put_command(memory: Memory, held: str, receptacle: str) -> str:
@@ -62,22 +45,16 @@ def put_command(memory: Memory, held: str, receptacle: str) -> str:
 
 
 class Expert:
-    """Plays one episode at a time: ``reset``, then ``act`` and ``observe`` in turns.
+    """Plays one episode: ``observe`` its beginning, then ``act`` and ``observe`` in turns.
 
     ``observe`` accepts any action, also one that the expert did not propose.
     """
 
-    def __init__(self, goal: str = "") -> None:
+    def __init__(self, goal: str) -> None:
         self.goal = parse_goal(goal)
         self.memory = Memory()
 
-    def reset(self, first_observation: str, goal: str) -> None:
-        """Start an episode."""
-        self.goal = parse_goal(goal)
-        self.memory = Memory()
-        self.memory.observe(first_observation)
-
-    def observe(self, text: str, last_action: str | None) -> None:
+    def observe(self, text: str, last_action: str | None = None) -> None:
         """Take in what the environment printed after ``last_action`` (None: at the start)."""
         self.memory.observe(text, last_action)
 
