@@ -30,8 +30,8 @@ from typing import Any
 from rival import Rival  # type: ignore[import-not-found]  # beside this script
 
 from oreo_agent.envs import make
+from oreo_agent.envs.alfworld import game as games
 from oreo_agent.envs.alfworld.engine import PddlEngine
-from oreo_agent.envs.alfworld.game import forget_games
 from oreo_agent.envs.alfworld.games import official_source
 
 _STEPS = 30
@@ -144,12 +144,12 @@ def _play_ours(engine: PddlEngine, path: Path, clocks: Stations, *, seed: int) -
     with clocks.cold:
         engine.reset(path)
     for number in range(_PASSES):
-        forget_games()
+        games._GAMES.clear()
         with clocks.warm:
             admissible = engine.reset(path).admissible
         with clocks.steps:
             _walk(step, admissible, f"ours {seed} {number}")
-        forget_games()
+        games._GAMES.clear()
         with clocks.episode:
             admissible = engine.reset(path).admissible
             _walk(step, admissible, f"ours episode {seed} {number}")

@@ -44,7 +44,6 @@ from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.learning.sft import SFTTrainer
 from oreo_agent.models.actor_critic import ActorCritic
 from oreo_agent.models.adapter_roles import AdapterActorCritic, with_adapter
-from oreo_agent.models.logprob_kl import exact_kl
 from oreo_agent.models.rendered import RenderedEpisode
 
 _STEP_BAR = 2.5
@@ -233,7 +232,7 @@ def _plain_loss(model: ActorCritic, batch: dict[str, Tensor]) -> Tensor:
     losses = oreo_losses(
         logprobs=policy.gather(2, actions)[..., 0],
         reference_logprobs=reference.gather(2, actions)[..., 0],
-        kl=exact_kl(policy, reference),
+        kl=(policy.exp() * (policy - reference)).sum(dim=-1),
         values=model.value(ids, batch["attention_mask"], batch["position_ids"]),
         returns=batch["returns"],
         state_mask=state_mask,

@@ -23,6 +23,9 @@ __all__ = [
     "wilson_interval",
 ]
 
+_FLIPS = 100_000
+"""Monte-Carlo sign vectors of the sign-flip test; the observed one is counted too."""
+
 
 class GameResult(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What one policy made of one game."""
@@ -80,16 +83,14 @@ def game_results(episodes: Sequence[Episode], *, no_effect: str | None = None) -
     return results
 
 
-def wilson_interval(
-    successes: float, games: int, z: float = 1.959963984540054
-) -> tuple[float, float]:
-    """Return the Wilson score interval of a proportion (95 % by default); (0, 1) for no games.
+def wilson_interval(successes: float, games: int) -> tuple[float, float]:
+    """Return the Wilson score interval of a proportion, at 95 %; (0, 1) for no games.
 
     ``successes`` may be a fraction: a rate times the number of independent games.
     """
     if games == 0:
         return 0.0, 1.0
-    rate = successes / games
+    z, rate = 1.959963984540054, successes / games
     centre = rate + z * z / (2 * games)
     spread = z * math.sqrt(rate * (1 - rate) / games + z * z / (4 * games * games))
     scale = 1 + z * z / games
@@ -132,9 +133,7 @@ def mcnemar_exact(ours: Mapping[str, bool], theirs: Mapping[str, bool]) -> float
     return min(1.0, 2 * tail)
 
 
-def sign_flip_test(
-    differences: Mapping[str, float], *, flips: int = 100_000, seed: int = 0
-) -> float:
+def sign_flip_test(differences: Mapping[str, float]) -> float:
     """Return the two-sided p-value of a sign-flip test clustered by game.
 
     Under the null hypothesis each game's mean difference (over training seeds) is as likely to have
@@ -142,20 +141,18 @@ def sign_flip_test(
 
     Args:
         differences: Task id to the mean difference in success, ours minus theirs.
-        flips: Monte-Carlo sign vectors; the observed one is counted too.
-        seed: Seed of the sign vectors.
     """
     values = np.array([value for value in differences.values() if value]).round(12)
     if values.size == 0:
         return 1.0
     # Games of equal weight are alike: how many of them are positive is binomial.
     weights, counts = np.unique(np.abs(values), return_counts=True)
-    generator = np.random.default_rng(seed)
-    sums = np.zeros(flips)
+    generator = np.random.default_rng(0)
+    sums = np.zeros(_FLIPS)
     for weight, count in zip(weights, counts, strict=True):
-        sums += weight * (2 * generator.binomial(count, 0.5, size=flips) - count)
+        sums += weight * (2 * generator.binomial(count, 0.5, size=_FLIPS) - count)
     extreme = 1 + int((np.abs(sums) >= abs(values.sum()) - 1e-9).sum())
-    return float(extreme / (flips + 1))
+    return float(extreme / (_FLIPS + 1))
 
 
 def _proportion(results: Sequence[GameResult]) -> Proportion:

@@ -25,11 +25,7 @@ _LEAVE_SECONDS = 1.0
 
 
 def run_play(
-    make_session: SessionFactory,
-    bench: Workbench,
-    *,
-    notices: Sequence[str] = (),
-    log: Path | None = None,
+    make_session: SessionFactory, bench: Workbench, *, notices: Sequence[str] = ()
 ) -> ExitCode:
     """Play with the screen until the person quits.
 
@@ -39,7 +35,6 @@ def run_play(
             the workbench's journals to the session.
         bench: Where episodes go, and how agents and games are opened.
         notices: Shown once at the start.
-        log: Takes what libraries print meanwhile.
 
     Raises:
         RunFailedError: The screen crashed; the message names the log with the traceback.
@@ -53,14 +48,14 @@ def run_play(
         make_session=make_session,
         notices=notices,
     )
-    _run(app, bench, log)
+    _run(app, bench)
     broken = app.drivers[0].broken
     if broken is not None:
         raise broken
     return ExitCode.OK
 
 
-def run_replay(paths: Sequence[Path], bench: Workbench, *, log: Path | None = None) -> ExitCode:
+def run_replay(paths: Sequence[Path], bench: Workbench) -> ExitCode:
     """Browse recorded episodes with the screen until the person quits.
 
     Raises:
@@ -74,7 +69,7 @@ def run_replay(paths: Sequence[Path], bench: Workbench, *, log: Path | None = No
         read_entries=lambda: read_library(paths),
         where=", ".join(str(path) for path in paths),
     )
-    _run(app, bench, log)
+    _run(app, bench)
     return ExitCode.OK
 
 
@@ -83,7 +78,6 @@ def run_compare(
     bench: Workbench,
     *,
     paths: Sequence[Path] = (),
-    log: Path | None = None,
 ) -> ExitCode:
     """Compare two episodes with the screen until the person quits.
 
@@ -91,7 +85,6 @@ def run_compare(
         compared: Two records, or who is to play, and the game.
         bench: Where episodes go, and how agents and games are opened.
         paths: Files and folders whose episodes are listed beside it; by default the bench's store.
-        log: Takes what libraries print meanwhile.
 
     Raises:
         RunFailedError: The screen crashed; the message names the log with the traceback.
@@ -104,7 +97,7 @@ def run_compare(
         where=", ".join(str(path) for path in places) or str(bench.store),
         compared=compared,
     )
-    _run(app, bench, log)
+    _run(app, bench)
     screen = app.compare_screen
     if screen is not None and screen.broken is not None:
         raise screen.broken
@@ -116,7 +109,6 @@ def run_watch(
     bench: Workbench,
     *,
     stop: Callable[[], None] | None = None,
-    log: Path | None = None,
 ) -> ExitCode:
     """Watch a run of train with the screen until the person leaves it; the run goes on.
 
@@ -124,7 +116,6 @@ def run_watch(
         path: The run's folder.
         bench: Where corrected episodes go, and how agents and games are opened.
         stop: Asks the run to stop; None where it is not ours to stop.
-        log: Takes what libraries print meanwhile.
 
     Raises:
         RunFailedError: The screen crashed; the message names the log with the traceback.
@@ -138,7 +129,7 @@ def run_watch(
         where=str(episodes),
         train_screen=TrainScreen(path, bench, stop=stop),
     )
-    _run(app, bench, log)
+    _run(app, bench)
     return ExitCode.OK
 
 
@@ -163,11 +154,11 @@ def _app(
     )
 
 
-def _run(app: OreoApp, bench: Workbench, log: Path | None) -> None:
+def _run(app: OreoApp, bench: Workbench) -> None:
     folder = bench.journals or default_journal_folder()
     try:
         with rare_collection():
-            _show(app, log or folder.parent / "screen.log", mouse=bench.look.mouse)
+            _show(app, folder.parent / "screen.log", mouse=bench.look.mouse)
     finally:
         end = time.monotonic() + _LEAVE_SECONDS
         ended = [d.close(timeout=max(end - time.monotonic(), 0.0)) for d in app.drivers]

@@ -24,7 +24,6 @@ def run_plain_play(
     store: Path | None = None,
     out: TextIO | None = None,
     progress: TextIO | None = None,
-    max_turns: int | None = None,
 ) -> ExitCode:
     """Let the agent play one episode and write one line a step.
 
@@ -33,7 +32,6 @@ def run_plain_play(
         store: Saves the episode there at the end; None saves nothing.
         out: Where the lines go; standard output by default.
         progress: Where it is said what is being loaded; standard error by default.
-        max_turns: Stops after so many turns; by default when the episode is over.
 
     Raises:
         RunFailedError: The environment or the agent failed; what was played is saved first.
@@ -49,7 +47,7 @@ def run_plain_play(
         state = session.start()
         write_line(out, f"goal: {safe_line(state.episode.goal)}")
         _write_state(out, _views(state)[0])
-        while not state.over and (max_turns is None or len(state.episode.turns) < max_turns):
+        while not state.over:
             state = _step(session, out)
         write_line(out, _summary(state.episode))
         if store is not None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from typing import TextIO
 
 from oreo_agent.errors import ExitCode
 from oreo_agent.tui.alignment import RowKind, align
@@ -16,38 +15,30 @@ from oreo_agent.tui.text import safe_line
 __all__ = ["run_plain_compare"]
 
 
-def run_plain_compare(
-    compared: tuple[Side, Side] | Contest,
-    *,
-    out: TextIO | None = None,
-    progress: TextIO | None = None,
-) -> ExitCode:
+def run_plain_compare(compared: tuple[Side, Side] | Contest) -> ExitCode:
     """Write two episodes as one list: ``-`` is the first, ``+`` the second, a space both.
 
     Args:
         compared: Two records; or who is to play, and the game.
-        out: Where the lines go; standard output by default.
-        progress: Where it is said what is being loaded; standard error by default.
 
     Raises:
         OreoAgentError: The game cannot be played, or not to its end.
     """
-    out = out or sys.stdout
     if isinstance(compared, Contest):
-        compared = _played(compared, progress or sys.stderr)
+        compared = _played(compared)
     for line in _lines(*compared):
-        write_line(out, line)
+        write_line(sys.stdout, line)
     return ExitCode.OK
 
 
-def _played(contest: Contest, progress: TextIO) -> tuple[Side, Side]:
+def _played(contest: Contest) -> tuple[Side, Side]:
     last: dict[int, Side] = {}
 
     def tell(place: int, side: Side) -> bool:
         last[place] = side
         return True
 
-    contest.play(lambda text: write_line(progress, f"{safe_line(text)} ..."), tell)
+    contest.play(lambda text: write_line(sys.stderr, f"{safe_line(text)} ..."), tell)
     return last[0], last[1]
 
 

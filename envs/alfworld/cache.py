@@ -17,8 +17,7 @@ from oreo_agent.files import write_whole
 
 __all__ = ["DiskCache", "cache_root"]
 
-_T = TypeVar("_T")
-
+T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _UNWRITABLE: set[Path] = set()  # warned of once in a process, then left alone
 _MAGIC = b"oreo-agent cache 1 "
@@ -71,11 +70,11 @@ class DiskCache:
             return None
         return zlib.decompress(body)
 
-    def record(self, key: str, decoder: msgspec.json.Decoder[_T]) -> _T | None:
-        """Return the JSON record kept under a key, or None where another version wrote it."""
+    def load(self, key: str, kind: type[T]) -> T | None:
+        """Return the record kept under a key as JSON; None where it is of another version too."""
         data = self.read(key)
         with contextlib.suppress(msgspec.DecodeError):
-            return None if data is None else decoder.decode(data)
+            return None if data is None else msgspec.json.decode(data, type=kind)
         return None
 
     def write(self, key: str, data: bytes) -> None:

@@ -17,7 +17,7 @@ from oreo_agent.envs.alfworld.text_generation import Deriver, GrammarError
 from oreo_agent.envs.alfworld.translation import Fact, is_translated, parse_atom, translate
 from oreo_agent.envs.core import EnvError
 
-__all__ = ["Game", "Operator", "forget_games", "is_warm", "load_game"]
+__all__ = ["Game", "Operator", "is_warm", "load_game"]
 
 _KEPT = 6_000_000  # bytes of SAS, 160,000 to 1,340,000 a game; what is loaded takes 5 times that
 
@@ -180,11 +180,6 @@ def is_warm(path: Path) -> bool:
     """
     file = decode_game(str(path), read_bounded(path))
     return is_parsed(file.grammar) and is_translated(file.pddl_domain, file.pddl_problem)
-
-
-def forget_games() -> None:
-    """Drop the games that are kept loaded: the next load reads the file and the disk cache."""
-    _GAMES.clear()
 
 
 _GAMES: OrderedDict[tuple[str, str], Game] = OrderedDict()

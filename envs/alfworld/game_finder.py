@@ -194,7 +194,6 @@ class _File(msgspec.Struct):
 
 
 _FILES = msgspec.json.Decoder(_File)
-_KEPT = msgspec.json.Decoder(dict[str, Signature])
 
 
 def _signatures(
@@ -207,7 +206,7 @@ def _signatures(
     first = source.path(tasks[0])
     root = first.parents[len(PurePosixPath(tasks[0]).parts)]
     key = DiskCache.key("signatures-1", str(root.resolve()), split)
-    kept = cache.record(key, _KEPT) or {}
+    kept = cache.load(key, dict[TaskId, Signature]) or {}
     current: dict[TaskId, Signature] = {}
     for task in tasks:
         path = source.path(task)

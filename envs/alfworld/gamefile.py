@@ -27,12 +27,8 @@ class GameFile(msgspec.Struct, frozen=True, kw_only=True):
     walkthrough: list[str] | None = None
 
 
-def read_bounded(path: Path, *, largest: int = _LARGEST) -> bytes:
+def read_bounded(path: Path) -> bytes:
     """Return a file's bytes; its size is checked before it is read.
-
-    Args:
-        path: The file.
-        largest: Most bytes it may have.
 
     Raises:
         EnvError: It is missing, no ordinary file, or too large.
@@ -41,13 +37,13 @@ def read_bounded(path: Path, *, largest: int = _LARGEST) -> bytes:
         status = path.stat()
         if not stat.S_ISREG(status.st_mode):
             raise EnvError(f"{path}: not an ordinary file.", "Name the folder of a game.")
-        if status.st_size > largest:
+        if status.st_size > _LARGEST:
             raise EnvError(
-                f"{path}: refused unread: it has {status.st_size} bytes, {largest} are allowed.",
+                f"{path}: refused unread: it has {status.st_size} bytes, {_LARGEST} are allowed.",
                 "Fetch or generate the game again.",
             )
         with path.open("rb") as file:
-            return file.read(largest)
+            return file.read(_LARGEST)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
         reason = error.strerror if isinstance(error, OSError) else error
         raise EnvError(

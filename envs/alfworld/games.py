@@ -139,7 +139,7 @@ class FolderSource:
         if split not in self._splits:
             cache = DiskCache(cache_root() / "indexes")
             key = DiskCache.key("index-1", str(self.root.resolve()), self._prefix, split)
-            kept = cache.record(key, _INDEXES) or {}
+            kept = cache.load(key, dict[TaskId, Entry]) or {}
             current: dict[TaskId, Entry] = {}
             for folder in self._folders(split):
                 task = folder.relative_to(self.root).as_posix()
@@ -193,7 +193,6 @@ class _Game(msgspec.Struct):
 
 _TRAJECTORIES = msgspec.json.Decoder(_Trajectory)
 _GAMES = msgspec.json.Decoder(_Game)
-_INDEXES = msgspec.json.Decoder(dict[str, Entry])
 
 
 def _subfolders(folder: Path) -> list[os.DirEntry[str]]:

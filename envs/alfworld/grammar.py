@@ -139,7 +139,7 @@ def load_grammar(text: str, *, where: str, cache: DiskCache | None = None) -> Gr
     """
     cache = _cache() if cache is None else cache
     key = _key(text)
-    kept = cache.record(key, _DECODER)
+    kept = cache.load(key, Grammar)
     if kept is not None:
         return kept
     refuse_excess(text, where=where, part="grammar", longest=_LONGEST)
@@ -168,9 +168,6 @@ def _cache() -> DiskCache:
 
 def _key(text: str) -> str:
     return DiskCache.key(_FORMAT, _parser_version(), text)
-
-
-_DECODER = msgspec.json.Decoder(Grammar)
 
 
 @functools.cache

@@ -73,14 +73,14 @@ def translate(
     """
     cache = _cache() if cache is None else cache
     key = _key(domain, problem)
-    kept = cache.record(key, _DECODER)
+    kept = cache.load(key, Translation)
     if kept is not None:
         return kept
     refuse_excess(domain, where=where, part="PDDL domain")
     refuse_excess(problem, where=where, part="PDDL problem")
     made = run_in_fork(lambda: msgspec.json.encode(_translate(domain, problem, where)))
     cache.write(key, made)
-    return _DECODER.decode(made)
+    return msgspec.json.decode(made, type=Translation)
 
 
 def is_translated(domain: str, problem: str) -> bool:
@@ -117,9 +117,6 @@ def _cache() -> DiskCache:
 
 def _key(domain: str, problem: str) -> str:
     return DiskCache.key(_FORMAT, _translator_version(), domain, problem)
-
-
-_DECODER = msgspec.json.Decoder(Translation)
 
 
 @functools.cache

@@ -279,7 +279,7 @@ def recover_journal(path: Path) -> Episode:
     )
 
 
-def fold_journal(path: Path, store: EpisodeStore, *, shard: str = "live") -> Episode | None:
+def fold_journal(path: Path, store: EpisodeStore) -> Episode | None:
     """Move a journal's episode into a store; the journal is deleted once it is there.
 
     Folding the same journal again after a crash adds nothing twice.
@@ -296,7 +296,7 @@ def fold_journal(path: Path, store: EpisodeStore, *, shard: str = "live") -> Epi
             return None
         episode = recover_journal(path)
         if episode.id not in store:
-            store.append(episode, shard=shard)
+            store.append(episode, shard="live")
         journal.remove()
         return episode
 

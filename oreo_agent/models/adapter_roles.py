@@ -48,7 +48,6 @@ class AdapterActorCritic(ActorCritic):
         policy: The start; its base is shared.
         value: Goes on from this one where it is given; it may be on another copy of the base.
         reference: The start where none is given; it may be on another copy of the base.
-        rank: Of the adapters that are trained; None takes that of the policy.
         seed: Of the fresh adapters.
     """
 
@@ -58,12 +57,11 @@ class AdapterActorCritic(ActorCritic):
         value: AdapterValue | None = None,
         reference: AdapterPolicy | None = None,
         *,
-        rank: int | None = None,
         seed: int = 0,
     ) -> None:
         shared, start = policy.shared, policy.adapters
         number = len(shared.ranks)  # names of earlier adapters stay taken
-        rank = rank or min(shared.ranks[name] for name in start)
+        rank = min(shared.ranks[name] for name in start)
         shared.freeze(start)
         own, judge = (*start, f"policy-{number}"), (*start, f"value-{number}")
         with torch.random.fork_rng(devices=[]):

@@ -11,12 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["exact_kl", "taken_logprob_and_kl"]
-
-
-def exact_kl(logp: Tensor, logq: Tensor) -> Tensor:
-    """KL(p || q) over the last dimension, from full log-probabilities; never an estimate."""
-    return (logp.exp() * (logp - logq)).sum(dim=-1)
+__all__ = ["taken_logprob_and_kl"]
 
 
 class _TakenLogprobAndKL(torch.autograd.Function):

@@ -17,7 +17,7 @@ from oreo_agent.learning.losses import (
     next_turn_values,
     oreo_losses,
 )
-from oreo_agent.models.logprob_kl import exact_kl, taken_logprob_and_kl
+from oreo_agent.models.logprob_kl import taken_logprob_and_kl
 
 BETA = 0.3
 # Tokens: goal, act, act, observation, act, act. Column t is the state behind token t.
@@ -168,7 +168,6 @@ def test_trap_22_kl_equals_brute_force_and_is_never_negative() -> None:
         for s in range(20)
     ]
     torch.testing.assert_close(kl, torch.tensor(brute, dtype=torch.float64))
-    torch.testing.assert_close(kl, exact_kl(p.log(), reference))
     assert (kl >= 0).all()
 
 

@@ -191,11 +191,10 @@ def main() -> None:
 
     folder = Path(sys.argv[1])
     bench = workbench(folder)
-    log = folder / "screen.log"
     if sys.argv[2:] == ["replay"]:
-        raise SystemExit(int(run_replay([bench.store], bench, log=log)))
+        raise SystemExit(int(run_replay([bench.store], bench)))
     make = session_factory(ScriptedEnv(), ScriptedAgent(delay=0.02), bench.journals)
-    raise SystemExit(int(run_play(make, bench, log=log)))
+    raise SystemExit(int(run_play(make, bench)))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ pair = [
     for e in episodes(hostile=text)
 ]
 folder = Path(sys.argv[1])
-code = run_compare((pair[0], pair[1]), workbench(folder), log=folder / "screen.log")
+code = run_compare((pair[0], pair[1]), workbench(folder))
 sys.exit(code)
 """
 

@@ -79,7 +79,7 @@ from oreo_agent.tui.launcher import run_replay
 
 folder = Path(sys.argv[1])
 bench = workbench(folder)
-sys.exit(run_replay([Path(sys.argv[3])], bench, log=bench.journals / "screen.log"))
+sys.exit(run_replay([Path(sys.argv[3])], bench))
 """
 
 

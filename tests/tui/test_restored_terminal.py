@@ -29,7 +29,7 @@ from oreo_agent.tui.screens.live import LiveScreen
 LiveScreen.action_step = lambda self: 1 / 0
 folder = Path(sys.argv[1])
 make = session_factory(ScriptedEnv(), ScriptedAgent(), folder / "journals")
-run_play(make, workbench(folder), log=folder / "screen.log")
+run_play(make, workbench(folder))
 """
 
 

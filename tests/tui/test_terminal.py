@@ -91,7 +91,7 @@ folder = Path(sys.argv[1]) / "\x1b]0;FILE\x07[red]"
 folder.mkdir()
 env = HostileEnv(goal="put " + text, hostile=text)
 make = session_factory(env, HostileAgent(), folder / "journals")
-sys.exit(run_play(make, workbench(folder), log=Path(sys.argv[1]) / "screen.log"))
+sys.exit(run_play(make, workbench(folder)))
 """
 
 
@@ -149,7 +149,7 @@ class SlowAgent(NoisyAgent):
 agent = SlowAgent() if sys.argv[3] == "slow" else NoisyAgent()
 folder = Path(sys.argv[1])
 make = session_factory(ScriptedEnv(), agent, folder / "journals")
-code = run_play(make, workbench(folder), log=folder / "screen.log")
+code = run_play(make, workbench(folder))
 print("AFTER")
 sys.exit(code)
 """
@@ -198,7 +198,7 @@ LiveScreen.action_step = lambda self: 1 / 0
 folder = Path(sys.argv[1])
 make = session_factory(ScriptedEnv(), ScriptedAgent(), folder / "journals")
 try:
-    run_play(make, workbench(folder), log=folder / "screen.log")
+    run_play(make, workbench(folder))
 except RunFailedError as error:
     sys.exit(f"CAUGHT {error.what.replace(str(folder), '.')}")
 """

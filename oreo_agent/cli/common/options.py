@@ -11,7 +11,6 @@ import typer
 from oreo_agent.agents.agent_spec import AGENT_FORMS, AgentKind
 
 __all__ = [
-    "ALGORITHM",
     "DATA",
     "MODEL",
     "OUTPUT",
@@ -47,7 +46,6 @@ __all__ = [
 ]
 
 MODEL = "Model"
-ALGORITHM = "Algorithm"
 DATA = "Data"
 OUTPUT = "Output"
 
