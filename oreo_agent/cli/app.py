@@ -12,8 +12,7 @@ from typing import Annotated
 import typer
 
 from oreo_agent import __version__
-from oreo_agent.cli.commands import compare, play, report, screenshot, serve, train, watch
-from oreo_agent.cli.commands.data import group as data
+from oreo_agent.cli.common.command_modules import add_commands
 from oreo_agent.cli.common.output import Output, say
 from oreo_agent.errors import ExitCode, OreoAgentError
 from oreo_agent.threads import limit_spinning
@@ -30,14 +29,25 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-play.register(app)
-compare.register(app)
-watch.register(app)
-serve.register(app)
-train.register(app)
-data.register(app)
-report.register(app)
-screenshot.register(app)
+add_commands(
+    app,
+    "oreo_agent.cli.commands",
+    (
+        "play",
+        "replay",
+        "eval",
+        "compare",
+        "watch",
+        "serve",
+        "train",
+        "collect",
+        "doctor",
+        "report",
+        "screenshot",
+        "config",
+        "data.group",
+    ),
+)
 
 
 @app.callback(invoke_without_command=True)

@@ -6,8 +6,9 @@ import msgspec
 import pytest
 
 from oreo_agent.cli import main
-from oreo_agent.cli.commands.compare import GameOptions, what_to_compare
+from oreo_agent.cli.common.compared import what_to_compare
 from oreo_agent.cli.common.episode_ref import find_episode
+from oreo_agent.cli.common.game_session import GameOptions
 from oreo_agent.episodes import EpisodeStore
 from oreo_agent.errors import ExitCode
 from oreo_agent.tui.comparison import Contest

@@ -10,8 +10,8 @@ import pytest
 
 from oreo_agent.agents.expert import load_expert
 from oreo_agent.cli import main
-from oreo_agent.cli.commands.train import resolve_train_config
 from oreo_agent.cli.common.options import Preset
+from oreo_agent.cli.common.run_settings import resolve_run_settings
 from oreo_agent.config import PositiveInt, resolve
 from oreo_agent.envs import EnvError, register, registry
 from oreo_agent.envs.factory_plugin import FactoryPlugin
@@ -92,17 +92,17 @@ def test_its_sections_and_defaults_are_those_of_its_runs() -> None:
 
 
 def test_a_preset_is_named_as_the_source_of_what_it_sets() -> None:
-    found = resolve_train_config("walks", preset=Preset.SMOKE)
+    found = resolve_run_settings("walks", preset=Preset.SMOKE)
     assert found.value == preset_config("walks", "smoke")
     assert (found.value.seed, found.value.plan().train) == (3, 1)
     assert found.sources["walks.train"] == "--preset smoke"
     assert found.sources["sft.steps"] == "default"
     with pytest.raises(UsageError, match="no --preset demo"):
-        resolve_train_config("walks", preset=Preset.DEMO)
+        resolve_run_settings("walks", preset=Preset.DEMO)
 
 
 def test_kinds_of_tasks_are_chosen_on_the_command_line() -> None:
-    found = resolve_train_config("walks", data=Path("there")).value
+    found = resolve_run_settings("walks", data=Path("there")).value
     assert found.plan().source == "long"
     assert plugin_of("walks").task_options() == {"kind": "short"}
     assert plugin_of("walks").task_options("long", Path("x")) == {"kind": "long", "data": "x"}
@@ -117,8 +117,8 @@ def test_a_settings_file_may_hold_its_section_beside_those_of_others(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     Path("oreo-agent.toml").write_text("[walks]\ntrain = 5\n[games]\ntrain = 9\n")
-    assert resolve_train_config("walks").value.plan().train == 5
-    assert resolve_train_config("alfworld").value.plan().train == 9
+    assert resolve_run_settings("walks").value.plan().train == 5
+    assert resolve_run_settings("alfworld").value.plan().train == 9
     assert main(["config", "validate", "oreo-agent.toml"]) == 0
     Path("oreo-agent.toml").write_text("[walks]\ntrain = 0\n")
     assert main(["config", "validate", "oreo-agent.toml"]) == 3
@@ -133,7 +133,7 @@ def test_settings_that_cannot_be_used_are_an_error_of_that_environment_alone(
     with pytest.raises(EnvError, match=said):
         config_type("broken")
     Path("oreo-agent.toml").write_text("seed = 1\n")
-    assert resolve_train_config("walks").value.seed == 1
+    assert resolve_run_settings("walks").value.seed == 1
 
 
 def test_a_recorded_run_is_known_by_its_section() -> None:

@@ -1,85 +1,144 @@
-"""What ``oreo-agent eval`` does: one agent, or two on the same games."""
+"""``oreo-agent eval``: success of one agent, or of two on the same games."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
-import msgspec
-from rich.console import Console
+import typer
 
-from oreo_agent.agents.protocol import Agent
+from oreo_agent.agents.agent_spec import AgentChoice
+from oreo_agent.cli.common.checkpoints import settle_checkpoint, source_of_games
+from oreo_agent.cli.common.options import (
+    OUTPUT,
+    AgentOption,
+    CheckpointOption,
+    ConfigOption,
+    DataOption,
+    DialectOption,
+    EnvArgument,
+    ForceFlag,
+    GameLimit,
+    GamesOption,
+    JsonFlag,
+    QuietFlag,
+    SeedOption,
+    SetOption,
+    SplitOption,
+    TemperatureOption,
+    ThreadsOption,
+    evaluation_split,
+    examples,
+)
 from oreo_agent.cli.common.output import Output, plain
 from oreo_agent.cli.common.progress import ProgressDisplay, interruptible
 from oreo_agent.cli.common.results import cost_lines, results_document, show_methods
+from oreo_agent.cli.common.run_settings import resolve_run_settings
 from oreo_agent.errors import CheckFailedError, MissingError, RunFailedError, UsageError
-from oreo_agent.evaluation import mcnemar_exact
-from oreo_agent.training.config import RunConfig
-from oreo_agent.training.results import MethodResult
-from oreo_agent.training.run_dir import read_result
-from oreo_agent.training.single import evaluate, make_agent
 
-__all__ = ["evaluate_and_show"]
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from oreo_agent.agents.protocol import Agent
+    from oreo_agent.training.results import MethodResult
+
+__all__ = ["app"]
 
 _RESULTS = "results.json"
 
+app = typer.Typer()
 
-def evaluate_and_show(
-    config: RunConfig,
-    output: Output,
-    *,
-    player: tuple[str, Path | None],
-    rival: Path | None,
-    split: str | None,
-    limit: int | None,
-    temperature: float,
-    min_success: float | None,
-    out: Path | None,
-    force: bool,
+
+@app.command(
+    "eval",
+    rich_help_panel="Run",
+    epilog=examples(
+        "oreo-agent eval alfworld --checkpoint runs/demo/checkpoints/oreo",
+        "oreo-agent eval alfworld --limit 40 --min-success 0.5 --json",
+    ),
+)
+def evaluate(
+    env: EnvArgument,
+    checkpoint: CheckpointOption = None,
+    agent: AgentOption = "model",
+    split: SplitOption = None,
+    games: GamesOption = None,
+    data: DataOption = None,
+    dialect: DialectOption = None,
+    limit: GameLimit = None,
+    temperature: TemperatureOption = 0.0,
+    compare: Annotated[
+        Path | None,
+        typer.Option(
+            "--compare",
+            metavar="PATH",
+            help="A second checkpoint, or the results of an earlier eval, on the same games.",
+        ),
+    ] = None,
+    min_success: Annotated[
+        float | None,
+        typer.Option(
+            "--min-success", min=0.0, max=1.0, help="Exit with 5 below this share of games won."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", metavar="DIR", help="Keep episodes and results here.", rich_help_panel=OUTPUT
+        ),
+    ] = None,
+    config: ConfigOption = None,
+    sets: SetOption = None,
+    seed: SeedOption = None,
+    threads: ThreadsOption = None,
+    force: ForceFlag = False,
+    quiet: QuietFlag = False,
+    as_json: JsonFlag = False,
 ) -> None:
-    """Measure an agent, compare it with a rival if one is named, and print the result.
+    """Measure success on held-out games, each played once."""
+    settings = resolve_run_settings(
+        env,
+        config=config,
+        sets=sets,
+        games=games,
+        data=data,
+        seed=seed,
+        threads=threads,
+        dialect=dialect,
+    )
+    import msgspec
 
-    Args:
-        config: Games, threads, workers.
-        output: Where the result goes.
-        player: How the agent is named, and its checkpoint if it is a model.
-        rival: Another checkpoint, or the folder (or ``results.json``) of an earlier eval.
-        split: Which games; None is the first that is held out.
-        limit: Only the first games.
-        temperature: Of the model.
-        min_success: Fail below this share.
-        out: Where episodes and results are kept.
-        force: Delete what is in ``out``.
+    from oreo_agent.training.single import evaluate as run
+    from oreo_agent.training.single import make_agent
 
-    Raises:
-        CheckFailedError: Success is below ``min_success``.
-        UsageError: The rival's results are of other games, or ``out`` holds something else.
-        MissingError: The rival is not there.
-    """
-    split = split or next(iter(config.plan().held_out), "train")
+    run_config, output = settings.value, Output(as_json=as_json, quiet=quiet)
+    split = evaluation_split(env, split) or next(iter(run_config.plan().held_out), "train")
 
-    def load(kind: str, checkpoint: Path | None) -> Agent:
+    def load(name: str, folder: Path | None) -> Agent:
         return make_agent(
-            kind,
-            checkpoint,
+            name,
+            folder,
             temperature=temperature,
-            restricted=config.evaluation.restricted,
-            config=config,
+            restricted=run_config.evaluation.restricted,
+            config=run_config,
         )
 
-    kind, checkpoint = player
-    # Both are loaded before either plays: what is wrong with the second is said at once.
-    agent = load(kind, checkpoint)
-    earlier = None if rival is None else _earlier(rival)
-    second = None if rival is None or earlier is not None else load("model", rival)
+    kind, source = AgentChoice.parse(agent).kind, source_of_games(run_config)
+    checkpoint = settle_checkpoint(env, kind, checkpoint, source)
+    # Both are loaded before either plays, so that an error in the second is reported at once.
+    player = load(agent, checkpoint)
+    earlier = None if compare is None else _earlier(compare)
+    second = None if compare is None or earlier is not None else load("model", compare)
     with (
-        ProgressDisplay(quiet=output.quiet or output.as_json) as display,
+        ProgressDisplay(quiet=quiet or as_json) as display,
         interruptible(out, "the same command"),
     ):
         results = [
-            evaluate(
-                config,
-                agent,
-                name=_called(kind, checkpoint),
+            run(
+                run_config,
+                player,
+                name=_called(agent, checkpoint),
                 split=split,
                 limit=limit,
                 out=out,
@@ -90,12 +149,32 @@ def evaluate_and_show(
         ]
         if second is not None:
             results.append(
-                evaluate(config, second, name=str(rival), split=split, limit=limit, display=display)
+                run(
+                    run_config,
+                    second,
+                    name=str(compare),
+                    split=split,
+                    limit=limit,
+                    display=display,
+                )
             )
         elif earlier is not None:
             results.append(earlier)
     if len(results) == 2 and results[0].method == results[1].method:
-        results[1] = msgspec.structs.replace(results[1], method=f"{rival}, compared")
+        results[1] = msgspec.structs.replace(results[1], method=f"{compare}, compared")
+    _show(output, results)
+    rate = results[0].by_split()["all"]["all"].rate
+    if min_success is not None and rate < min_success:
+        raise CheckFailedError(
+            f"success is {rate:.1%}, asked for was at least {min_success:.1%}.",
+            "Train longer, or lower --min-success.",
+        )
+
+
+def _show(output: Output, results: Sequence[MethodResult]) -> None:
+    """Print the first result by task type, and the paired test against a second one."""
+    from oreo_agent.evaluation import mcnemar_exact
+
     document = results_document(results)
     lines = cost_lines(results)
     if len(results) == 2:
@@ -108,25 +187,18 @@ def evaluate_and_show(
             "test": "exact McNemar",
         }
         lines.append(f"difference: {difference:+.1%}, p = {p_value:.2g} (exact McNemar)")
-    by_type = results[0].by_split()["all"]
 
     def draw(console: Console) -> None:
         show_methods(output, results)(console)
         rows = [
             (kind, f"{cell.rate:.1%} [{cell.low:.1%}, {cell.high:.1%}]", cell.games)
-            for kind, cell in by_type.items()
+            for kind, cell in results[0].by_split()["all"].items()
         ]
         output.table(["task type", "#success", "#games"], rows)(console)
         for line in lines:
             console.print(plain(line), markup=False, soft_wrap=True)
 
     output.result(document, draw)
-    rate = by_type["all"].rate
-    if min_success is not None and rate < min_success:
-        raise CheckFailedError(
-            f"success is {rate:.1%}, asked for was at least {min_success:.1%}.",
-            "Train longer, or lower --min-success.",
-        )
 
 
 def _called(kind: str, checkpoint: Path | None) -> str:
@@ -138,6 +210,9 @@ def _called(kind: str, checkpoint: Path | None) -> str:
 
 def _earlier(rival: Path) -> MethodResult | None:
     """Return the results that an earlier eval kept, or None where ``rival`` is a checkpoint."""
+    from oreo_agent.training.results import MethodResult
+    from oreo_agent.training.run_dir import read_result
+
     path = rival / _RESULTS if rival.is_dir() else rival
     if not path.is_file():
         if rival.is_dir():

@@ -1,75 +1,48 @@
-"""Running an agent: play, replay, eval."""
+"""``oreo-agent play``: one agent in one game, on the screen or as lines."""
 
 from __future__ import annotations
 
-import os
-import sys
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from oreo_agent.agents.agent_spec import AgentChoice
-from oreo_agent.cli.common.checkpoints import settle_checkpoint, source_of_games
+from oreo_agent.cli.common.checkpoints import check_environment, expert_without_model
+from oreo_agent.cli.common.game_session import GameOptions
 from oreo_agent.cli.common.options import (
     OUTPUT,
     AgentOption,
     CheckpointOption,
-    ConfigOption,
-    CorrectedOption,
     DataOption,
     DialectOption,
     EnvArgument,
-    ForceFlag,
-    GameLimit,
     GamesOption,
-    JsonFlag,
     MouseFlag,
     PlainFlag,
-    QuietFlag,
     SeedOption,
-    SetOption,
     SplitOption,
     TaskOption,
     TemperatureOption,
     ThreadsOption,
-    evaluation_split,
     examples,
+    practice_split,
 )
-from oreo_agent.cli.common.output import Output, say
-from oreo_agent.errors import UsageError
+from oreo_agent.cli.common.output import is_plain, say
 
-__all__ = ["is_plain", "register"]
+__all__ = ["app"]
 
-PANEL = "Run"
-
-
-def register(app: typer.Typer) -> None:
-    """Add this panel's commands."""
-    app.command(
-        rich_help_panel=PANEL,
-        epilog=examples(
-            "oreo-agent play alfworld",
-            "oreo-agent play alfworld --checkpoint runs/demo/checkpoints/oreo --seed 7",
-            "oreo-agent play math --agent expert",
-        ),
-    )(play)
-    app.command(
-        rich_help_panel=PANEL,
-        epilog=examples(
-            "oreo-agent replay runs/demo/episodes", "oreo-agent replay episodes.jsonl --plain"
-        ),
-    )(replay)
-    app.command(
-        "eval",
-        rich_help_panel=PANEL,
-        epilog=examples(
-            "oreo-agent eval alfworld --checkpoint runs/demo/checkpoints/oreo",
-            "oreo-agent eval alfworld --limit 40 --min-success 0.5 --json",
-        ),
-    )(evaluate)
+app = typer.Typer()
 
 
+@app.command(
+    rich_help_panel="Run",
+    epilog=examples(
+        "oreo-agent play alfworld",
+        "oreo-agent play alfworld --checkpoint runs/demo/checkpoints/oreo --seed 7",
+        "oreo-agent play math --agent expert",
+    ),
+)
 def play(
     env: EnvArgument,
     checkpoint: CheckpointOption = None,
@@ -92,122 +65,38 @@ def play(
     plain: PlainFlag = False,
 ) -> None:
     """Watch an agent play, step by step; take over with your own commands."""
-    if task is not None and seed is not None:
-        raise UsageError("--task and --seed both choose the game.", "Give one of them.")
-    from oreo_agent.cli.common import play_session
+    from oreo_agent.cli.common.workbench import Bench
+    from oreo_agent.episodes import default_journal_folder
 
-    options = play_session.PlayOptions(
+    check_environment(env)
+    options = GameOptions(
         env=env,
-        agent=AgentChoice.parse(agent),
-        checkpoint=checkpoint,
         task=task,
-        split=split,
-        seed=seed or 0,
+        split=practice_split(env, split),
+        seed=seed,
         games=games,
         data=data,
+        dialect=dialect,
         temperature=temperature,
         threads=threads,
-        dialect=dialect,
     )
-    play_session.play(options, out=out, mouse=mouse, plain=is_plain(plain))
+    choice, notices = AgentChoice.parse(agent), []
+    expert = expert_without_model(env, choice, checkpoint, options.env_options())
+    if expert is not None:
+        choice = expert
+        notices.append(
+            f"no trained model ships for {env}: its expert plays. Train one with"
+            f" `oreo-agent train {env}` and name it with --checkpoint."
+        )
+    journals = default_journal_folder()
+    make_session = options.session_factory(choice, checkpoint, journals)
+    if is_plain(plain):
+        from oreo_agent.tui.plain import run_plain_play
 
-
-def replay(
-    paths: Annotated[
-        list[Path], typer.Argument(metavar="PATH…", help="Files or folders of episodes.")
-    ],
-    checkpoint: CheckpointOption = None,
-    games: GamesOption = None,
-    data: DataOption = None,
-    out: CorrectedOption = None,
-    threads: ThreadsOption = None,
-    mouse: MouseFlag = True,
-    plain: PlainFlag = False,
-) -> None:
-    """Look through recorded episodes; score them with a model, correct them from any turn."""
-    from oreo_agent.cli.common import play_session
-    from oreo_agent.cli.common.workbench import Bench
+        for notice in notices:
+            say(f"note: {notice}")
+        raise typer.Exit(run_plain_play(make_session, store=out))
+    from oreo_agent.tui.launcher import run_play
 
     bench = Bench(checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse)
-    play_session.replay(paths, bench, out=out, plain=is_plain(plain))
-
-
-def evaluate(
-    env: EnvArgument,
-    checkpoint: CheckpointOption = None,
-    agent: AgentOption = "model",
-    split: SplitOption = None,
-    games: GamesOption = None,
-    data: DataOption = None,
-    dialect: DialectOption = None,
-    limit: GameLimit = None,
-    temperature: TemperatureOption = 0.0,
-    compare: Annotated[
-        Path | None,
-        typer.Option(
-            "--compare",
-            metavar="PATH",
-            help="A second checkpoint, or the results of an earlier eval, on the same games.",
-        ),
-    ] = None,
-    min_success: Annotated[
-        float | None,
-        typer.Option(
-            "--min-success", min=0.0, max=1.0, help="Exit with 5 below this share of games won."
-        ),
-    ] = None,
-    out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="Keep episodes and results here.", rich_help_panel=OUTPUT
-        ),
-    ] = None,
-    config: ConfigOption = None,
-    sets: SetOption = None,
-    seed: SeedOption = None,
-    threads: ThreadsOption = None,
-    force: ForceFlag = False,
-    quiet: QuietFlag = False,
-    as_json: JsonFlag = False,
-) -> None:
-    """Measure success on held-out games, each played once."""
-    from oreo_agent.cli.commands.train import resolve_train_config
-
-    settings = resolve_train_config(
-        env,
-        config=config,
-        sets=sets,
-        games=games,
-        data=data,
-        seed=seed,
-        threads=threads,
-        dialect=dialect,
-    )
-    output = Output(as_json=as_json, quiet=quiet)
-    from oreo_agent.cli.commands.eval import evaluate_and_show
-
-    kind, source = AgentChoice.parse(agent).kind, source_of_games(settings.value)
-    evaluate_and_show(
-        settings.value,
-        output,
-        player=(agent, settle_checkpoint(env, kind, checkpoint, source)),
-        rival=compare,
-        split=evaluation_split(env, split),
-        limit=limit,
-        temperature=temperature,
-        min_success=min_success,
-        out=out,
-        force=force,
-    )
-
-
-def is_plain(wanted: bool) -> bool:
-    """Whether to do without the screen: it is wanted, or there is no terminal."""
-    if wanted:
-        return True
-    # Whoever started us has chosen where the screen is drawn: `serve`, in a browser.
-    is_served = "TEXTUAL_DRIVER" in os.environ
-    if is_served or (sys.stdin.isatty() and sys.stdout.isatty()):
-        return False
-    say("note: this is not a terminal; showing the plain form (as with --plain).")
-    return True
+    raise typer.Exit(run_play(make_session, bench.workbench(out, journals), notices=notices))

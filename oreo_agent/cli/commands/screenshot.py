@@ -6,18 +6,15 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from oreo_agent.agents.agent_spec import AgentChoice
-from oreo_agent.cli.common.checkpoints import (
-    check_environment,
-    expert_without_model,
-    settle_checkpoint,
-)
+from oreo_agent.cli.common.checkpoints import expert_without_model
+from oreo_agent.cli.common.compared import what_to_compare
+from oreo_agent.cli.common.game_session import GameOptions
 from oreo_agent.cli.common.options import (
     AgentOption,
     CheckpointOption,
@@ -30,35 +27,33 @@ from oreo_agent.cli.common.options import (
     TaskOption,
     TemperatureOption,
     ThreadsOption,
+    evaluation_split,
     examples,
 )
 from oreo_agent.cli.common.output import Output, plain
 from oreo_agent.errors import UsageError
 
 if TYPE_CHECKING:
-    from oreo_agent.cli.commands.compare import GameOptions
-    from oreo_agent.session import SessionFactory
     from oreo_agent.tui.app import OreoApp
     from oreo_agent.tui.screenshot import Shot
 
-__all__ = ["register"]
+__all__ = ["app"]
 
 _SMALLEST, _LARGEST = 20, 400  # cells: less shows nothing, more is a slip of the pen
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        rich_help_panel="Inspect",
-        epilog=examples(
-            "oreo-agent screenshot live.svg play alfworld --seed 4 --steps 6",
-            "oreo-agent screenshot list.svg replay runs/demo/episodes --size 80x24",
-            "oreo-agent screenshot drop.svg replay runs/demo/episodes#4f2a --turn 12",
-            "oreo-agent screenshot fork.svg compare runs/play --theme oreo-light",
-        ),
-    )(screenshot)
+app = typer.Typer()
 
 
+@app.command(
+    rich_help_panel="Inspect",
+    epilog=examples(
+        "oreo-agent screenshot live.svg play alfworld --seed 4 --steps 6",
+        "oreo-agent screenshot list.svg replay runs/demo/episodes --size 80x24",
+        "oreo-agent screenshot drop.svg replay runs/demo/episodes#4f2a --turn 12",
+        "oreo-agent screenshot fork.svg compare runs/play --theme oreo-light",
+    ),
+)
 def screenshot(
     out: Annotated[Path, typer.Argument(metavar="OUT.svg", help="The picture to write.")],
     what: Annotated[
@@ -101,8 +96,6 @@ def screenshot(
     quiet: QuietFlag = False,
 ) -> None:
     """Draw a screen into an SVG file: the same command draws the same picture."""
-    from oreo_agent.cli.commands.compare import GameOptions
-
     if out.suffix != ".svg":
         raise UsageError(f"{out}: a picture is an .svg file.", f"Name it {out.stem or 'out'}.svg.")
     cells = _cells(size)
@@ -155,7 +148,6 @@ def _stage(
         UsageError: It is nothing that can be shown.
         OreoAgentError: What is named is not there.
     """
-    from oreo_agent.cli.commands.compare import what_to_compare
     from oreo_agent.cli.common.episode_ref import find_episode, split_address
     from oreo_agent.cli.common.workbench import Bench
     from oreo_agent.episodes import default_journal_folder
@@ -172,7 +164,9 @@ def _stage(
     bench = replace(told.workbench(None, default_journal_folder()), look=Look(theme=theme))
     match what:
         case ["play", env]:
-            make = _session(env, options, agent, checkpoint)
+            game = replace(options, env=env, split=evaluation_split(env, options.split))
+            expert = expert_without_model(env, agent, checkpoint, game.env_options())
+            make = game.session_factory(expert or agent, checkpoint)
             return OreoApp(bench, read_entries=tuple, where="", make_session=make), shot
         case ["compare", first, *rest] if len(rest) < 2:
             compared = what_to_compare(first, rest[0] if rest else None, options).sides
@@ -192,20 +186,6 @@ def _stage(
         f"{' '.join(what)}: nothing that can be drawn.",
         "Name one of: play ENV, replay PATH, replay PATH#ID, compare A B, watch RUN.",
     )
-
-
-def _session(
-    env: str, options: GameOptions, agent: AgentChoice, checkpoint: Path | None
-) -> SessionFactory:
-    """Return what makes the session of a live game. It keeps no journal."""
-    from oreo_agent.cli.common.play_session import open_session
-
-    check_environment(env)
-    play = options.played_by(agent, checkpoint, env)
-    if expert := expert_without_model(env, agent, checkpoint, play.env_options()):
-        agent, play = expert, replace(play, agent=expert)
-    settled = settle_checkpoint(env, agent.kind, checkpoint, play.games)
-    return partial(open_session, play, settled, None)
 
 
 def _cells(size: str) -> tuple[int, int]:

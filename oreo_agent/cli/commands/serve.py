@@ -16,27 +16,26 @@ from oreo_agent.cli.common.options import examples
 from oreo_agent.cli.common.output import Output, say
 from oreo_agent.errors import MissingError, RunFailedError, UsageError
 
-__all__ = ["register"]
+__all__ = ["app"]
 
 _SCREENS = ("play", "replay", "compare", "watch")
 _DEFAULT = ("play", "alfworld")
 _LOCALHOST = "127.0.0.1"
 
 
-def register(app: typer.Typer) -> None:
-    """Add the command."""
-    app.command(
-        rich_help_panel="Run",
-        # What is behind the command's name is that command's, its options too.
-        context_settings={"allow_interspersed_args": False},
-        epilog=examples(
-            "oreo-agent serve",
-            "oreo-agent serve replay runs/demo/episodes",
-            "oreo-agent serve --port 8080 watch runs/demo",
-        ),
-    )(serve)
+app = typer.Typer()
 
 
+@app.command(
+    rich_help_panel="Run",
+    # What is behind the command's name is that command's, its options too.
+    context_settings={"allow_interspersed_args": False},
+    epilog=examples(
+        "oreo-agent serve",
+        "oreo-agent serve replay runs/demo/episodes",
+        "oreo-agent serve --port 8080 watch runs/demo",
+    ),
+)
 def serve(
     context: typer.Context,
     command: Annotated[

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["JSON_SCHEMA", "Output", "one_line", "plain", "say"]
+__all__ = ["JSON_SCHEMA", "Output", "is_plain", "one_line", "plain", "say"]
 
 JSON_SCHEMA = 1
 """Version of every document that ``--json`` prints."""
@@ -110,3 +111,15 @@ def one_line(text: str) -> str:
 def plain(cell: object) -> str:
     """Return a cell without control characters: names in it come from files and games."""
     return "".join(c if c.isprintable() else " " for c in str(cell))
+
+
+def is_plain(wanted: bool) -> bool:
+    """Whether to do without the screen: it is wanted, or there is no terminal."""
+    if wanted:
+        return True
+    # Whoever started us has chosen where the screen is drawn: `serve`, in a browser.
+    is_served = "TEXTUAL_DRIVER" in os.environ
+    if is_served or (sys.stdin.isatty() and sys.stdout.isatty()):
+        return False
+    say("note: this is not a terminal; showing the plain form (as with --plain).")
+    return True

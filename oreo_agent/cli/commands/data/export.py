@@ -8,10 +8,12 @@ from typing import Annotated
 
 import typer
 
-from oreo_agent.cli.common.options import OUTPUT, ForceFlag, JsonFlag, QuietFlag
+from oreo_agent.cli.common.options import OUTPUT, ForceFlag, JsonFlag, QuietFlag, examples
 from oreo_agent.cli.common.output import Output
 
-__all__ = ["export_command"]
+__all__ = ["app"]
+
+app = typer.Typer()
 
 
 class ExportFormat(StrEnum):
@@ -37,7 +39,14 @@ class EpisodeOutcome(StrEnum):
     ERROR = "error"
 
 
-def export_command(
+@app.command(
+    "export",
+    epilog=examples(
+        "oreo-agent data export runs/demo/episodes --format openai --out log.jsonl",
+        "oreo-agent data export corrected --format trl-corrections --out pairs.jsonl",
+    ),
+)
+def export(
     paths: Annotated[
         list[Path], typer.Argument(metavar="PATH…", help="Files or folders of episodes.")
     ],

@@ -16,6 +16,7 @@ from oreo_agent.cli.common.options import (
     ForceFlag,
     JsonFlag,
     QuietFlag,
+    examples,
 )
 from oreo_agent.cli.common.output import Output
 from oreo_agent.cli.common.progress import ProgressDisplay, interruptible
@@ -23,7 +24,9 @@ from oreo_agent.cli.common.progress import ProgressDisplay, interruptible
 if TYPE_CHECKING:
     from oreo_agent.importing import ImportReport
 
-__all__ = ["LogFormat", "import_command"]
+__all__ = ["app"]
+
+app = typer.Typer()
 
 
 class LogFormat(StrEnum):
@@ -42,7 +45,14 @@ class LoggedActor(StrEnum):
     EXPERT = "expert"
 
 
-def import_command(
+@app.command(
+    "import",
+    epilog=examples(
+        "oreo-agent data import --format sharegpt alfworld_train.json --out imported",
+        "oreo-agent data import --format openai log.jsonl --out imported --games none",
+    ),
+)
+def import_(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Logs of one format.")],
     format: Annotated[LogFormat, typer.Option("--format", help="How the files are written.")],
     out: Annotated[

@@ -7,19 +7,28 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oreo_agent.cli.common.options import DATA, DataOption, JsonLinesFlag, QuietFlag
+from oreo_agent.cli.common.options import DATA, DataOption, JsonLinesFlag, QuietFlag, examples
 from oreo_agent.cli.common.output import Output, one_line
 from oreo_agent.cli.common.progress import interruptible, progress_display
 
 if TYPE_CHECKING:
     from oreo_agent.envs.alfworld import AlfworldEnv
 
-__all__ = ["warm"]
+__all__ = ["app"]
+
+app = typer.Typer()
 
 _SECONDS_PER_GAME = 120.0
 _GAMES_AT_ONCE = 4  # of each worker: few enough to show progress, enough to keep all busy
 
 
+@app.command(
+    epilog=examples(
+        "oreo-agent data warm",
+        "oreo-agent data warm --split train --workers 2",
+        "oreo-agent data warm --games houses",
+    ),
+)
 def warm(
     what: Annotated[
         str, typer.Argument(metavar="[alfworld]", help="Whose games to translate.")

@@ -1,0 +1,56 @@
+"""``oreo-agent replay``: recorded episodes, on the screen or as lines."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oreo_agent.cli.common.options import (
+    CheckpointOption,
+    CorrectedOption,
+    DataOption,
+    GamesOption,
+    MouseFlag,
+    PlainFlag,
+    ThreadsOption,
+    examples,
+)
+from oreo_agent.cli.common.output import is_plain
+
+__all__ = ["app"]
+
+app = typer.Typer()
+
+
+@app.command(
+    rich_help_panel="Run",
+    epilog=examples(
+        "oreo-agent replay runs/demo/episodes",
+        "oreo-agent replay episodes.jsonl --plain",
+    ),
+)
+def replay(
+    paths: Annotated[
+        list[Path], typer.Argument(metavar="PATH…", help="Files or folders of episodes.")
+    ],
+    checkpoint: CheckpointOption = None,
+    games: GamesOption = None,
+    data: DataOption = None,
+    out: CorrectedOption = None,
+    threads: ThreadsOption = None,
+    mouse: MouseFlag = True,
+    plain: PlainFlag = False,
+) -> None:
+    """Look through recorded episodes; score them with a model, correct them from any turn."""
+    if is_plain(plain):
+        from oreo_agent.tui.plain import run_plain_replay
+
+        raise typer.Exit(run_plain_replay(paths))
+    from oreo_agent.cli.common.workbench import Bench
+    from oreo_agent.episodes import default_journal_folder
+    from oreo_agent.tui.launcher import run_replay
+
+    bench = Bench(checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse)
+    raise typer.Exit(run_replay(paths, bench.workbench(out, default_journal_folder())))
