@@ -104,13 +104,12 @@ def check_alfworld() -> Check:
 
 def check_games() -> Check:
     """Are the official games there? They are optional: houses can be generated."""
-    root = Path(os.environ.get("ALFWORLD_DATA") or Path.home() / ".cache" / "alfworld")
-    counts = {
-        split: sum(1 for _ in (root / "json_2.1.1" / split).glob("*/*/game.tw-pddl"))
-        for split in ("train", "valid_seen", "valid_unseen")
-    }
-    detail = f"{root}: " + ", ".join(f"{split} {count}" for split, count in counts.items())
-    if any(counts.values()):
+    from oreo_agent.envs.alfworld.games import SPLITS, count_games, official_root
+
+    root = official_root()
+    counts = count_games(root)
+    detail = f"{root}: " + ", ".join(f"{split} {counts.get(split, 0)}" for split in SPLITS)
+    if any(counts.get(split) for split in SPLITS):
         return Check(name="official games", status=Status.OK, detail=detail)
     fix = "Only for --games official: oreo-agent data download alfworld"
     return Check(name="official games", status=Status.WARN, detail=detail, fix=fix)

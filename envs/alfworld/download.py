@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oreo_agent.envs.alfworld.archives import ArchiveError, unpack_games
-from oreo_agent.envs.alfworld.games import GAME_FILE, RELEASE
+from oreo_agent.envs.alfworld.games import GAME_FILE
 from oreo_agent.errors import MissingError, RunFailedError
 
 __all__ = [
     "ARCHIVES",
     "Archive",
-    "count_games",
     "download_alfworld",
     "unpack_alfworld",
 ]
@@ -45,18 +44,6 @@ ARCHIVES = (
     Archive(url=f"{_RELEASES}/0.2.2/json_2.1.1_pddl.zip", member="initial_state.pddl"),
     Archive(url=f"{_RELEASES}/0.4.0/json_2.1.2_tw-pddl.zip", member=GAME_FILE),
 )
-
-
-def count_games(folder: Path) -> dict[str, int]:
-    """Return the number of playable games per split under ``folder/json_2.1.1``."""
-    root = folder / RELEASE
-    if not root.is_dir():
-        return {}
-    return {
-        split.name: sum(1 for _ in split.glob(f"*/*/{GAME_FILE}"))
-        for split in sorted(root.iterdir())
-        if split.is_dir()
-    }
 
 
 def unpack_alfworld(folder: Path, *, zips: Sequence[Path], note: Callable[[str], None]) -> None:

@@ -28,6 +28,7 @@ __all__ = [
     "TASK_TYPES",
     "FolderSource",
     "GameSource",
+    "count_games",
     "official_root",
     "official_source",
 ]
@@ -44,7 +45,9 @@ TASK_TYPES = (
 """The six kinds of task, in ALFWorld's order."""
 
 RELEASE = "json_2.1.1"
+"""The folder of the official games in their root."""
 GAME_FILE = "game.tw-pddl"
+"""The file of a game in its folder."""
 _TRAJECTORY = "traj_data.json"
 _UNSUPPORTED = ("movable", "Sliced")  # in a path: tasks that ALFWorld leaves out
 
@@ -180,6 +183,18 @@ def official_source(data: str | os.PathLike[str] | None = None) -> FolderSource:
         fix="Run `oreo-agent data download alfworld`, or name the folder that holds "
         f"{RELEASE}/ with --data or ALFWORLD_DATA.",
     )
+
+
+def count_games(root: Path) -> dict[str, int]:
+    """Return the number of games per split below a root of official data."""
+    release = root / RELEASE
+    if not release.is_dir():
+        return {}
+    return {
+        split.name: sum(1 for _ in split.glob(f"*/*/{GAME_FILE}"))
+        for split in sorted(release.iterdir())
+        if split.is_dir()
+    }
 
 
 class _Trajectory(msgspec.Struct):

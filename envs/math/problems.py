@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
+import msgspec
+
 from oreo_agent.envs.core import TaskId
 from oreo_agent.errors import UsageError
+from oreo_agent.files import write_whole
 
-__all__ = ["SPLITS", "Problem", "ProblemSource", "check_split", "open_source"]
+__all__ = ["SPLITS", "Problem", "ProblemSource", "check_split", "open_source", "write_problems"]
 
 SPLITS = ("train", "valid", "test")
 
@@ -105,3 +108,19 @@ def check_split(split: str) -> None:
     """
     if split not in SPLITS:
         raise UsageError(f"there is no split {split!r}.", f"Splits are {', '.join(SPLITS)}.")
+
+
+def write_problems(source: ProblemSource, folder: Path, splits: Iterable[str]) -> None:
+    """Write problems as JSON lines in GSM8K's form, one file a split.
+
+    Raises:
+        UsageError: A split is unknown, or something is in the folder.
+    """
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise UsageError(f"{folder} is there already.", "Name a new folder.")
+    for split in splits:
+        problems = map(source.problem, source.tasks(split))
+        rows = ({"question": p.question, "answer": p.solution} for p in problems)
+        write_whole(
+            folder / f"{split}.jsonl", b"".join(msgspec.json.encode(row) + b"\n" for row in rows)
+        )

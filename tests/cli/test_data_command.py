@@ -15,7 +15,8 @@ import pytest
 
 from oreo_agent.cli import main
 from oreo_agent.envs.alfworld import download
-from oreo_agent.envs.alfworld.download import Archive, count_games, download_alfworld
+from oreo_agent.envs.alfworld.download import Archive, download_alfworld
+from oreo_agent.envs.alfworld.games import count_games
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn, encode_episode
 from oreo_agent.errors import ExitCode, MissingError, RunFailedError
 

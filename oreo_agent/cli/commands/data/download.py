@@ -56,8 +56,8 @@ def download(
     An interrupted download goes on where it stopped. Of a zip file only the files of games are
     unpacked, all or none; one that would write anything else or elsewhere is refused.
     """
-    from oreo_agent.envs.alfworld import download as downloads
-    from oreo_agent.envs.alfworld.games import official_root
+    from oreo_agent.envs.alfworld.download import ARCHIVES, download_alfworld, unpack_alfworld
+    from oreo_agent.envs.alfworld.games import count_games, official_root
     from oreo_agent.errors import UsageError
 
     if what != "alfworld":
@@ -65,10 +65,10 @@ def download(
     output = Output(as_json=as_json, quiet=quiet)
     folder = out or official_root()
     if from_zip:
-        downloads.unpack_alfworld(folder, zips=from_zip, note=output.note)
+        unpack_alfworld(folder, zips=from_zip, note=output.note)
     else:
-        downloads.download_alfworld(folder, archives=downloads.ARCHIVES, note=output.note)
-    games = downloads.count_games(folder)
+        download_alfworld(folder, archives=ARCHIVES, note=output.note)
+    games = count_games(folder)
     output.result(
         {"folder": str(folder), "games": games},
         output.table(["split", "#games"], [*games.items()], title=str(folder)),

@@ -14,7 +14,7 @@ from oreo_agent.cli.common.options import (
     QuietFlag,
     examples,
 )
-from oreo_agent.cli.common.output import Output
+from oreo_agent.cli.common.output import Output, plain
 
 __all__ = ["app"]
 
@@ -143,9 +143,19 @@ def generate(
     output = Output(as_json=as_json, quiet=quiet)
     counts = {split.value: count for split in splits or [Split.TRAIN]}
     if what == "math":
-        from oreo_agent.cli.common.problems import write_problems
+        from oreo_agent.envs.math.problems import open_source, write_problems
 
-        write_problems(output, counts, levels=levels, seed=seed, out=out)
+        if out is None:
+            raise UsageError(
+                "no folder is named for the problems.",
+                "Add --out DIR; `train math` and `play math` make their own when they need them.",
+            )
+        source = open_source("generated", levels=levels, counts=counts, seed=seed)
+        write_problems(source, out, counts)
+        output.result(
+            {"folder": str(out), "seed": seed, "counts": counts},
+            lambda console: console.print(plain(out), soft_wrap=True, markup=False),
+        )
         return
     if what != "houses":
         raise UsageError(f"cannot generate {what!r}.", "Known: houses, math.")

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -11,15 +10,9 @@ from oreo_agent.cli.common.options import DATA, DataOption, JsonLinesFlag, Quiet
 from oreo_agent.cli.common.output import Output, one_line
 from oreo_agent.cli.common.progress import interruptible, progress_display
 
-if TYPE_CHECKING:
-    from oreo_agent.envs.alfworld import AlfworldEnv
-
 __all__ = ["app"]
 
 app = typer.Typer()
-
-_SECONDS_PER_GAME = 120.0
-_GAMES_AT_ONCE = 4  # of each worker: few enough to show progress, enough to keep all busy
 
 
 @app.command(
@@ -62,6 +55,7 @@ def warm(
     """
     from oreo_agent.envs.alfworld import AlfworldEnv
     from oreo_agent.envs.alfworld.cache import cache_root
+    from oreo_agent.envs.alfworld.precompile import is_precompiled, precompile, tasks_of
     from oreo_agent.errors import RunFailedError, UsageError
 
     if what != "alfworld":
@@ -73,19 +67,19 @@ def warm(
     damaged: dict[str, str] = {}
     with interruptible(cache_root(), "the same command"), progress_display(output) as display:
         env = AlfworldEnv(games=games, data=data)
-        tasks = _tasks(env, splits)
+        tasks = tasks_of(env, splits or ())
         display.stage("look", len(tasks))
         cold: list[str] = []
         for done, task in enumerate(tasks, 1):
-            if not _is_warm(env, task):
+            if not is_precompiled(env, task):
                 cold.append(task)
             display.advance(done, {})
         env.close()
         display.stage("translate", len(cold))
-        for done, (task, problem) in enumerate(_translate(options, cold, workers), 1):
+        for done, (task, problem) in enumerate(precompile(options, cold, workers=workers), 1):
             if problem:
-                damaged[task] = problem
-                display.note(f"{task}: {problem}")
+                damaged[task] = one_line(problem)
+                display.note(f"{task}: {damaged[task]}")
             display.advance(done, {})
     output.last_line(
         {
@@ -111,49 +105,3 @@ def warm(
             f"{len(damaged)} games cannot be played; the first: {first}: {damaged[first]}",
             "Fetch or generate them again; the others are ready.",
         )
-
-
-def _is_warm(env: AlfworldEnv, task: str) -> bool:
-    from oreo_agent.envs import EnvError
-
-    try:
-        return env.is_warm(task)
-    except EnvError:
-        return False  # whoever translates it says what is wrong with it
-
-
-def _tasks(env: AlfworldEnv, splits: Sequence[str] | None) -> list[str]:
-    from oreo_agent.errors import MissingError
-
-    found: list[str] = []
-    missing: MissingError | None = None
-    for split in splits or env.spec.splits:
-        try:
-            found += env.tasks(split)
-        except MissingError as error:
-            if splits:
-                raise
-            missing = error
-    if missing is not None and not found:
-        raise missing
-    return found
-
-
-def _translate(
-    options: dict[str, object], tasks: Sequence[str], workers: int
-) -> Iterator[tuple[str, str]]:
-    """Let worker processes load games; yield each with what is wrong with it, or nothing."""
-    from oreo_agent.envs.worker.pool import EnvFault, WorkerPool
-
-    if not tasks:
-        return
-    processes = min(workers, len(tasks))
-    # Never in this process: the translator swaps sys.stdout, and a hostile game may not end.
-    with WorkerPool("alfworld", options, processes=processes, time_limit=_SECONDS_PER_GAME) as pool:
-        slots = processes * _GAMES_AT_ONCE
-        for start in range(0, len(tasks), slots):
-            batch = dict(enumerate(tasks[start : start + slots]))
-            answers = pool.reset({slot: (task, 0) for slot, task in batch.items()})
-            for slot, task in batch.items():
-                answer = answers[slot]
-                yield task, one_line(str(answer)) if isinstance(answer, EnvFault) else ""
