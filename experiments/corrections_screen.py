@@ -20,11 +20,11 @@ from oreo_agent.agents.expert import ExpertAgent, load_expert
 from oreo_agent.agents.protocol import ActRequest
 from oreo_agent.envs.registry import plugin_of
 from oreo_agent.episodes import EpisodeStore, Outcome
+from oreo_agent.episodes.catalog import read_library
 from oreo_agent.errors import RunFailedError
 from oreo_agent.session import SessionState
 from oreo_agent.session.turns import past_turn
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.live import LiveScreen

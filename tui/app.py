@@ -15,11 +15,11 @@ from textual.binding import ActiveBinding, Binding, BindingType
 from textual.screen import Screen
 from textual.theme import Theme
 
+from oreo_agent.episodes.catalog import Entry
 from oreo_agent.episodes.journal import PendingJournal, default_journal_folder
 from oreo_agent.episodes.record import Episode
 from oreo_agent.session import SessionDriver, SessionFactory
 from oreo_agent.tui.comparison import ComparisonWanted, Contest, Side
-from oreo_agent.tui.episode_catalog import Entry
 from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.screens.episode import CorrectionWanted
 from oreo_agent.tui.screens.help import HelpScreen, key_rows

@@ -9,13 +9,13 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
+from oreo_agent.episodes.catalog import Entry, check_library, read_library
 from oreo_agent.episodes.journal import default_journal_folder, pending_journals
 from oreo_agent.errors import ExitCode, RunFailedError
 from oreo_agent.session import SessionFactory
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.background_thread import close_jobs
 from oreo_agent.tui.comparison import Contest, Side
-from oreo_agent.tui.episode_catalog import Entry, check_library, read_library
 from oreo_agent.tui.services import Workbench
 from oreo_agent.tui.terminal import guarded_terminal, rare_collection
 

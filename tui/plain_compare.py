@@ -5,8 +5,8 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+from oreo_agent.episodes.alignment import RowKind, align
 from oreo_agent.errors import ExitCode
-from oreo_agent.tui.alignment import RowKind, align
 from oreo_agent.tui.comparison import MARKS, Contest, Side
 from oreo_agent.tui.plain import write_line
 from oreo_agent.tui.state_rows import StateView

@@ -10,10 +10,10 @@ from pathlib import Path
 import msgspec
 
 from oreo_agent.episodes import Episode
+from oreo_agent.episodes.catalog import read_library
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.comparison import Contest, Side, recorded
-from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.services import Workbench
 from tests.tui.driven import Driven

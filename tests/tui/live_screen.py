@@ -10,9 +10,9 @@ from pathlib import Path
 from oreo_agent.episodes import (
     PendingJournal,
 )
+from oreo_agent.episodes.catalog import read_library
 from oreo_agent.session import SessionFactory, SessionState
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.live import LiveScreen
 from tests.tui.driven import Driven
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench

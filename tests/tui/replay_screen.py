@@ -11,9 +11,9 @@ from pathlib import Path
 
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes import EpisodeStore, PendingJournal
+from oreo_agent.episodes.catalog import read_library
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.replay import ReplayScreen

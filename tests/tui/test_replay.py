@@ -10,9 +10,9 @@ import pytest
 from textual.pilot import Pilot
 
 from oreo_agent.episodes import EpisodeFormatError, EpisodeStore, Outcome
+from oreo_agent.episodes.catalog import read_library
 from oreo_agent.errors import MissingError
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.launcher import run_replay
 from oreo_agent.tui.plain import run_plain_play, run_plain_replay
 from oreo_agent.tui.screens.episode import EpisodeScreen

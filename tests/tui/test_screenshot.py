@@ -9,11 +9,11 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.episodes import EpisodeStore
+from oreo_agent.episodes.catalog import read_library
 from oreo_agent.errors import MissingError, OreoAgentError, RunFailedError, UsageError
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.comparison import recorded
-from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screenshot import Shot, read_keys, take_picture
 from tests.tui.compared import compare_app, contest, episodes
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench

@@ -16,9 +16,9 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from oreo_agent.episodes import EpisodeStore, PendingJournal
+from oreo_agent.episodes.catalog import read_library
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.help import HelpScreen
 from oreo_agent.tui.screens.live import LiveScreen

@@ -7,9 +7,9 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from oreo_agent.episodes.catalog import read_library
 from oreo_agent.monitoring.run_status import RunStatus
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.episode_catalog import read_library
 from oreo_agent.tui.screens.train import TrainScreen
 from oreo_agent.tui.widgets.stage_list import StageList
 from tests.tui.driven import Driven

@@ -9,8 +9,8 @@ from textual.app import ComposeResult
 from textual.screen import Screen
 from textual.widgets import Footer
 
+from oreo_agent.episodes.alignment import Alignment, Row, align, align_so_far
 from oreo_agent.episodes.record import Actor
-from oreo_agent.tui.alignment import Alignment, Row, align, align_so_far
 from oreo_agent.tui.comparison import MARKS, Side
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.widgets.comparison import ComparisonList, Views

@@ -13,12 +13,12 @@ from textual.message import Message
 from textual.timer import Timer
 from textual.widgets import Footer
 
+from oreo_agent.episodes.catalog import Entry, relative
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.session import SPEEDS, Rescored
 from oreo_agent.tui.background_thread import Job
 from oreo_agent.tui.comparison import ComparisonWanted, Side, recorded
-from oreo_agent.tui.episode_catalog import Entry, relative
 from oreo_agent.tui.scoring import SCORERS, score_in_thread
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.stepping import SteppingScreen

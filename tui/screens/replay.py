@@ -16,10 +16,10 @@ from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
+from oreo_agent.episodes.catalog import Entry
+from oreo_agent.episodes.filter import FILTER_HELP, Order, Query
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.tui.comparison import ComparisonWanted, recorded
-from oreo_agent.tui.episode_catalog import Entry
-from oreo_agent.tui.episode_filter import FILTER_HELP, Order, Query
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.services import Workbench
 from oreo_agent.tui.text import safe_line, wrap_cells

@@ -8,7 +8,7 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from oreo_agent.tui.episode_catalog import read_library
+from oreo_agent.episodes.catalog import read_library
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.services import Workbench
 

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
-from oreo_agent.tui.alignment import Alignment, Row, RowKind
+from oreo_agent.episodes.alignment import Alignment, Row, RowKind
 from oreo_agent.tui.comparison import MARKS
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.widgets.transcript_entry import Detail, entry_lines

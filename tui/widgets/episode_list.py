@@ -14,8 +14,8 @@ from textual.message import Message
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
+from oreo_agent.episodes.catalog import Entry
 from oreo_agent.episodes.record import Actor, Outcome
-from oreo_agent.tui.episode_catalog import Entry
 from oreo_agent.tui.text import fit, safe_line
 from oreo_agent.tui.widgets.value_strip import spark
 

@@ -151,9 +151,9 @@ def _stage(
     from oreo_agent.cli.common.episode_ref import find_episode, split_address
     from oreo_agent.cli.common.workbench import Bench
     from oreo_agent.episodes import default_journal_folder
+    from oreo_agent.episodes.catalog import check_library, read_library
     from oreo_agent.monitoring.run_monitor import check_run
     from oreo_agent.tui.app import OreoApp
-    from oreo_agent.tui.episode_catalog import check_library, read_library
     from oreo_agent.tui.screens.train import TrainScreen
     from oreo_agent.tui.services import Look
 

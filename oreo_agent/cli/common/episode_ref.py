@@ -10,7 +10,7 @@ from oreo_agent.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from oreo_agent.episodes import Episode
-    from oreo_agent.tui.episode_catalog import Entry
+    from oreo_agent.episodes.catalog import Entry
 
 __all__ = ["find_entry", "find_episode", "find_parent", "split_address"]
 
@@ -43,7 +43,7 @@ def find_entry(address: str) -> Entry:
         UsageError: Several are meant.
         EpisodeFormatError: The file is none of episodes.
     """
-    from oreo_agent.tui.episode_catalog import read_library
+    from oreo_agent.episodes.catalog import read_library
 
     path, id = split_address(address)
     entries = list(read_library([path]))
@@ -67,7 +67,7 @@ def find_parent(episode: Episode, places: Sequence[Path]) -> Episode:
         UsageError: It is no correction.
         MissingError: The parent is in none of these places.
     """
-    from oreo_agent.tui.episode_catalog import read_library
+    from oreo_agent.episodes.catalog import read_library
 
     if episode.parent is None:
         raise UsageError(

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Self
 
+from oreo_agent.episodes.catalog import Entry
 from oreo_agent.episodes.index import EpisodeSummary
-from oreo_agent.tui.episode_catalog import Entry
 
 __all__ = ["FILTER_HELP", "Order", "Query"]
 

@@ -5,8 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from oreo_agent.episodes import Episode
+from oreo_agent.episodes.alignment import RowKind, align, align_so_far
 from oreo_agent.episodes.record import Actor, Executed, Outcome, Turn
-from oreo_agent.tui.alignment import RowKind, align, align_so_far
 
 ACTIONS = st.lists(st.sampled_from("abcd"), max_size=12)
 
