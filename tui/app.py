@@ -1,4 +1,4 @@
-"""The application: one screen to play, one to replay, and what both share."""
+"""The application: the screen that a command opens, the list of episodes, what both share."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import signal
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import ClassVar
 
 from textual.app import App, SystemCommand
 from textual.binding import ActiveBinding, Binding, BindingType
@@ -18,8 +18,9 @@ from textual.theme import Theme
 from oreo_agent.episodes.catalog import Entry
 from oreo_agent.episodes.journal import PendingJournal, default_journal_folder
 from oreo_agent.episodes.record import Episode
-from oreo_agent.session import SessionDriver, SessionFactory
-from oreo_agent.tui.comparison import ComparisonWanted, Contest, Side
+from oreo_agent.session import SessionDriver
+from oreo_agent.tui.comparison import ComparisonWanted
+from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.screens.episode import CorrectionWanted
 from oreo_agent.tui.screens.help import HelpScreen, key_rows
@@ -30,10 +31,10 @@ from oreo_agent.tui.services import Workbench
 from oreo_agent.tui.text import safe_line
 from oreo_agent.tui.themes import FEW_COLOURS, OREO_DARK, remember_theme, remembered_theme, themes
 
-if TYPE_CHECKING:
-    from oreo_agent.tui.screens.train import TrainScreen
-
 __all__ = ["OreoApp"]
+
+_MODES = {"live": "f2", "replay": "f3", "compare": "f4", "train": "f5"}
+"""The modes of the screens, and the keys that lead back to them."""
 
 
 class OreoApp(App[None]):
@@ -41,11 +42,9 @@ class OreoApp(App[None]):
 
     Args:
         bench: Where episodes go, and how agents and games are opened.
+        main: The screen to begin with; None is the list of episodes.
         read_entries: Lists recorded episodes for the replay.
         where: What to call the place of the recorded episodes.
-        make_session: Makes the session to be played; without it there is no live mode.
-        compared: What to compare; without it there is no mode for that.
-        train_screen: Shows a run; without it there is no mode for that.
         pending: Sessions that were left without saving, offered one by one.
         notices: Said once at the start.
     """
@@ -56,10 +55,10 @@ class OreoApp(App[None]):
     VERTICAL_BREAKPOINTS = [(0, "-short"), (30, "-tall")]
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1,question_mark", "help", "Help", id="app.help"),
-        Binding("f2", "mode('live')", "Live", show=False, id="app.live"),
-        Binding("f3", "mode('replay')", "Replay", show=False, id="app.replay"),
-        Binding("f4", "mode('compare')", "Compare", show=False, id="app.compare"),
-        Binding("f5", "mode('train')", "Train", show=False, id="app.train"),
+        *(
+            Binding(key, f"mode('{mode}')", mode.capitalize(), show=False, id=f"app.{mode}")
+            for mode, key in _MODES.items()
+        ),
         Binding("f12", "picture", "Save the screen as SVG", show=False, id="app.picture"),
         Binding("q", "quit", "Quit", id="app.quit"),
     ]
@@ -67,12 +66,10 @@ class OreoApp(App[None]):
     def __init__(
         self,
         bench: Workbench,
+        main: FullScreen | None = None,
         *,
         read_entries: Callable[[], Iterable[Entry]],
         where: str,
-        make_session: SessionFactory | None = None,
-        compared: tuple[Side, Side] | Contest | None = None,
-        train_screen: TrainScreen | None = None,
         pending: Sequence[PendingJournal] = (),
         notices: Sequence[str] = (),
     ) -> None:
@@ -88,22 +85,17 @@ class OreoApp(App[None]):
         """Of every session that was opened, the one to be played first."""
         self.ended_by: signal.Signals | None = None
         """The signal that has ended it, if one has."""
-        self.live_screen: LiveScreen | None = None
-        self.compare_screen: CompareScreen | None = None
-        self.train_screen = train_screen
         self._bench = bench
         self._pending = list(pending)
         self._notices = tuple(notices)
-        if make_session is not None:
-            screen = self.live_screen = LiveScreen(make_session, bench)
-            self.drivers.append(screen.driver)
-            self.add_mode("live", lambda: screen)
-        if compared is not None:
-            comparison = self.compare_screen = CompareScreen(compared, bench)
-            self.add_mode("compare", lambda: comparison)
-        if train_screen is not None:
-            self.add_mode("train", lambda: train_screen)
-        self.add_mode("replay", lambda: ReplayScreen(read_entries, where, bench))
+        replay = ReplayScreen(read_entries, where, bench)
+        self.main = replay if main is None else main
+        """The screen that it begins with."""
+        self.add_mode(replay.MODE, lambda: replay)
+        if main is not None:
+            self.add_mode(main.MODE, lambda: main)
+        if isinstance(main, LiveScreen):
+            self.drivers.append(main.driver)
 
     def on_mount(self) -> None:
         """Show the first screen."""
@@ -111,12 +103,7 @@ class OreoApp(App[None]):
             self._heed_signals()
         self._kept_theme = self.theme
         self.theme_changed_signal.subscribe(self, self._keep_theme)
-        modes = {
-            "live": self.live_screen,
-            "compare": self.compare_screen,
-            "train": self.train_screen,
-        }
-        self.switch_mode(next((mode for mode, screen in modes.items() if screen), "replay"))
+        self.switch_mode(self.main.MODE)
         for notice in self._notices:
             self.notify(safe_line(notice), severity="warning", timeout=10, markup=False)
         # Behind the mode's own screen, which is not there yet.
@@ -124,13 +111,7 @@ class OreoApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide a mode where there is none."""
-        if action == "mode" and parameters == ("live",):
-            return self.live_screen is not None
-        if action == "mode" and parameters == ("compare",):
-            return self.compare_screen is not None
-        if action == "mode" and parameters == ("train",):
-            return self.train_screen is not None
-        return True
+        return action != "mode" or parameters[0] in (self.main.MODE, ReplayScreen.MODE)
 
     def action_mode(self, mode: str) -> None:
         """Show another screen; a run goes on meanwhile."""
@@ -234,12 +215,12 @@ class OreoApp(App[None]):
                 self._go_on(journal)
             self._offer_next()
 
-        can_go_on = self.live_screen is not None or self._bench.open_record is not None
+        can_go_on = isinstance(self.main, LiveScreen) or self._bench.open_record is not None
         self.push_screen(RecoverScreen(journal, self._bench.store, can_go_on=can_go_on), answered)
 
     def _go_on(self, journal: PendingJournal) -> None:
-        live, episode = self.live_screen, journal.episode
-        if live is None:
-            self.correct(episode, len(episode.turns), journal=journal.path)
+        episode = journal.episode
+        if isinstance(self.main, LiveScreen):
+            self.main.driver.resume(episode, journal.path)
         else:
-            live.driver.resume(episode, journal.path)
+            self.correct(episode, len(episode.turns), journal=journal.path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
@@ -12,14 +12,14 @@ from textual.keys import REPLACED_KEYS, Keys, key_to_character
 from textual.pilot import Pilot
 from textual.widgets import Input
 
-from oreo_agent.errors import OreoAgentError, RunFailedError, UsageError
+from oreo_agent.errors import RunFailedError, UsageError
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.background_thread import close_jobs
+from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
-from oreo_agent.tui.screens.train import TrainScreen
 
 __all__ = ["Shot", "read_keys", "take_picture"]
 
@@ -138,23 +138,11 @@ def _is_settled(app: OreoApp) -> bool:
     Raises:
         OreoAgentError: What is to be seen cannot be.
     """
-    broken: Sequence[OreoAgentError | None] = [
-        *(driver.broken for driver in app.drivers),
-        app.compare_screen.broken if app.compare_screen is not None else None,
-    ]
-    for error in broken:
-        if error is not None:
-            raise error
-    screens = [screen for screen in app.screen_stack if isinstance(screen, _SETTLING)]
-    runs = [screen for screen in app.screen_stack if isinstance(screen, TrainScreen)]
-    return (
-        bool(screens or runs)
-        and all(screen.is_settled for screen in screens)
-        and all(screen.view is not None for screen in runs)
-    )
-
-
-_SETTLING = (LiveScreen, ReplayScreen, EpisodeScreen, CompareScreen)
+    screens = [screen for screen in app.screen_stack if isinstance(screen, FullScreen)]
+    for screen in (app.main, *screens):
+        if screen.broken is not None:
+            raise screen.broken
+    return bool(screens) and all(screen.is_settled for screen in screens)
 
 
 def _has_played(screen: LiveScreen, turns: int) -> bool:

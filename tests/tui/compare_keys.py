@@ -136,4 +136,4 @@ async def _(shown: Shown, key: str) -> None:
 @pair("app.compare")
 async def _(shown: Shown, key: str) -> None:
     await shown.press(key)
-    await shown.wait(lambda: shown.app.screen is shown.app.compare_screen)
+    await shown.wait(lambda: shown.app.screen is shown.app.main)

@@ -83,9 +83,9 @@ def compare_app(folder: Path, sides: tuple[Side, Side] | Contest | None = None) 
     bench = workbench(folder)
     return OreoApp(
         bench,
+        CompareScreen(sides or (recorded(left), recorded(right)), bench),
         read_entries=lambda: read_library([bench.store]) if bench.store.exists() else iter(()),
         where="episodes",
-        compared=sides or (recorded(left), recorded(right)),
     )
 
 

@@ -26,8 +26,8 @@ class Screen(Driven):
 
     @property
     def live(self) -> LiveScreen:
-        assert self.app.live_screen is not None
-        return self.app.live_screen
+        assert isinstance(self.app.main, LiveScreen)
+        return self.app.main
 
     @property
     def state(self) -> SessionState:
@@ -68,7 +68,7 @@ async def screen(
     bench = workbench(folder)
     app = OreoApp(
         bench,
-        make_session=make or session_factory(env, agent, bench.journals),
+        LiveScreen(make or session_factory(env, agent, bench.journals), bench),
         read_entries=lambda: read_library([bench.store]) if bench.store.exists() else iter(()),
         where="episodes",
         pending=pending,

@@ -18,7 +18,7 @@ from oreo_agent.episodes.record import (
     ValueEstimate,
 )
 from oreo_agent.errors import MissingError
-from oreo_agent.session import Session
+from oreo_agent.session import Session, SessionFactory
 from oreo_agent.tui.services import AgentWish, Say, Workbench
 
 ROUTE = (
@@ -185,14 +185,23 @@ def workbench(folder: Path, *, env: ScriptedEnv | None = None) -> Workbench:
     )
 
 
+def run_play(make_session: SessionFactory, bench: Workbench) -> int:
+    """Show the live screen on the terminal, as the command does."""
+    from oreo_agent.tui.launcher import run_screen
+    from oreo_agent.tui.screens.live import LiveScreen
+
+    screen = LiveScreen(make_session, bench)
+    return run_screen(bench, screen, offers_unsaved=True)
+
+
 def main() -> None:
     """Play, or with ``replay`` as the second argument look at what was played."""
-    from oreo_agent.tui.launcher import run_play, run_replay
+    from oreo_agent.tui.launcher import run_screen
 
     folder = Path(sys.argv[1])
     bench = workbench(folder)
     if sys.argv[2:] == ["replay"]:
-        raise SystemExit(int(run_replay([bench.store], bench)))
+        raise SystemExit(int(run_screen(bench, offers_unsaved=True)))
     make = session_factory(ScriptedEnv(), ScriptedAgent(delay=0.02), bench.journals)
     raise SystemExit(int(run_play(make, bench)))
 

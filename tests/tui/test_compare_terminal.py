@@ -16,7 +16,8 @@ sys.path.insert(0, sys.argv[2])
 import msgspec
 from tests.tui.compared import episodes
 from tests.tui.scripted_world import workbench
-from oreo_agent.tui.launcher import run_compare
+from oreo_agent.tui.launcher import run_screen
+from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.comparison import recorded
 
 text = "\\x1b[31mRED \\x1b]0;TITLE\\x07 \\x9b2J \\u202eLTR [bold]x[/bold] "
@@ -26,7 +27,9 @@ pair = [
     for e in episodes(hostile=text)
 ]
 folder = Path(sys.argv[1])
-code = run_compare((pair[0], pair[1]), workbench(folder))
+bench = workbench(folder)
+screen = CompareScreen((pair[0], pair[1]), bench)
+code = run_screen(bench, screen)
 sys.exit(code)
 """
 

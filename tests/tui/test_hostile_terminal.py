@@ -75,11 +75,11 @@ import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 from scripted_world import workbench
-from oreo_agent.tui.launcher import run_replay
+from oreo_agent.tui.launcher import run_screen
 
 folder = Path(sys.argv[1])
 bench = workbench(folder)
-sys.exit(run_replay([Path(sys.argv[3])], bench))
+sys.exit(run_screen(bench, episodes=[Path(sys.argv[3])]))
 """
 
 

@@ -15,6 +15,7 @@ from oreo_agent.errors import ConfigError
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.keymap import default_keys, read_keys
 from oreo_agent.tui.screens.help import HelpScreen
+from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.services import Look
 from oreo_agent.tui.themes import check_theme, remember_theme, remembered_theme, themes
 from tests.tui.key_table import bindings
@@ -28,7 +29,7 @@ async def screen_like(folder: Path, look: Look) -> AsyncIterator[Screen]:
     env, agent = ScriptedEnv(), ScriptedAgent()
     app = OreoApp(
         bench,
-        make_session=session_factory(env, agent, bench.journals),
+        LiveScreen(session_factory(env, agent, bench.journals), bench),
         read_entries=tuple,
         where="episodes",
     )

@@ -10,10 +10,9 @@ import pytest
 from textual.pilot import Pilot
 
 from oreo_agent.episodes import EpisodeFormatError, EpisodeStore, Outcome
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import check_library, read_library
 from oreo_agent.errors import MissingError
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.launcher import run_replay
 from oreo_agent.tui.plain import run_plain_play, run_plain_replay
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
@@ -116,15 +115,14 @@ async def test_a_filter_without_matches_says_how_to_get_back(store: Path) -> Non
 
 
 def test_a_path_that_cannot_be_shown_is_an_error_before_the_screen(tmp_path: Path) -> None:
-    bench = workbench(tmp_path)
     with pytest.raises(MissingError):
-        run_replay([tmp_path / "none"], bench)
+        check_library([tmp_path / "none"])
     (tmp_path / "bad.jsonl").write_text('{"foreign": 1}\n')
     with pytest.raises(EpisodeFormatError, match=r"bad\.jsonl:1"):
-        run_replay([tmp_path / "bad.jsonl"], bench)
+        check_library([tmp_path / "bad.jsonl"])
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(EpisodeFormatError, match="no whole episode"):
-        run_replay([tmp_path / "empty.jsonl"], bench)
+        check_library([tmp_path / "empty.jsonl"])
 
 
 def test_a_library_of_files_and_folders_loads_what_it_lists(store: Path) -> None:

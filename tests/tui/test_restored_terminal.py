@@ -22,8 +22,7 @@ CRASHING = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
-from oreo_agent.tui.launcher import run_play
+from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, workbench
 from oreo_agent.tui.screens.live import LiveScreen
 
 LiveScreen.action_step = lambda self: 1 / 0

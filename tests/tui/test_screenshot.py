@@ -14,6 +14,7 @@ from oreo_agent.errors import MissingError, OreoAgentError, RunFailedError, Usag
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.comparison import recorded
+from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screenshot import Shot, read_keys, take_picture
 from tests.tui.compared import compare_app, contest, episodes
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
@@ -27,7 +28,7 @@ def words(svg: str) -> str:
 def live_app(folder: Path) -> OreoApp:
     make = session_factory(ScriptedEnv(), ScriptedAgent(), None)
     bench = workbench(folder)
-    return OreoApp(bench, make_session=make, read_entries=lambda: iter(()), where="")
+    return OreoApp(bench, LiveScreen(make, bench), read_entries=lambda: iter(()), where="")
 
 
 def list_app(folder: Path) -> OreoApp:
@@ -104,14 +105,16 @@ def test_a_game_that_is_not_there_is_its_own_error(tmp_path: Path) -> None:
     def make(say: object) -> Session:
         raise MissingError("no model ships for go.", "Train one.")
 
-    app = OreoApp(workbench(tmp_path), make_session=make, read_entries=tuple, where="")
+    bench = workbench(tmp_path)
+    app = OreoApp(bench, LiveScreen(make, bench), read_entries=tuple, where="")
     with pytest.raises(OreoAgentError, match="no model ships for go"):
         take_picture(app, Shot())
 
 
 def test_it_does_not_wait_for_ever(tmp_path: Path) -> None:
     make = session_factory(ScriptedEnv(), ScriptedAgent(delay=3.0), None)
-    app = OreoApp(workbench(tmp_path), make_session=make, read_entries=tuple, where="")
+    bench = workbench(tmp_path)
+    app = OreoApp(bench, LiveScreen(make, bench), read_entries=tuple, where="")
     with pytest.raises(RunFailedError, match=r"not ready after 0\.2 s"):
         take_picture(app, Shot(patience=0.2))
 

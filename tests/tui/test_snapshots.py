@@ -81,7 +81,7 @@ def live_app(
     factory = session_factory(ScriptedEnv(), agent, folder)
     app = OreoApp(
         bench,
-        make_session=factory,
+        LiveScreen(factory, bench),
         read_entries=lambda: iter(()),
         where="episodes",
     )
@@ -126,8 +126,8 @@ def is_ready(pilot: Pilot[None], live: LiveScreen, turns: int) -> bool:
 async def played(pilot: Pilot[None], turns: int) -> None:
     app = pilot.app
     assert isinstance(app, OreoApp)
-    live = app.live_screen
-    assert live is not None
+    live = app.main
+    assert isinstance(live, LiveScreen)
     for wanted in range(turns + 1):
         if wanted:
             await pilot.press("space")
@@ -165,8 +165,8 @@ def test_error_card(
     async def failing(pilot: Pilot[None]) -> None:
         await played(pilot, 0)
         await pilot.press("space")
-        live = app.live_screen
-        assert live is not None
+        live = app.main
+        assert isinstance(live, LiveScreen)
         await until(pilot, lambda: live.state and live.state.failure and not thinks(pilot))
 
     assert snap_compare(app, terminal_size=size, run_before=failing)
@@ -216,7 +216,7 @@ def test_offer_of_a_session_that_was_left(
 def test_live_in_few_colours(snap_compare: Compare, tmp_path: Path) -> None:
     bench = dataclasses.replace(workbench(tmp_path), look=Look(has_few_colours=True))
     factory = session_factory(ScriptedEnv(), ScriptedAgent(), tmp_path)
-    app = OreoApp(bench, make_session=factory, read_entries=lambda: iter(()), where="episodes")
+    app = OreoApp(bench, LiveScreen(factory, bench), read_entries=tuple, where="episodes")
 
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 4)

@@ -72,8 +72,7 @@ HOSTILE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
-from oreo_agent.tui.launcher import run_play
+from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, workbench
 
 text = "\x1b[31mRED \x1b]0;TITLE\x07 \x9b2J \u202eLTR [bold]x[/bold] "
 text += "\U0001f469\u200d\U0001f680 \u05d0\u05d1 a\u0301\u0301\u0301"
@@ -130,8 +129,7 @@ NOISY = """
 import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
-from oreo_agent.tui.launcher import run_play
+from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, workbench
 
 class NoisyAgent(ScriptedAgent):
     def act(self, requests):
@@ -189,9 +187,8 @@ CRASHING = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
+from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, workbench
 from oreo_agent.errors import RunFailedError
-from oreo_agent.tui.launcher import run_play
 from oreo_agent.tui.screens.live import LiveScreen
 
 LiveScreen.action_step = lambda self: 1 / 0

@@ -11,6 +11,7 @@ from textual.app import App
 from textual.pilot import Pilot
 
 from oreo_agent.tui.app import OreoApp
+from oreo_agent.tui.screens.train import TrainScreen
 from tests.tui.frozen_run import at_work, evaluated, frozen_run
 from tests.tui.train_screen import train_app
 
@@ -48,7 +49,7 @@ async def seen(pilot: Pilot[None]) -> None:
     assert isinstance(app, OreoApp)
     for _ in range(2000):
         await pilot.pause(0.005)
-        if app.train_screen is not None and app.train_screen.view is not None:
+        if app.main.is_settled:
             break
     before = ""
     for _ in range(100):  # scroll bars take another layout
@@ -81,11 +82,8 @@ def test_a_stage_that_plays(snap_compare: Compare, run: Path) -> None:
         await pilot.press("k", "k")
         for _ in range(2000):
             await pilot.pause(0.005)
-            if (
-                app.train_screen
-                and app.train_screen.view
-                and app.train_screen.view.looked_at == "rollouts"
-            ):
+            assert isinstance(app.main, TrainScreen)
+            if app.main.view is not None and app.main.view.looked_at == "rollouts":
                 break
         await pilot.pause()
 

@@ -25,8 +25,8 @@ class Watch(Driven):
 
     @property
     def train(self) -> TrainScreen:
-        assert self.app.train_screen is not None
-        return self.app.train_screen
+        assert isinstance(self.app.main, TrainScreen)
+        return self.app.main
 
     @property
     def view(self) -> RunStatus:
@@ -42,9 +42,9 @@ def train_app(run: Path, *, stop: Callable[[], None] | None = None) -> OreoApp:
     bench = workbench(run.parent)
     return OreoApp(
         bench,
+        TrainScreen(run, bench, stop=stop, clock=clock),
         read_entries=lambda: read_library([run / "episodes"]),
         where="episodes",
-        train_screen=TrainScreen(run, bench, stop=stop, clock=clock),
     )
 
 

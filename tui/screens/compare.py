@@ -32,6 +32,7 @@ class CompareScreen(ComparingScreen):
         is_guest: Whether escape leads back to a screen below.
     """
 
+    MODE = "compare"
     HELP = ComparisonList.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "difference(1)", "Next difference", id="compare.next-difference"),
@@ -97,8 +98,7 @@ class CompareScreen(ComparingScreen):
             (None, None) if isinstance(sides, Contest) else sides,
             contest.names if contest is not None else ("", ""),
         )
-        self.broken: OreoAgentError | None = None
-        """Why there is nothing to compare, or not all of it."""
+        self._broken: OreoAgentError | None = None
         self._contest = contest
         self._bench = bench
         self._is_guest = is_guest
@@ -110,6 +110,11 @@ class CompareScreen(ComparingScreen):
     def is_settled(self) -> bool:
         """Whether nobody plays or scores any more."""
         return not self._progress and not (self._scoring is not None and self._scoring.is_running)
+
+    @property
+    def broken(self) -> OreoAgentError | None:
+        """Why there is nothing to compare, or not all of it."""
+        return self._broken
 
     def on_mount(self) -> None:
         """Show the records, or begin to play."""
@@ -131,7 +136,7 @@ class CompareScreen(ComparingScreen):
         if action == "back":
             return self._is_guest
         if action == "again":
-            return True if self.broken is not None else None
+            return True if self._broken is not None else None
         is_whole = None not in self._sides and self.is_settled
         if action == "rescore":
             return True if is_whole and self._bench.load_agent is not None else None
@@ -154,8 +159,8 @@ class CompareScreen(ComparingScreen):
 
     def action_again(self) -> None:
         """Play the game anew after a failure."""
-        if self._contest is not None and self.broken is not None:
-            self.broken = None
+        if self._contest is not None and self._broken is not None:
+            self._broken = None
             self.query_one(ErrorCard).show(None, "")
             self._sides = [None, None]
             self._alignment = None
@@ -184,7 +189,7 @@ class CompareScreen(ComparingScreen):
     def on_compare_screen_failed(self, message: Failed) -> None:
         """Say why there is nothing more to come."""
         self._progress = ""
-        self.broken = message.error
+        self._broken = message.error
         self._draw()
         back = " · esc back" if self._is_guest else ""
         self.query_one(ErrorCard).show(str(message.error), f"R try again{back} · q quit")

@@ -6,12 +6,12 @@ from collections.abc import Sequence
 
 from textual import on
 from textual.app import ComposeResult
-from textual.screen import Screen
 from textual.widgets import Footer
 
 from oreo_agent.episodes.alignment import Alignment, Row, align, align_so_far
 from oreo_agent.episodes.record import Actor
 from oreo_agent.tui.comparison import MARKS, Side
+from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.widgets.comparison import ComparisonList, Views
 from oreo_agent.tui.widgets.comparison_facts import BothAnswers, BothTitles, BothValues, States
@@ -21,7 +21,7 @@ from oreo_agent.tui.widgets.status import ErrorCard, StatusLine
 __all__ = ["ComparingScreen"]
 
 
-class ComparingScreen(Screen[None]):
+class ComparingScreen(FullScreen):
     """Shows two episodes, as far as there are two yet.
 
     Args:

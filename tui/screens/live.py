@@ -13,6 +13,7 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Footer
 
+from oreo_agent.errors import OreoAgentError
 from oreo_agent.session import EventKind, Session, SessionEvent, SessionState
 from oreo_agent.session.worker_thread import (
     Broken,
@@ -52,6 +53,7 @@ class LiveScreen(SteppingScreen):
         is_guest: Whether escape leads back to a screen below.
     """
 
+    MODE = "live"
     HELP = (
         "The agent proposes; let it act, choose another candidate, change or reject the proposal,"
         " or type an action. Move the cursor to any turn: u goes on from there, on a branch."
@@ -109,6 +111,11 @@ class LiveScreen(SteppingScreen):
         if state is None or not self.driver.is_idle or self._pace.busy:
             return False
         return state.over or state.decision is not None
+
+    @property
+    def broken(self) -> OreoAgentError | None:
+        """Why there is no session: the model, the data or the game is missing."""
+        return self.driver.broken
 
     @property
     def speed(self) -> float:

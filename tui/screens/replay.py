@@ -12,7 +12,6 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
@@ -20,6 +19,7 @@ from oreo_agent.episodes.catalog import Entry
 from oreo_agent.episodes.filter import FILTER_HELP, Order, Query
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.tui.comparison import ComparisonWanted, recorded
+from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.services import Workbench
 from oreo_agent.tui.text import safe_line, wrap_cells
@@ -34,7 +34,7 @@ _FACT = 29  # cells of a fact beside its name
 _NOTHING = "Nothing is recorded here yet. In the live screen (F2), s saves a session."
 
 
-class ReplayScreen(Screen[None]):
+class ReplayScreen(FullScreen):
     """Lists episodes.
 
     Args:
@@ -43,6 +43,7 @@ class ReplayScreen(Screen[None]):
         bench: How models and games are opened.
     """
 
+    MODE = "replay"
     HELP = EpisodeList.HELP
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("enter", "open", "Open", id="replay.open"),

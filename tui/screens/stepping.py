@@ -7,8 +7,8 @@ from typing import ClassVar
 
 from textual import on
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
+from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.state_rows import StateView, drops
 from oreo_agent.tui.text import advantage_mark, signed
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
@@ -18,7 +18,7 @@ from oreo_agent.tui.widgets.transcript import Transcript
 __all__ = ["SteppingScreen"]
 
 
-class SteppingScreen(Screen[None]):
+class SteppingScreen(FullScreen):
     """A screen with an `EpisodePane` and a `FindLine`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -13,13 +13,13 @@ from textual.binding import Binding, BindingType
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.message import Message
-from textual.screen import Screen
 from textual.widgets import Footer, Static
 
 from oreo_agent.monitoring.run_monitor import RunMonitor
 from oreo_agent.monitoring.run_status import RunCondition, RunStatus
 from oreo_agent.tui.run_plots import plots_of
 from oreo_agent.tui.run_status_text import ending, standing
+from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.screens.confirm_stop import StopScreen
 from oreo_agent.tui.screens.run_episodes import RunEpisodesScreen
 from oreo_agent.tui.services import Workbench
@@ -38,7 +38,7 @@ _NARROWEST = 24
 """Cells of a curve with its scale and names."""
 
 
-class TrainScreen(Screen[None]):
+class TrainScreen(FullScreen):
     """Shows a run from its files.
 
     Args:
@@ -48,6 +48,7 @@ class TrainScreen(Screen[None]):
         clock: Seconds since 1970.
     """
 
+    MODE = "train"
     CSS_PATH = "train.tcss"
     HELP = (
         "A run of train, read from its folder twice a second. q leaves the screen; the run goes on."
@@ -127,6 +128,11 @@ class TrainScreen(Screen[None]):
         if action == "follow":
             return self._wanted is not None
         return action != "curves" or len(self._plots) > self._fitting
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the folder was read."""
+        return self.view is not None
 
     def look(self) -> None:
         """Look at the folder, unless a look is still under way."""

@@ -96,7 +96,10 @@ def play(
         for notice in notices:
             say(f"note: {notice}")
         raise typer.Exit(run_plain_play(make_session, store=out))
-    from oreo_agent.tui.launcher import run_play
+    from oreo_agent.tui.launcher import run_screen
+    from oreo_agent.tui.screens.live import LiveScreen
 
-    bench = Bench(checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse)
-    raise typer.Exit(run_play(make_session, bench.workbench(out, journals), notices=notices))
+    told = Bench(checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse)
+    bench = told.workbench(out, journals)
+    screen = LiveScreen(make_session, bench)
+    raise typer.Exit(run_screen(bench, screen, offers_unsaved=True, notices=notices))

@@ -154,6 +154,8 @@ def _stage(
     from oreo_agent.episodes.catalog import check_library, read_library
     from oreo_agent.monitoring.run_monitor import check_run
     from oreo_agent.tui.app import OreoApp
+    from oreo_agent.tui.screens.compare import CompareScreen
+    from oreo_agent.tui.screens.live import LiveScreen
     from oreo_agent.tui.screens.train import TrainScreen
     from oreo_agent.tui.services import Look
 
@@ -167,14 +169,15 @@ def _stage(
             game = replace(options, env=env, split=evaluation_split(env, options.split))
             expert = expert_without_model(env, agent, checkpoint, game.env_options())
             make = game.session_factory(expert or agent, checkpoint)
-            return OreoApp(bench, read_entries=tuple, where="", make_session=make), shot
+            return OreoApp(bench, LiveScreen(make, bench), read_entries=tuple, where=""), shot
         case ["compare", first, *rest] if len(rest) < 2:
             compared = what_to_compare(first, rest[0] if rest else None, options).sides
-            return OreoApp(bench, read_entries=tuple, where="", compared=compared), shot
+            screen = CompareScreen(compared, bench)
+            return OreoApp(bench, screen, read_entries=tuple, where=""), shot
         case ["watch", run]:
             check_run(Path(run))
-            screen = TrainScreen(Path(run), bench)
-            return OreoApp(bench, read_entries=tuple, where="", train_screen=screen), shot
+            monitor = TrainScreen(Path(run), bench)
+            return OreoApp(bench, monitor, read_entries=tuple, where=""), shot
         case ["replay", *addresses] if addresses:
             paths = [split_address(address)[0] for address in addresses]
             check_library(paths)

@@ -8,7 +8,7 @@ import socket
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -18,7 +18,6 @@ from oreo_agent.errors import MissingError, RunFailedError, UsageError
 
 __all__ = ["app"]
 
-_SCREENS = ("play", "replay", "compare", "watch")
 _DEFAULT = ("play", "alfworld")
 _LOCALHOST = "127.0.0.1"
 
@@ -42,7 +41,7 @@ def serve(
         list[str] | None,
         typer.Argument(
             metavar="COMMAND…",
-            help=f"{', '.join(_SCREENS)} and what goes with it; play alfworld by default.",
+            help="play, replay, compare, watch and what goes with it; play alfworld by default.",
         ),
     ] = None,
     host: Annotated[
@@ -97,15 +96,19 @@ def _check_command(context: typer.Context, arguments: Sequence[str]) -> None:
         click.UsageError: It has no such option, or an argument is missing.
     """
     name, *rest = arguments
-    if name not in _SCREENS:
-        raise UsageError(f"{name!r} has no screen.", f"Serve one of {', '.join(_SCREENS)}.")
+    root = context.find_root()
+    commands: dict[str, Any] = root.command.commands  # type: ignore[attr-defined]  # it is a group
+    # A command that can do without a screen has one.
+    screens = [
+        each for each, command in commands.items() if "plain" in {p.name for p in command.params}
+    ]
+    if name not in screens:
+        raise UsageError(f"{name!r} has no screen.", f"Serve one of {', '.join(screens)}.")
     if "--plain" in rest:
         raise UsageError("--plain is without a screen.", "Leave it out.")
     if {"-h", "--help"} & set(rest):
         raise UsageError("--help has no screen.", f"Run oreo-agent {name} --help.")
-    root = context.find_root()
-    chosen = root.command.get_command(root, name)  # type: ignore[attr-defined]  # it is a group
-    with chosen.make_context(name, list(rest), parent=root) as parsed:
+    with commands[name].make_context(name, list(rest), parent=root) as parsed:
         paths = [parsed.params.get("run"), *(parsed.params.get("paths") or ())]
     for path in filter(None, paths):
         if not Path(path).exists():

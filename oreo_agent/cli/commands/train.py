@@ -204,13 +204,16 @@ def _train_and_watch(arguments: Sequence[str], out: Path, bench: Bench, output: 
     from oreo_agent.cli.common.results import show_results
     from oreo_agent.episodes import default_journal_folder
     from oreo_agent.training.results import load_results
-    from oreo_agent.tui.launcher import run_watch
+    from oreo_agent.tui.launcher import run_screen
+    from oreo_agent.tui.screens.train import TrainScreen
 
     journals = default_journal_folder()
     output.note("starting the run ...")
     run = BackgroundRun(arguments, out, journals.parent / "runs")
     if run.wait_until_at_work():
-        run_watch(out, bench.workbench(None, journals), stop=run.stop)
+        services = bench.workbench(None, journals)
+        screen = TrainScreen(out, services, stop=run.stop)
+        run_screen(services, screen, episodes=[out / "episodes"])
     code = run.farewell()
     if run.code == 0:
         show_results(output, [load_results(out)], out=out)
