@@ -94,11 +94,9 @@ def compare(
 
         raise typer.Exit(run_plain_compare(compared.sides))
     from oreo_agent.cli.common.workbench import Bench
-    from oreo_agent.episodes import default_journal_folder
     from oreo_agent.tui.launcher import run_screen
     from oreo_agent.tui.screens.compare import CompareScreen
 
-    told = Bench(games=games, data=data, threads=threads, mouse=mouse)
-    bench = told.workbench(out, default_journal_folder())
+    bench = Bench(games=games, data=data, threads=threads, mouse=mouse).workbench(out)
     screen = CompareScreen(compared.sides, bench)
     raise typer.Exit(run_screen(bench, screen, episodes=compared.places))

@@ -99,7 +99,8 @@ def play(
     from oreo_agent.tui.launcher import run_screen
     from oreo_agent.tui.screens.live import LiveScreen
 
-    told = Bench(checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse)
-    bench = told.workbench(out, journals)
+    bench = Bench(
+        checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse
+    ).workbench(out, journals)
     screen = LiveScreen(make_session, bench)
     raise typer.Exit(run_screen(bench, screen, offers_unsaved=True, notices=notices))

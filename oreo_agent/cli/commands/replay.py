@@ -49,11 +49,11 @@ def replay(
 
         raise typer.Exit(run_plain_replay(paths))
     from oreo_agent.cli.common.workbench import Bench
-    from oreo_agent.episodes import default_journal_folder
     from oreo_agent.episodes.catalog import check_library
     from oreo_agent.tui.launcher import run_screen
 
-    told = Bench(checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse)
-    bench = told.workbench(out, default_journal_folder())
+    bench = Bench(
+        checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse
+    ).workbench(out)
     check_library(paths)  # what cannot be shown at all is reported before the screen is there
     raise typer.Exit(run_screen(bench, episodes=paths, offers_unsaved=True))

@@ -150,7 +150,6 @@ def _stage(
     """
     from oreo_agent.cli.common.episode_ref import find_episode, split_address
     from oreo_agent.cli.common.workbench import Bench
-    from oreo_agent.episodes import default_journal_folder
     from oreo_agent.episodes.catalog import check_library, read_library
     from oreo_agent.monitoring.run_monitor import check_run
     from oreo_agent.tui.app import OreoApp
@@ -159,11 +158,11 @@ def _stage(
     from oreo_agent.tui.screens.train import TrainScreen
     from oreo_agent.tui.services import Look
 
-    told = Bench(
+    bench = Bench(
         checkpoint=checkpoint, games=options.games, data=options.data, threads=options.threads
-    )
-    # Not as this person wants the screen: the picture is the same for everybody.
-    bench = replace(told.workbench(None, default_journal_folder()), look=Look(theme=theme))
+    ).workbench()
+    # The picture does not depend on the user's settings of the screen.
+    bench = replace(bench, look=Look(theme=theme))
     match what:
         case ["play", env]:
             game = replace(options, env=env, split=evaluation_split(env, options.split))

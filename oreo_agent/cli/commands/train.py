@@ -37,7 +37,7 @@ from oreo_agent.errors import UsageError
 from oreo_agent.training.method_names import Name
 
 if TYPE_CHECKING:
-    from oreo_agent.cli.common.workbench import Bench
+    from oreo_agent.tui.services import Workbench
 
 __all__ = ["app"]
 
@@ -169,7 +169,7 @@ def train(
         from oreo_agent.cli.common.workbench import Bench
 
         arguments = [argument for argument in sys.argv[1:] if argument != "--watch"]
-        _train_and_watch(arguments, out, Bench(games=games, data=data), output)
+        _train_and_watch(arguments, out, Bench(games=games, data=data).workbench(), output)
         return
     from oreo_agent.cli.common.results import show_results
     from oreo_agent.training.run import train as run
@@ -188,14 +188,14 @@ def train(
     show_results(output, [results], out=out, last_line=True)
 
 
-def _train_and_watch(arguments: Sequence[str], out: Path, bench: Bench, output: Output) -> None:
-    """Start a run as a process of its own and show it; leaving the screen leaves the run.
+def _train_and_watch(arguments: Sequence[str], out: Path, bench: Workbench, output: Output) -> None:
+    """Start a run in a separate process and show it; the run continues when the screen is left.
 
     Args:
-        arguments: Of ``oreo-agent``, without ``--watch``.
+        arguments: Arguments of ``oreo-agent``, without ``--watch``.
         out: The run's folder.
-        bench: How models and games are opened, for its episodes.
-        output: Where the results go if the run ends first.
+        bench: Opens the models and games of the run's episodes.
+        output: Prints the results if the run ends before the screen is left.
 
     Raises:
         RunFailedError: Another process is at work in the folder, or the run was killed.
@@ -207,13 +207,11 @@ def _train_and_watch(arguments: Sequence[str], out: Path, bench: Bench, output: 
     from oreo_agent.tui.launcher import run_screen
     from oreo_agent.tui.screens.train import TrainScreen
 
-    journals = default_journal_folder()
     output.note("starting the run ...")
-    run = BackgroundRun(arguments, out, journals.parent / "runs")
+    run = BackgroundRun(arguments, out, default_journal_folder().parent / "runs")
     if run.wait_until_at_work():
-        services = bench.workbench(None, journals)
-        screen = TrainScreen(out, services, stop=run.stop)
-        run_screen(services, screen, episodes=[out / "episodes"])
+        screen = TrainScreen(out, bench, stop=run.stop)
+        run_screen(bench, screen, episodes=[out / "episodes"])
     code = run.farewell()
     if run.code == 0:
         show_results(output, [load_results(out)], out=out)

@@ -48,10 +48,8 @@ def watch(
 
         raise typer.Exit(run_plain_watch(run))
     from oreo_agent.cli.common.workbench import Bench
-    from oreo_agent.episodes import default_journal_folder
     from oreo_agent.tui.launcher import run_screen
     from oreo_agent.tui.screens.train import TrainScreen
 
-    told = Bench(checkpoint=checkpoint, games=games, data=data, mouse=mouse)
-    bench = told.workbench(out, default_journal_folder())
+    bench = Bench(checkpoint=checkpoint, games=games, data=data, mouse=mouse).workbench(out)
     raise typer.Exit(run_screen(bench, TrainScreen(run, bench), episodes=[run / "episodes"]))

@@ -43,20 +43,26 @@ class Bench:
     mouse: bool = True
     """Whether the screen takes the mouse."""
 
-    def workbench(self, store: Path | None, journals: Path) -> Workbench:
-        """Return it as the screens take it.
+    def workbench(self, store: Path | None = None, journals: Path | None = None) -> Workbench:
+        """Return what the screens are given.
+
+        Args:
+            store: The folder that saving writes to; None is `SAVED`.
+            journals: Folder of the journals; None is the usual one.
 
         Raises:
             ConfigError: A setting of the screen is not accepted.
         """
         from oreo_agent.cli.common.screen_settings import load_look
+        from oreo_agent.episodes import default_journal_folder
         from oreo_agent.tui.services import Workbench
 
+        folder = journals or default_journal_folder()
         return Workbench(
             store=store or SAVED,
-            journals=journals,
+            journals=folder,
             load_agent=self.load,
-            open_record=lambda episode, say: self.open_record(episode, journals, say),
+            open_record=lambda episode, say: self.open_record(episode, folder, say),
             checkpoints=lambda: sorted(Path().glob(_CHECKPOINTS)),
             look=load_look(mouse=self.mouse),
         )
