@@ -33,7 +33,7 @@ from experiments.tables import (
     rate,
     won,
 )
-from oreo_agent.cli.common.workbench import Bench
+from oreo_agent.cli.common.screen_services import ServiceOptions
 from oreo_agent.episodes import Actor, EpisodeStore, Outcome, read_episodes
 from oreo_agent.errors import RunFailedError
 
@@ -206,7 +206,9 @@ _LOST = (Outcome.HORIZON, Outcome.INVALID)
 def _correct(checkpoint: Path, failed: Path, corrected: Path, place: Path) -> None:
     """Have the expert correct them at the screen; what became of each is noted."""
     log = place / "corrections.jsonl"
-    bench = Bench(checkpoint=checkpoint, threads=1).workbench(corrected, place / "journals")
+    services = ServiceOptions(checkpoint=checkpoint, threads=1).services(
+        corrected, place / "journals"
+    )
     noted = {found.episode for found in _noted(log)}
     if noted >= {episode.id for episode in EpisodeStore(failed)}:
         return
@@ -216,7 +218,7 @@ def _correct(checkpoint: Path, failed: Path, corrected: Path, place: Path) -> No
             file.write(json.dumps(asdict(found)) + "\n")
         print(found, file=sys.stderr, flush=True)
 
-    asyncio.run(correct_all(failed, bench, tell=tell))
+    asyncio.run(correct_all(failed, services, tell=tell))
 
 
 def _noted(log: Path) -> list[Correction]:

@@ -20,7 +20,7 @@ from oreo_agent.agents.expert import ExpertAgent, load_expert
 from oreo_agent.agents.protocol import ActRequest
 from oreo_agent.envs.registry import plugin_of
 from oreo_agent.episodes import EpisodeStore, Outcome
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.errors import RunFailedError
 from oreo_agent.session import SessionState
 from oreo_agent.session.turns import past_turn
@@ -30,7 +30,7 @@ from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.screens.review import ReviewScreen
-from oreo_agent.tui.services import Workbench
+from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.takeover import complete
@@ -69,7 +69,7 @@ def keys_for(action: str, admissible: tuple[str, ...]) -> list[str]:
 
 async def correct_all(
     failed: Path,
-    bench: Workbench,
+    services: ScreenServices,
     *,
     limit: int | None = None,
     tell: Callable[[Correction], None] = lambda _: None,
@@ -78,18 +78,18 @@ async def correct_all(
 
     Args:
         failed: Failed episodes.
-        bench: The model, the games, and the store where corrections go.
+        services: The model, the games, and the store where corrections go.
         limit: At most so many.
         tell: Is told of each.
 
     Raises:
         RunFailedError: The screen did not come to where a key should lead.
     """
-    done = _corrected(bench.store)
+    done = _corrected(services.store)
     wanted = [e.id for e in EpisodeStore(failed) if e.id not in done][:limit]
     if not wanted:
         return []
-    app = OreoApp(bench, read_entries=lambda: read_library([failed]), where=failed.name)
+    app = OreoApp(services, read_entries=lambda: read_catalog([failed]), where=failed.name)
     found = []
     async with app.run_test(size=_SIZE) as pilot:
         person = _Person(app, pilot)

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.cli.app import main
-from oreo_agent.cli.common.detached_run import BackgroundRun
+from oreo_agent.cli.common.detached_run import DetachedRun
 from oreo_agent.envs import make
 from oreo_agent.threads import SPINS, limit_spinning
 
@@ -58,7 +58,7 @@ def test_a_run_in_the_background_limits_it_too(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OMP_DISPLAY_ENV", "VERBOSE")
-    run = BackgroundRun(["doctor"], tmp_path / "run", tmp_path / "logs")
+    run = DetachedRun(["doctor"], tmp_path / "run", tmp_path / "logs")
     run._process.wait()
     assert _shown(run.log.read_text()) == str(SPINS)
 

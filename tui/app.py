@@ -19,15 +19,15 @@ from oreo_agent.episodes.catalog import Entry
 from oreo_agent.episodes.journal import PendingJournal, default_journal_folder
 from oreo_agent.episodes.record import Episode
 from oreo_agent.session import SessionDriver
-from oreo_agent.tui.comparison import ComparisonWanted
+from oreo_agent.tui.comparison import ComparisonRequested
 from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.screens.compare import CompareScreen
-from oreo_agent.tui.screens.episode import CorrectionWanted
+from oreo_agent.tui.screens.episode import CorrectionRequested
 from oreo_agent.tui.screens.help import HelpScreen, key_rows
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.recover import RecoverScreen, Recovery
 from oreo_agent.tui.screens.replay import ReplayScreen
-from oreo_agent.tui.services import Workbench
+from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.text import safe_line
 from oreo_agent.tui.themes import FEW_COLOURS, OREO_DARK, remember_theme, remembered_theme, themes
 
@@ -41,7 +41,7 @@ class OreoApp(App[None]):
     """The screen of oreo-agent.
 
     Args:
-        bench: Where episodes go, and how agents and games are opened.
+        services: Where episodes go, and how agents and games are opened.
         main: The screen to begin with; None is the list of episodes.
         read_entries: Lists recorded episodes for the replay.
         where: What to call the place of the recorded episodes.
@@ -65,7 +65,7 @@ class OreoApp(App[None]):
 
     def __init__(
         self,
-        bench: Workbench,
+        services: ScreenServices,
         main: FullScreen | None = None,
         *,
         read_entries: Callable[[], Iterable[Entry]],
@@ -73,22 +73,24 @@ class OreoApp(App[None]):
         pending: Sequence[PendingJournal] = (),
         notices: Sequence[str] = (),
     ) -> None:
-        look = bench.look
-        super().__init__(ansi_color=True if look.has_few_colours else None)
+        appearance = services.appearance
+        super().__init__(ansi_color=True if appearance.has_few_colours else None)
         for theme in themes():
             self.register_theme(theme)
-        usual = FEW_COLOURS if look.has_few_colours else OREO_DARK.name
-        self._theme_file = (bench.journals or default_journal_folder()).with_name("theme")
-        self.theme = self._kept_theme = look.theme or remembered_theme(self._theme_file) or usual
-        self.set_keymap(look.keys)
+        usual = FEW_COLOURS if appearance.has_few_colours else OREO_DARK.name
+        self._theme_file = (services.journals or default_journal_folder()).with_name("theme")
+        self.theme = self._kept_theme = (
+            appearance.theme or remembered_theme(self._theme_file) or usual
+        )
+        self.set_keymap(appearance.keys)
         self.drivers: list[SessionDriver] = []
         """Of every session that was opened, the one to be played first."""
         self.ended_by: signal.Signals | None = None
         """The signal that has ended it, if one has."""
-        self._bench = bench
+        self._services = services
         self._pending = list(pending)
         self._notices = tuple(notices)
-        replay = ReplayScreen(read_entries, where, bench)
+        replay = ReplayScreen(read_entries, where, services)
         self.main = replay if main is None else main
         """The screen that it begins with."""
         self.add_mode(replay.MODE, lambda: replay)
@@ -125,25 +127,25 @@ class OreoApp(App[None]):
             turn: How many of its turns to keep.
             journal: The journal that it comes from, see `Session.resume`.
         """
-        open_record = self._bench.open_record
+        open_record = self._services.open_record
         if open_record is None:
             return
         screen = LiveScreen(
             lambda say: open_record(episode, say),
-            self._bench,
+            self._services,
             begin=lambda session: session.resume(episode, turn, journal=journal),
             is_guest=True,
         )
         self.drivers.append(screen.driver)
         self.push_screen(screen)
 
-    def on_correction_wanted(self, message: CorrectionWanted) -> None:
+    def on_correction_requested(self, message: CorrectionRequested) -> None:
         """Open the session in which a record is corrected."""
         self.correct(message.episode, message.turn)
 
-    def on_comparison_wanted(self, message: ComparisonWanted) -> None:
+    def on_comparison_requested(self, message: ComparisonRequested) -> None:
         """Show two episodes side by side, above the present screen."""
-        self.push_screen(CompareScreen(message.sides, self._bench, is_guest=True))
+        self.push_screen(CompareScreen(message.sides, self._services, is_guest=True))
 
     def action_help(self) -> None:
         """Show all keys and how to read the figures."""
@@ -215,8 +217,10 @@ class OreoApp(App[None]):
                 self._go_on(journal)
             self._offer_next()
 
-        can_go_on = isinstance(self.main, LiveScreen) or self._bench.open_record is not None
-        self.push_screen(RecoverScreen(journal, self._bench.store, can_go_on=can_go_on), answered)
+        can_go_on = isinstance(self.main, LiveScreen) or self._services.open_record is not None
+        self.push_screen(
+            RecoverScreen(journal, self._services.store, can_go_on=can_go_on), answered
+        )
 
     def _go_on(self, journal: PendingJournal) -> None:
         episode = journal.episode

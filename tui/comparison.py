@@ -23,7 +23,7 @@ from oreo_agent.tui.state_rows import (
 )
 from oreo_agent.tui.text import safe_line
 
-__all__ = ["MARKS", "ComparisonWanted", "Contest", "Side", "now", "recorded", "short_id"]
+__all__ = ["MARKS", "ComparisonRequested", "HeadToHead", "Side", "now", "recorded", "short_id"]
 
 MARKS = "-+"
 """What marks the first and the second episode, as in a diff."""
@@ -94,7 +94,7 @@ def now(state: SessionState, name: str = "") -> Side:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Contest:
+class HeadToHead:
     """Two agents that play the same game, one after the other.
 
     What they play is in no journal: it can be played again at any time.
@@ -149,7 +149,7 @@ class Contest:
         return True
 
 
-class ComparisonWanted(Message):
+class ComparisonRequested(Message):
     """A person wants to see two episodes side by side."""
 
     def __init__(self, left: Side, right: Side) -> None:

@@ -9,13 +9,13 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.episodes.journal import default_journal_folder, pending_journals
 from oreo_agent.errors import ExitCode, RunFailedError
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.background_thread import close_jobs
 from oreo_agent.tui.screens.base import FullScreen
-from oreo_agent.tui.services import Workbench
+from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.terminal import guarded_terminal, rare_collection
 
 __all__ = ["run_screen"]
@@ -24,7 +24,7 @@ _LEAVE_SECONDS = 1.0
 
 
 def run_screen(
-    bench: Workbench,
+    services: ScreenServices,
     screen: FullScreen | None = None,
     *,
     episodes: Sequence[Path] = (),
@@ -34,9 +34,9 @@ def run_screen(
     """Show a screen until the person quits.
 
     Args:
-        bench: Where episodes go, and how agents and games are opened.
+        services: Where episodes go, and how agents and games are opened.
         screen: What is shown first; None is the list of episodes.
-        episodes: Files and folders whose episodes are listed; by default the bench's store.
+        episodes: Files and folders whose episodes are listed; by default the store.
         offers_unsaved: Whether sessions that were left without saving are offered one by one.
         notices: Shown once at the start.
 
@@ -44,28 +44,28 @@ def run_screen(
         RunFailedError: The screen crashed; the message names the log with the traceback.
         OreoAgentError: There was nothing to show: the model, the data or the game is missing.
     """
-    places = tuple(episodes) or (bench.store,)
+    places = tuple(episodes) or (services.store,)
     said = list(notices)
-    folder = bench.journals or default_journal_folder()
+    folder = services.journals or default_journal_folder()
     app = OreoApp(
-        bench,
+        services,
         screen,
-        read_entries=lambda: read_library(places) if any(map(Path.exists, places)) else iter(()),
+        read_entries=lambda: read_catalog(places) if any(map(Path.exists, places)) else iter(()),
         where=", ".join(map(str, places)),
         pending=pending_journals(folder, on_notice=said.append) if offers_unsaved else (),
         notices=said,
     )
-    _run(app, bench)
+    _run(app, services)
     if app.main.broken is not None:
         raise app.main.broken
     return ExitCode.OK
 
 
-def _run(app: OreoApp, bench: Workbench) -> None:
-    folder = bench.journals or default_journal_folder()
+def _run(app: OreoApp, services: ScreenServices) -> None:
+    folder = services.journals or default_journal_folder()
     try:
         with rare_collection():
-            _show(app, folder.parent / "screen.log", mouse=bench.look.mouse)
+            _show(app, folder.parent / "screen.log", mouse=services.appearance.mouse)
     finally:
         end = time.monotonic() + _LEAVE_SECONDS
         ended = [d.close(timeout=max(end - time.monotonic(), 0.0)) for d in app.drivers]

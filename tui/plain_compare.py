@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from oreo_agent.episodes.alignment import RowKind, align
 from oreo_agent.errors import ExitCode
-from oreo_agent.tui.comparison import MARKS, Contest, Side
+from oreo_agent.tui.comparison import MARKS, HeadToHead, Side
 from oreo_agent.tui.plain import write_line
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import safe_line
@@ -15,7 +15,7 @@ from oreo_agent.tui.text import safe_line
 __all__ = ["run_plain_compare"]
 
 
-def run_plain_compare(compared: tuple[Side, Side] | Contest) -> ExitCode:
+def run_plain_compare(compared: tuple[Side, Side] | HeadToHead) -> ExitCode:
     """Write two episodes as one list: ``-`` is the first, ``+`` the second, a space both.
 
     Args:
@@ -24,21 +24,21 @@ def run_plain_compare(compared: tuple[Side, Side] | Contest) -> ExitCode:
     Raises:
         OreoAgentError: The game cannot be played, or not to its end.
     """
-    if isinstance(compared, Contest):
+    if isinstance(compared, HeadToHead):
         compared = _played(compared)
     for line in _lines(*compared):
         write_line(sys.stdout, line)
     return ExitCode.OK
 
 
-def _played(contest: Contest) -> tuple[Side, Side]:
+def _played(head_to_head: HeadToHead) -> tuple[Side, Side]:
     last: dict[int, Side] = {}
 
     def tell(place: int, side: Side) -> bool:
         last[place] = side
         return True
 
-    contest.play(lambda text: write_line(sys.stderr, f"{safe_line(text)} ..."), tell)
+    head_to_head.play(lambda text: write_line(sys.stderr, f"{safe_line(text)} ..."), tell)
     return last[0], last[1]
 
 

@@ -9,7 +9,7 @@ from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.session import Rescored, rescore
 from oreo_agent.tui.background_thread import Job
-from oreo_agent.tui.services import AgentWish, Say
+from oreo_agent.tui.services import AgentSelection, Say
 
 __all__ = ["SCORERS", "score_in_thread"]
 
@@ -21,8 +21,8 @@ Tell = Callable[[str, Rescored | None, str], None]
 
 
 def score_in_thread(
-    load: Callable[[AgentWish, Say], Agent],
-    wish: AgentWish,
+    load: Callable[[AgentSelection, Say], Agent],
+    selection: AgentSelection,
     episodes: Sequence[Episode],
     tell: Tell,
 ) -> Job:
@@ -33,7 +33,7 @@ def score_in_thread(
 
     def work(job: Job) -> None:
         try:
-            agent = load(wish, lambda text: tell(episodes[0].id, None, f"{text} …"))
+            agent = load(selection, lambda text: tell(episodes[0].id, None, f"{text} …"))
             for episode in episodes:
 
                 def progress(done: int, episode: Episode = episode) -> bool:

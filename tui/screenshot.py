@@ -65,7 +65,7 @@ def take_picture(app: OreoApp, shot: Shot) -> str:
     """Return a screen as SVG.
 
     Args:
-        app: The application, not running. How it looks is in its workbench.
+        app: The application, not running. How it looks is in its scripted_services.
         shot: What is to be seen of it.
 
     Raises:

@@ -10,14 +10,14 @@ from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes.record import Episode
 from oreo_agent.session import Session
 
-__all__ = ["AgentWish", "Look", "Say", "Workbench"]
+__all__ = ["AgentSelection", "Appearance", "Say", "ScreenServices"]
 
 Say = Callable[[str], None]
 """Shows a line of progress."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class AgentWish:
+class AgentSelection:
     """An agent that a person wants."""
 
     kind: str
@@ -29,7 +29,7 @@ class AgentWish:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Look:
+class Appearance:
     """How a person wants the screen."""
 
     theme: str = ""
@@ -43,18 +43,18 @@ class Look:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Workbench:
+class ScreenServices:
     """Where episodes go, and how agents and games are opened. Its functions may take long."""
 
     store: Path
     """The folder that saving writes to."""
     journals: Path | None = None
     """Where sessions that were left without saving are looked for."""
-    load_agent: Callable[[AgentWish, Say], Agent] | None = None
+    load_agent: Callable[[AgentSelection, Say], Agent] | None = None
     """None leaves the agent as it is."""
     open_record: Callable[[Episode, Say], Session] | None = None
     """Makes a session, not started, in which the game of a record can be played again."""
     checkpoints: Callable[[], Sequence[Path]] = tuple
     """Trained models to be offered by name."""
-    look: Look = Look()
+    appearance: Appearance = Appearance()
     """How the screen is wanted."""

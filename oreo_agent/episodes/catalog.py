@@ -13,7 +13,7 @@ from oreo_agent.episodes.record import Episode, EpisodeFormatError, Outcome
 from oreo_agent.episodes.store import episode_files, read_record
 from oreo_agent.errors import MissingError, OreoAgentError
 
-__all__ = ["Entry", "check_library", "read_library", "relative"]
+__all__ = ["Entry", "check_catalog", "read_catalog", "relative"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ class Entry:
         return read_record(self.path, self.summary)
 
 
-def check_library(paths: Sequence[Path]) -> None:
+def check_catalog(paths: Sequence[Path]) -> None:
     """Refuse what holds no episode at all, reading no more than the first line of each file.
 
     Raises:
@@ -50,7 +50,7 @@ def check_library(paths: Sequence[Path]) -> None:
         raise _nothing(paths)
 
 
-def read_library(paths: Sequence[Path]) -> Iterator[Entry]:
+def read_catalog(paths: Sequence[Path]) -> Iterator[Entry]:
     """Yield the episodes of files and folders as they are found.
 
     What a folder's index covers comes from the index; the rest is read shard by shard.
@@ -85,7 +85,7 @@ def relative(episode: Episode, entries: Sequence[Entry], store: Path) -> Episode
     if not found and store.exists():
         # A store without a whole episode, or with a damaged one, has no relative either.
         with contextlib.suppress(OreoAgentError):
-            found = _related(episode, read_library([store]))
+            found = _related(episode, read_catalog([store]))
     if found:
         return max(found, key=lambda entry: entry.summary.created or "").load()
     if episode.parent is not None:

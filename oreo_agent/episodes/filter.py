@@ -12,7 +12,7 @@ from typing import Self
 from oreo_agent.episodes.catalog import Entry
 from oreo_agent.episodes.index import EpisodeSummary
 
-__all__ = ["FILTER_HELP", "Order", "Query"]
+__all__ = ["FILTER_HELP", "EpisodeFilter", "SortOrder"]
 
 FILTER_HELP = "words  won:no  by:human  type:heat  turns>20  surprise>.3  branch:yes"
 """What can be typed, by examples."""
@@ -35,7 +35,7 @@ _FIGURES: dict[str, Callable[[EpisodeSummary], float | None]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Query:
+class EpisodeFilter:
     """Words that an episode must have, and figures that must hold."""
 
     words: tuple[str, ...]
@@ -64,7 +64,7 @@ class Query:
         return True
 
 
-class Order(Enum):
+class SortOrder(Enum):
     """Orders of the list."""
 
     RECORDED = "as recorded"
@@ -73,18 +73,18 @@ class Order(Enum):
     LONGEST = "longest first"
 
     @property
-    def following(self) -> Order:
+    def following(self) -> SortOrder:
         """The order that comes after this one."""
-        orders = list(Order)
+        orders = list(SortOrder)
         return orders[(orders.index(self) + 1) % len(orders)]
 
     def arrange(self, entries: Iterable[Entry]) -> Sequence[Entry]:
         """Return episodes in this order."""
         match self:
-            case Order.NEWEST:
+            case SortOrder.NEWEST:
                 return sorted(entries, key=lambda e: e.summary.created or "", reverse=True)
-            case Order.SURPRISE:
+            case SortOrder.SURPRISE:
                 return sorted(entries, key=lambda e: -(e.summary.surprise or 0.0))
-            case Order.LONGEST:
+            case SortOrder.LONGEST:
                 return sorted(entries, key=lambda e: -e.summary.turns)
         return list(entries)

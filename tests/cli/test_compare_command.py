@@ -11,7 +11,7 @@ from oreo_agent.cli.common.episode_ref import find_episode
 from oreo_agent.cli.common.game_session import GameOptions
 from oreo_agent.episodes import EpisodeStore
 from oreo_agent.errors import ExitCode
-from oreo_agent.tui.comparison import Contest
+from oreo_agent.tui.comparison import HeadToHead
 from tests.tui.compared import episodes
 
 
@@ -81,20 +81,20 @@ def test_checkpoints_are_named_by_so_much_as_tells_them_apart() -> None:
         Path(folder).mkdir(parents=True)
         (Path(folder) / "oreo_agent.json").write_text("{}")
     pair = "runs/a/checkpoints/oreo", "runs/b/checkpoints/oreo"
-    contest = what_to_compare(*pair, GameOptions()).sides
-    assert isinstance(contest, Contest)
-    assert contest.names == ("a/oreo", "b/oreo")
+    head_to_head = what_to_compare(*pair, GameOptions()).sides
+    assert isinstance(head_to_head, HeadToHead)
+    assert head_to_head.names == ("a/oreo", "b/oreo")
     same = what_to_compare(pair[0], pair[0], GameOptions()).sides
-    assert isinstance(same, Contest)
+    assert isinstance(same, HeadToHead)
     assert len(set(same.names)) == 2
 
 
 def test_one_checkpoint_plays_against_the_one_that_ships() -> None:
     Path("mine").mkdir()
     (Path("mine") / "oreo_agent.json").write_text("{}")
-    contest = what_to_compare("mine", None, GameOptions()).sides
-    assert isinstance(contest, Contest)
-    assert contest.names == ("mine", "model")
+    head_to_head = what_to_compare("mine", None, GameOptions()).sides
+    assert isinstance(head_to_head, HeadToHead)
+    assert head_to_head.names == ("mine", "model")
 
 
 @pytest.mark.parametrize(

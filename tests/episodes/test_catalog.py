@@ -8,7 +8,7 @@ import msgspec
 import pytest
 
 from oreo_agent.episodes import Actor, EpisodeStore
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from tests.tui.replay_screen import record
 
 
@@ -26,7 +26,7 @@ def test_an_index_that_lacks_who_acted_is_built_anew(tmp_path: Path) -> None:
     for summary in document["shards"]["live.jsonl"]["episodes"]:
         del summary["actors"]
     index.write_bytes(msgspec.json.encode(document))
-    assert [entry.summary.actors[0] for entry in read_library([store])] == [Actor.POLICY] * 2
+    assert [entry.summary.actors[0] for entry in read_catalog([store])] == [Actor.POLICY] * 2
 
 
 def test_a_folder_stands_for_every_store_in_it_but_not_for_the_logs_of_its_runs(
@@ -37,5 +37,5 @@ def test_a_folder_stands_for_every_store_in_it_but_not_for_the_logs_of_its_runs(
         record(tmp_path / store)
     (tmp_path / "demo" / "metrics").mkdir()
     (tmp_path / "demo" / "metrics" / "sft.jsonl").write_text('{"loss": 1}\n')
-    listed = {entry.path.parent for entry in read_library([tmp_path])}
+    listed = {entry.path.parent for entry in read_catalog([tmp_path])}
     assert listed == {tmp_path / store for store in stores}

@@ -9,7 +9,7 @@ import pytest
 
 from oreo_agent.episodes import Actor, EpisodeSummary, Outcome
 from oreo_agent.episodes.catalog import Entry
-from oreo_agent.episodes.filter import Order, Query
+from oreo_agent.episodes.filter import EpisodeFilter, SortOrder
 
 LOST = EpisodeSummary(
     id="a1",
@@ -32,7 +32,7 @@ LOST = EpisodeSummary(
 
 
 def matches(text: str, summary: EpisodeSummary = LOST) -> bool:
-    return Query.parse(text).matches(Entry(Path("x.jsonl"), summary))
+    return EpisodeFilter.parse(text).matches(Entry(Path("x.jsonl"), summary))
 
 
 @pytest.mark.parametrize(
@@ -70,8 +70,8 @@ def test_the_orders_put_the_surprising_the_long_and_the_new_first() -> None:
     calm = msgspec.structs.replace(LOST, surprise=0.1, turns=60, created="2026-02-01")
     unknown = msgspec.structs.replace(LOST, surprise=None, turns=3, created=None)
     entries = [Entry(Path("x.jsonl"), summary) for summary in (unknown, calm, LOST)]
-    arranged = {order: [e.summary for e in order.arrange(entries)] for order in Order}
-    assert arranged[Order.SURPRISE] == [LOST, calm, unknown]
-    assert arranged[Order.LONGEST] == [calm, LOST, unknown]
-    assert arranged[Order.NEWEST] == [calm, LOST, unknown]
-    assert arranged[Order.RECORDED] == [unknown, calm, LOST]
+    arranged = {order: [e.summary for e in order.arrange(entries)] for order in SortOrder}
+    assert arranged[SortOrder.SURPRISE] == [LOST, calm, unknown]
+    assert arranged[SortOrder.LONGEST] == [calm, LOST, unknown]
+    assert arranged[SortOrder.NEWEST] == [calm, LOST, unknown]
+    assert arranged[SortOrder.RECORDED] == [unknown, calm, LOST]

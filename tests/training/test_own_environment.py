@@ -16,7 +16,7 @@ import pytest
 from oreo_agent.agents.expert import ExpertAgent
 from oreo_agent.agents.random import RandomAgent
 from oreo_agent.cli import main
-from oreo_agent.cli.common.workbench import Bench
+from oreo_agent.cli.common.screen_services import ServiceOptions
 from oreo_agent.episodes import read_episodes
 from oreo_agent.episodes.record import Actor
 from oreo_agent.monitoring.run_manifest import read_manifest
@@ -233,7 +233,7 @@ def test_its_episodes_are_corrected_with_its_own_expert_or_without_one(
     logged: Path, tmp_path: Path
 ) -> None:
     episode = next(e for e in read_episodes([logged / "episodes"]) if len(e.turns) > 1)
-    session = Bench(threads=1).open_record(episode, tmp_path, lambda text: None)
+    session = ServiceOptions(threads=1).open_record(episode, tmp_path, lambda text: None)
     try:
         assert isinstance(session._agent, ExpertAgent)
         session.resume(episode, 1)
@@ -243,7 +243,7 @@ def test_its_episodes_are_corrected_with_its_own_expert_or_without_one(
     finally:
         session.close()
     alone = msgspec.structs.replace(episode, env="doors-alone")
-    session = Bench(threads=1).open_record(alone, tmp_path, lambda text: None)
+    session = ServiceOptions(threads=1).open_record(alone, tmp_path, lambda text: None)
     try:
         assert isinstance(session._agent, RandomAgent)
     finally:

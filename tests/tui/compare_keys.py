@@ -6,7 +6,7 @@ from oreo_agent.tui.comparison import recorded
 from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
-from tests.tui.compared import Shown, contest, episodes
+from tests.tui.compared import Shown, episodes, head_to_head
 from tests.tui.key_table import pair
 from tests.tui.scripted_world import ScriptedEnv
 
@@ -19,7 +19,7 @@ async def begun(shown: Shown) -> None:
         shown.app.pop_screen()
     await shown.wait(lambda: isinstance(shown.app.screen, ReplayScreen))
     left, right = episodes()
-    screen = CompareScreen((recorded(left), recorded(right)), shown.bench, is_guest=True)
+    screen = CompareScreen((recorded(left), recorded(right)), shown.services, is_guest=True)
     shown.app.push_screen(screen)
     await shown.wait(lambda: shown.app.screen is screen and "- turn 3" in shown.status)
 
@@ -98,7 +98,7 @@ async def _(shown: Shown, key: str) -> None:
 async def _(shown: Shown, key: str) -> None:
     env = ScriptedEnv()
     env.breaks_on = "open drawer 2"
-    screen = CompareScreen(contest(env=env), shown.bench)
+    screen = CompareScreen(head_to_head(env=env), shown.services)
     shown.app.push_screen(screen)
     await shown.wait(lambda: screen.broken is not None)
     env.breaks_on = None

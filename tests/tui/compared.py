@@ -10,14 +10,14 @@ from pathlib import Path
 import msgspec
 
 from oreo_agent.episodes import Episode
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
-from oreo_agent.tui.comparison import Contest, Side, recorded
+from oreo_agent.tui.comparison import HeadToHead, Side, recorded
 from oreo_agent.tui.screens.compare import CompareScreen
-from oreo_agent.tui.services import Workbench
+from oreo_agent.tui.services import ScreenServices
 from tests.tui.driven import Driven
-from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, workbench
+from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, scripted_services
 
 
 def finish(session: Session) -> None:
@@ -55,11 +55,11 @@ def player(agent: ScriptedAgent, env: ScriptedEnv | None = None) -> Make:
     return make
 
 
-def contest(folder: Path | None = None, *, env: ScriptedEnv | None = None) -> Contest:
+def head_to_head(folder: Path | None = None, *, env: ScriptedEnv | None = None) -> HeadToHead:
     strays = ScriptedAgent()
     other = ScriptedAgent()
     other.bias = 0.1
-    return Contest(
+    return HeadToHead(
         names=("runs/a", "runs/b"),
         sessions=(player(strays), player(other, env)),
         keep=folder,
@@ -74,17 +74,19 @@ class Shown(Driven):
         return self.app.screen
 
     @property
-    def bench(self) -> Workbench:
-        return self.app._bench
+    def services(self) -> ScreenServices:
+        return self.app._services
 
 
-def compare_app(folder: Path, sides: tuple[Side, Side] | Contest | None = None) -> OreoApp:
+def compare_app(folder: Path, sides: tuple[Side, Side] | HeadToHead | None = None) -> OreoApp:
     left, right = episodes()
-    bench = workbench(folder)
+    services = scripted_services(folder)
     return OreoApp(
-        bench,
-        CompareScreen(sides or (recorded(left), recorded(right)), bench),
-        read_entries=lambda: read_library([bench.store]) if bench.store.exists() else iter(()),
+        services,
+        CompareScreen(sides or (recorded(left), recorded(right)), services),
+        read_entries=lambda: (
+            read_catalog([services.store]) if services.store.exists() else iter(())
+        ),
         where="episodes",
     )
 
@@ -92,7 +94,7 @@ def compare_app(folder: Path, sides: tuple[Side, Side] | Contest | None = None) 
 @asynccontextmanager
 async def compared(
     folder: Path,
-    sides: tuple[Side, Side] | Contest | None = None,
+    sides: tuple[Side, Side] | HeadToHead | None = None,
     *,
     size: tuple[int, int] = (80, 24),
 ) -> AsyncIterator[Shown]:

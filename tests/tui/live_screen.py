@@ -10,12 +10,12 @@ from pathlib import Path
 from oreo_agent.episodes import (
     PendingJournal,
 )
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.session import SessionFactory, SessionState
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.screens.live import LiveScreen
 from tests.tui.driven import Driven
-from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
+from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, scripted_services, session_factory
 
 
 @dataclass
@@ -65,14 +65,16 @@ async def screen(
     pending: Sequence[PendingJournal] = (),
 ) -> AsyncIterator[Screen]:
     env, agent = env or ScriptedEnv(), agent or ScriptedAgent()
-    bench = workbench(folder)
+    services = scripted_services(folder)
     app = OreoApp(
-        bench,
-        LiveScreen(make or session_factory(env, agent, bench.journals), bench),
-        read_entries=lambda: read_library([bench.store]) if bench.store.exists() else iter(()),
+        services,
+        LiveScreen(make or session_factory(env, agent, services.journals), services),
+        read_entries=lambda: (
+            read_catalog([services.store]) if services.store.exists() else iter(())
+        ),
         where="episodes",
         pending=pending,
     )
     async with app.run_test(size=size) as pilot:
-        yield Screen(app, pilot, env, agent, bench.store)
+        yield Screen(app, pilot, env, agent, services.store)
     assert all(driver.close(timeout=5) for driver in app.drivers)

@@ -11,17 +11,17 @@ from pathlib import Path
 
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes import EpisodeStore, PendingJournal
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
-from oreo_agent.tui.services import AgentWish
+from oreo_agent.tui.services import AgentSelection
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from tests.tui.driven import Driven
-from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, workbench
+from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, scripted_services
 
 
 def record(folder: Path) -> Path:
@@ -89,18 +89,18 @@ async def replay(
     gate: threading.Event | None = None,
 ) -> AsyncIterator[Replay]:
     """Open the list of a store; a model loads once the gate is open."""
-    bench = workbench(store.parent, env=env)
-    load = bench.load_agent
+    services = scripted_services(store.parent, env=env)
+    load = services.load_agent
     if gate is not None and load is not None:
 
-        def load_late(wish: AgentWish, say: Callable[[str], None]) -> Agent:
+        def load_late(selection: AgentSelection, say: Callable[[str], None]) -> Agent:
             assert gate.wait(10)
-            return load(wish, say)
+            return load(selection, say)
 
-        bench = dataclasses.replace(bench, load_agent=load_late)
+        services = dataclasses.replace(services, load_agent=load_late)
     app = OreoApp(
-        bench,
-        read_entries=lambda: read_library([store]),
+        services,
+        read_entries=lambda: read_catalog([store]),
         where="episodes",
         pending=pending,
     )

@@ -19,7 +19,7 @@ from oreo_agent.episodes.record import (
 )
 from oreo_agent.errors import MissingError
 from oreo_agent.session import Session, SessionFactory
-from oreo_agent.tui.services import AgentWish, Say, Workbench
+from oreo_agent.tui.services import AgentSelection, Say, ScreenServices
 
 ROUTE = (
     ("go to countertop 2", "On the countertop 2, you see a mug 1, a knife 2, and a lettuce 1."),
@@ -157,17 +157,17 @@ def session_factory(
     return make
 
 
-def workbench(folder: Path, *, env: ScriptedEnv | None = None) -> Workbench:
+def scripted_services(folder: Path, *, env: ScriptedEnv | None = None) -> ScreenServices:
     """The screens' surroundings in the scripted world."""
     journals = folder / "journals"
 
-    def load(wish: AgentWish, say: Say) -> ScriptedAgent:
-        if wish.checkpoint is not None:
-            raise MissingError(f"{wish.checkpoint.name}: no model in it.", "Name another.")
+    def load(selection: AgentSelection, say: Say) -> ScriptedAgent:
+        if selection.checkpoint is not None:
+            raise MissingError(f"{selection.checkpoint.name}: no model in it.", "Name another.")
         say("Loading another")
         agent = ScriptedAgent()
-        agent.name = wish.kind if wish.temperature == 0 else f"{wish.kind}-sampled"
-        agent.sampling = Sampling(temperature=wish.temperature)
+        agent.name = selection.kind if selection.temperature == 0 else f"{selection.kind}-sampled"
+        agent.sampling = Sampling(temperature=selection.temperature)
         agent.bias = 0.1
         return agent
 
@@ -180,18 +180,18 @@ def workbench(folder: Path, *, env: ScriptedEnv | None = None) -> Workbench:
             journals=journals,
         )
 
-    return Workbench(
+    return ScreenServices(
         store=folder / "episodes", journals=journals, load_agent=load, open_record=open_record
     )
 
 
-def run_play(make_session: SessionFactory, bench: Workbench) -> int:
+def run_play(make_session: SessionFactory, services: ScreenServices) -> int:
     """Show the live screen on the terminal, as the command does."""
     from oreo_agent.tui.launcher import run_screen
     from oreo_agent.tui.screens.live import LiveScreen
 
-    screen = LiveScreen(make_session, bench)
-    return run_screen(bench, screen, offers_unsaved=True)
+    screen = LiveScreen(make_session, services)
+    return run_screen(services, screen, offers_unsaved=True)
 
 
 def main() -> None:
@@ -199,11 +199,11 @@ def main() -> None:
     from oreo_agent.tui.launcher import run_screen
 
     folder = Path(sys.argv[1])
-    bench = workbench(folder)
+    services = scripted_services(folder)
     if sys.argv[2:] == ["replay"]:
-        raise SystemExit(int(run_screen(bench, offers_unsaved=True)))
-    make = session_factory(ScriptedEnv(), ScriptedAgent(delay=0.02), bench.journals)
-    raise SystemExit(int(run_play(make, bench)))
+        raise SystemExit(int(run_screen(services, offers_unsaved=True)))
+    make = session_factory(ScriptedEnv(), ScriptedAgent(delay=0.02), services.journals)
+    raise SystemExit(int(run_play(make, services)))
 
 
 if __name__ == "__main__":

@@ -12,13 +12,13 @@ import pytest
 from oreo_agent.envs.core import EnvError
 from oreo_agent.episodes import Episode, EpisodeStore
 from oreo_agent.session import Session
-from oreo_agent.tui.comparison import Contest, Side, recorded
+from oreo_agent.tui.comparison import HeadToHead, Side, recorded
 from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.widgets.status import ErrorCard
 from oreo_agent.tui.widgets.value_strip import ValueStrip
-from tests.tui.compared import Shown, compared, contest, episodes, player
+from tests.tui.compared import Shown, compared, episodes, head_to_head, player
 from tests.tui.live_screen import screen
 from tests.tui.replay_screen import replay
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv
@@ -164,7 +164,7 @@ async def test_what_is_being_corrected_can_be_seen_beside_its_parent(tmp_path: P
 
 
 async def test_two_agents_play_the_same_game_and_are_compared(tmp_path: Path) -> None:
-    async with compared(tmp_path, contest(tmp_path / "kept")) as shown:
+    async with compared(tmp_path, head_to_head(tmp_path / "kept")) as shown:
         await shown.wait(lambda: shown.screen.is_settled)
         await shown.wait(lambda: "the same actions" in shown.status)
         titles = text(shown, "#titles")
@@ -185,7 +185,9 @@ async def test_what_is_played_is_seen_while_it_is_played(tmp_path: Path) -> None
                 held.wait(20)
             return super().act(requests)
 
-    pair = Contest(names=("first", "second"), sessions=(player(Waiting()), player(ScriptedAgent())))
+    pair = HeadToHead(
+        names=("first", "second"), sessions=(player(Waiting()), player(ScriptedAgent()))
+    )
     async with compared(tmp_path, pair) as shown:
         await shown.wait(lambda: "first plays, turn 1" in shown.status)
         assert not shown.screen.is_settled
@@ -199,7 +201,7 @@ async def test_what_is_played_is_seen_while_it_is_played(tmp_path: Path) -> None
 async def test_a_game_that_cannot_be_played_is_a_card_and_r_plays_again(tmp_path: Path) -> None:
     env = ScriptedEnv()
     env.breaks_on = "open drawer 2"
-    async with compared(tmp_path, contest(env=env)) as shown:
+    async with compared(tmp_path, head_to_head(env=env)) as shown:
         card = shown.screen.query_one(ErrorCard)
         await shown.wait(lambda: card.display)
         assert isinstance(shown.screen.broken, Exception)
@@ -215,7 +217,7 @@ async def test_a_model_that_is_not_there_is_a_card(tmp_path: Path) -> None:
     def make(say: Callable[[str], None]) -> Session:
         raise EnvError("The games are gone.", "Fetch them.")
 
-    pair = Contest(names=("a", "b"), sessions=(make, make))
+    pair = HeadToHead(names=("a", "b"), sessions=(make, make))
     async with compared(tmp_path, pair) as shown:
         card = shown.screen.query_one(ErrorCard)
         await shown.wait(lambda: "The games are gone" in str(card.render()))

@@ -15,7 +15,7 @@ from pathlib import Path
 sys.path.insert(0, sys.argv[2])
 import msgspec
 from tests.tui.compared import episodes
-from tests.tui.scripted_world import workbench
+from tests.tui.scripted_world import scripted_services
 from oreo_agent.tui.launcher import run_screen
 from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.comparison import recorded
@@ -27,9 +27,9 @@ pair = [
     for e in episodes(hostile=text)
 ]
 folder = Path(sys.argv[1])
-bench = workbench(folder)
-screen = CompareScreen((pair[0], pair[1]), bench)
-code = run_screen(bench, screen)
+services = scripted_services(folder)
+screen = CompareScreen((pair[0], pair[1]), services)
+code = run_screen(services, screen)
 sys.exit(code)
 """
 

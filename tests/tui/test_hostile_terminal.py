@@ -74,12 +74,12 @@ REPLAY = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scripted_world import workbench
+from scripted_world import scripted_services
 from oreo_agent.tui.launcher import run_screen
 
 folder = Path(sys.argv[1])
-bench = workbench(folder)
-sys.exit(run_screen(bench, episodes=[Path(sys.argv[3])]))
+services = scripted_services(folder)
+sys.exit(run_screen(services, episodes=[Path(sys.argv[3])]))
 """
 
 

@@ -16,25 +16,25 @@ from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.keymap import default_keys, read_keys
 from oreo_agent.tui.screens.help import HelpScreen
 from oreo_agent.tui.screens.live import LiveScreen
-from oreo_agent.tui.services import Look
+from oreo_agent.tui.services import Appearance
 from oreo_agent.tui.themes import check_theme, remember_theme, remembered_theme, themes
 from tests.tui.key_table import bindings
 from tests.tui.live_screen import Screen
-from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
+from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, scripted_services, session_factory
 
 
 @asynccontextmanager
-async def screen_like(folder: Path, look: Look) -> AsyncIterator[Screen]:
-    bench = replace(workbench(folder), look=look)
+async def screen_like(folder: Path, appearance: Appearance) -> AsyncIterator[Screen]:
+    services = replace(scripted_services(folder), appearance=appearance)
     env, agent = ScriptedEnv(), ScriptedAgent()
     app = OreoApp(
-        bench,
-        LiveScreen(session_factory(env, agent, bench.journals), bench),
+        services,
+        LiveScreen(session_factory(env, agent, services.journals), services),
         read_entries=tuple,
         where="episodes",
     )
     async with app.run_test(size=(100, 50)) as pilot:
-        shown = Screen(app, pilot, env, agent, bench.store)
+        shown = Screen(app, pilot, env, agent, services.store)
         await shown.ready(0)
         yield shown
     assert all(driver.close(timeout=5) for driver in app.drivers)
@@ -89,7 +89,7 @@ def test_the_same_key_may_do_different_things_on_screens_that_never_meet() -> No
 
 
 async def test_a_key_that_was_changed_works_and_the_old_one_does_not(tmp_path: Path) -> None:
-    async with screen_like(tmp_path, Look(keys={"live.step": "F"})) as shown:
+    async with screen_like(tmp_path, Appearance(keys={"live.step": "F"})) as shown:
         await shown.pilot.press("space", "F")
         await shown.ready(1)
         await shown.pilot.press("space")
@@ -98,7 +98,9 @@ async def test_a_key_that_was_changed_works_and_the_old_one_does_not(tmp_path: P
 
 
 async def test_footer_help_and_palette_show_the_key_that_was_set(tmp_path: Path) -> None:
-    async with screen_like(tmp_path, Look(keys={"live.step": "F", "app.help": "f6"})) as shown:
+    async with screen_like(
+        tmp_path, Appearance(keys={"live.step": "F", "app.help": "f6"})
+    ) as shown:
         assert "F Step" in shown.text()
         commands = shown.app.get_system_commands(shown.app.screen)
         assert {c.title: c.help for c in commands}["Step"] == "Key: F"
@@ -108,7 +110,7 @@ async def test_footer_help_and_palette_show_the_key_that_was_set(tmp_path: Path)
 
 
 async def test_the_palette_offers_every_action_that_a_key_does(tmp_path: Path) -> None:
-    async with screen_like(tmp_path, Look()) as shown:
+    async with screen_like(tmp_path, Appearance()) as shown:
         await shown.pilot.press("space")
         await shown.ready(1)
         titles = {c.title for c in shown.app.get_system_commands(shown.app.screen)}
@@ -121,13 +123,13 @@ async def test_the_palette_offers_every_action_that_a_key_does(tmp_path: Path) -
 
 
 async def test_the_theme_that_was_chosen_is_there_at_the_next_start(tmp_path: Path) -> None:
-    async with screen_like(tmp_path, Look()) as shown:
+    async with screen_like(tmp_path, Appearance()) as shown:
         assert shown.app.theme == "oreo-dark"
         shown.app.theme = "oreo-contrast"
         await shown.wait(lambda: (tmp_path / "theme").exists())
-    async with screen_like(tmp_path, Look()) as shown:
+    async with screen_like(tmp_path, Appearance()) as shown:
         assert shown.app.theme == "oreo-contrast"
-    async with screen_like(tmp_path, Look(theme="oreo-light")) as shown:
+    async with screen_like(tmp_path, Appearance(theme="oreo-light")) as shown:
         assert shown.app.theme == "oreo-light"
     assert remembered_theme(tmp_path / "theme") == "oreo-contrast"
 

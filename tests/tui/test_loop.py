@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from experiments.corrections_screen import correct_all
-from oreo_agent.cli.common.workbench import Bench
+from oreo_agent.cli.common.screen_services import ServiceOptions
 from oreo_agent.config import resolve
 from oreo_agent.episodes import Actor, Decision, EpisodeStore, Outcome
 from oreo_agent.models.checkpoints import load_checkpoint
@@ -35,8 +35,10 @@ async def test_a_failure_is_corrected_by_keys_saved_and_learnt_from(
 ) -> None:
     checkpoint = finished_run / "checkpoints" / "oreo"
     store = tmp_path / "corrected"
-    bench = Bench(checkpoint=checkpoint, threads=1).workbench(store, tmp_path / "journals")
-    (found,) = await correct_all(failed, bench)
+    services = ServiceOptions(checkpoint=checkpoint, threads=1).services(
+        store, tmp_path / "journals"
+    )
+    (found,) = await correct_all(failed, services)
     assert found.won
     (parent,), (child,) = EpisodeStore(failed), EpisodeStore(store)
     assert (child.parent, child.fork_turn, child.outcome) == (parent.id, found.fork, "success")
@@ -47,7 +49,7 @@ async def test_a_failure_is_corrected_by_keys_saved_and_learnt_from(
         assert turn.decision is Decision.TAKE_OVER
         assert turn.executed.token_ids is None
         assert turn.proposed is not None
-    assert await correct_all(failed, bench) == []
+    assert await correct_all(failed, services) == []
 
     start = load_checkpoint(checkpoint)
     rendered = start.renderer.render(child)

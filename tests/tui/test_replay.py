@@ -10,7 +10,7 @@ import pytest
 from textual.pilot import Pilot
 
 from oreo_agent.episodes import EpisodeFormatError, EpisodeStore, Outcome
-from oreo_agent.episodes.catalog import check_library, read_library
+from oreo_agent.episodes.catalog import check_catalog, read_catalog
 from oreo_agent.errors import MissingError
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.plain import run_plain_play, run_plain_replay
@@ -21,7 +21,7 @@ from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.status import StatusLine
 from tests.tui.replay_screen import record
-from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
+from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, scripted_services, session_factory
 
 
 @pytest.fixture
@@ -31,8 +31,8 @@ def store(tmp_path: Path) -> Path:
 
 @asynccontextmanager
 async def replay(store: Path, size: tuple[int, int] = (80, 24)) -> AsyncIterator[Pilot[None]]:
-    bench = workbench(store.parent)
-    app = OreoApp(bench, read_entries=lambda: read_library([store]), where="episodes")
+    services = scripted_services(store.parent)
+    app = OreoApp(services, read_entries=lambda: read_catalog([store]), where="episodes")
     async with app.run_test(size=size) as pilot:
         await wait(pilot, lambda: isinstance(app.screen, ReplayScreen))
         await wait(pilot, lambda: app.screen.query_one(EpisodeList).selected)
@@ -116,17 +116,17 @@ async def test_a_filter_without_matches_says_how_to_get_back(store: Path) -> Non
 
 def test_a_path_that_cannot_be_shown_is_an_error_before_the_screen(tmp_path: Path) -> None:
     with pytest.raises(MissingError):
-        check_library([tmp_path / "none"])
+        check_catalog([tmp_path / "none"])
     (tmp_path / "bad.jsonl").write_text('{"foreign": 1}\n')
     with pytest.raises(EpisodeFormatError, match=r"bad\.jsonl:1"):
-        check_library([tmp_path / "bad.jsonl"])
+        check_catalog([tmp_path / "bad.jsonl"])
     (tmp_path / "empty.jsonl").write_text("")
     with pytest.raises(EpisodeFormatError, match="no whole episode"):
-        check_library([tmp_path / "empty.jsonl"])
+        check_catalog([tmp_path / "empty.jsonl"])
 
 
 def test_a_library_of_files_and_folders_loads_what_it_lists(store: Path) -> None:
-    entries = list(read_library([store / "live.jsonl", store]))
+    entries = list(read_catalog([store / "live.jsonl", store]))
     assert len(entries) == 4
     assert entries[0].load() == entries[2].load()
 

@@ -22,13 +22,13 @@ CRASHING = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, workbench
+from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, scripted_services
 from oreo_agent.tui.screens.live import LiveScreen
 
 LiveScreen.action_step = lambda self: 1 / 0
 folder = Path(sys.argv[1])
 make = session_factory(ScriptedEnv(), ScriptedAgent(), folder / "journals")
-run_play(make, workbench(folder))
+run_play(make, scripted_services(folder))
 """
 
 

@@ -9,15 +9,15 @@ from pathlib import Path
 import pytest
 
 from oreo_agent.episodes import EpisodeStore
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.errors import MissingError, OreoAgentError, RunFailedError, UsageError
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.comparison import recorded
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screenshot import Shot, read_keys, take_picture
-from tests.tui.compared import compare_app, contest, episodes
-from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
+from tests.tui.compared import compare_app, episodes, head_to_head
+from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, scripted_services, session_factory
 
 
 def words(svg: str) -> str:
@@ -27,8 +27,8 @@ def words(svg: str) -> str:
 
 def live_app(folder: Path) -> OreoApp:
     make = session_factory(ScriptedEnv(), ScriptedAgent(), None)
-    bench = workbench(folder)
-    return OreoApp(bench, LiveScreen(make, bench), read_entries=lambda: iter(()), where="")
+    services = scripted_services(folder)
+    return OreoApp(services, LiveScreen(make, services), read_entries=lambda: iter(()), where="")
 
 
 def list_app(folder: Path) -> OreoApp:
@@ -36,7 +36,9 @@ def list_app(folder: Path) -> OreoApp:
     if not store.exists():
         for each in episodes():
             EpisodeStore(store).append(each)
-    return OreoApp(workbench(folder), read_entries=lambda: read_library([store]), where="here")
+    return OreoApp(
+        scripted_services(folder), read_entries=lambda: read_catalog([store]), where="here"
+    )
 
 
 def test_a_live_game_is_drawn_after_some_steps_and_leaves_no_journal(tmp_path: Path) -> None:
@@ -72,7 +74,7 @@ def test_two_episodes_are_drawn_at_the_fork_or_at_a_turn(tmp_path: Path) -> None
 
 
 def test_two_agents_are_drawn_when_both_have_played(tmp_path: Path) -> None:
-    picture = words(take_picture(compare_app(tmp_path, contest()), Shot()))
+    picture = words(take_picture(compare_app(tmp_path, head_to_head()), Shot()))
     assert "the same actions" in picture
 
 
@@ -105,16 +107,16 @@ def test_a_game_that_is_not_there_is_its_own_error(tmp_path: Path) -> None:
     def make(say: object) -> Session:
         raise MissingError("no model ships for go.", "Train one.")
 
-    bench = workbench(tmp_path)
-    app = OreoApp(bench, LiveScreen(make, bench), read_entries=tuple, where="")
+    services = scripted_services(tmp_path)
+    app = OreoApp(services, LiveScreen(make, services), read_entries=tuple, where="")
     with pytest.raises(OreoAgentError, match="no model ships for go"):
         take_picture(app, Shot())
 
 
 def test_it_does_not_wait_for_ever(tmp_path: Path) -> None:
     make = session_factory(ScriptedEnv(), ScriptedAgent(delay=3.0), None)
-    bench = workbench(tmp_path)
-    app = OreoApp(bench, LiveScreen(make, bench), read_entries=tuple, where="")
+    services = scripted_services(tmp_path)
+    app = OreoApp(services, LiveScreen(make, services), read_entries=tuple, where="")
     with pytest.raises(RunFailedError, match=r"not ready after 0\.2 s"):
         take_picture(app, Shot(patience=0.2))
 

@@ -16,7 +16,7 @@ from textual.pilot import Pilot
 from textual.widgets import Input
 
 from oreo_agent.episodes import EpisodeStore, PendingJournal
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.session import Session
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.screens.agents import AgentScreen
@@ -25,10 +25,10 @@ from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.recover import RecoverScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.screens.review import ReviewScreen
-from oreo_agent.tui.services import Look
+from oreo_agent.tui.services import Appearance
 from oreo_agent.tui.widgets.goal import GoalLine
 from oreo_agent.tui.widgets.status import StatusLine
-from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, session_factory, workbench
+from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, scripted_services, session_factory
 
 pytestmark = pytest.mark.skipif(
     sys.version_info[:2] != (3, 11), reason="pictures are compared on one Python version"
@@ -75,13 +75,15 @@ def live_app(
 ) -> OreoApp:
     agent = ScriptedAgent()
     agent.breaks_at = breaks_at
-    bench = dataclasses.replace(
-        workbench(folder), store=Path("episodes"), look=Look(theme=f"oreo-{theme}")
+    services = dataclasses.replace(
+        scripted_services(folder),
+        store=Path("episodes"),
+        appearance=Appearance(theme=f"oreo-{theme}"),
     )
     factory = session_factory(ScriptedEnv(), agent, folder)
     app = OreoApp(
-        bench,
-        LiveScreen(factory, bench),
+        services,
+        LiveScreen(factory, services),
         read_entries=lambda: iter(()),
         where="episodes",
     )
@@ -89,8 +91,10 @@ def live_app(
 
 
 def replay_app(store: Path, theme: str = "dark") -> OreoApp:
-    bench = dataclasses.replace(workbench(store.parent), look=Look(theme=f"oreo-{theme}"))
-    return stilled(OreoApp(bench, read_entries=lambda: read_library([store]), where="episodes"))
+    services = dataclasses.replace(
+        scripted_services(store.parent), appearance=Appearance(theme=f"oreo-{theme}")
+    )
+    return stilled(OreoApp(services, read_entries=lambda: read_catalog([store]), where="episodes"))
 
 
 async def until(pilot: Pilot[None], condition: Callable[[], object]) -> None:
@@ -214,9 +218,11 @@ def test_offer_of_a_session_that_was_left(
 
 
 def test_live_in_few_colours(snap_compare: Compare, tmp_path: Path) -> None:
-    bench = dataclasses.replace(workbench(tmp_path), look=Look(has_few_colours=True))
+    services = dataclasses.replace(
+        scripted_services(tmp_path), appearance=Appearance(has_few_colours=True)
+    )
     factory = session_factory(ScriptedEnv(), ScriptedAgent(), tmp_path)
-    app = OreoApp(bench, LiveScreen(factory, bench), read_entries=tuple, where="episodes")
+    app = OreoApp(services, LiveScreen(factory, services), read_entries=tuple, where="episodes")
 
     async def before(pilot: Pilot[None]) -> None:
         await played(pilot, 4)
@@ -289,8 +295,8 @@ def test_replay_at_the_largest_drop(
 
 
 def test_replay_of_an_empty_place(snap_compare: Compare) -> None:
-    bench = workbench(Path("episodes"))
-    app = stilled(OreoApp(bench, read_entries=lambda: iter(()), where="episodes"))
+    services = scripted_services(Path("episodes"))
+    app = stilled(OreoApp(services, read_entries=lambda: iter(()), where="episodes"))
 
     async def before(pilot: Pilot[None]) -> None:
         await until(pilot, lambda: lists(pilot, 0))

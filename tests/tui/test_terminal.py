@@ -72,7 +72,7 @@ HOSTILE = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, workbench
+from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, scripted_services
 
 text = "\x1b[31mRED \x1b]0;TITLE\x07 \x9b2J \u202eLTR [bold]x[/bold] "
 text += "\U0001f469\u200d\U0001f680 \u05d0\u05d1 a\u0301\u0301\u0301"
@@ -90,7 +90,7 @@ folder = Path(sys.argv[1]) / "\x1b]0;FILE\x07[red]"
 folder.mkdir()
 env = HostileEnv(goal="put " + text, hostile=text)
 make = session_factory(env, HostileAgent(), folder / "journals")
-sys.exit(run_play(make, workbench(folder)))
+sys.exit(run_play(make, scripted_services(folder)))
 """
 
 
@@ -129,7 +129,7 @@ NOISY = """
 import os, sys, time
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, workbench
+from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, scripted_services
 
 class NoisyAgent(ScriptedAgent):
     def act(self, requests):
@@ -147,7 +147,7 @@ class SlowAgent(NoisyAgent):
 agent = SlowAgent() if sys.argv[3] == "slow" else NoisyAgent()
 folder = Path(sys.argv[1])
 make = session_factory(ScriptedEnv(), agent, folder / "journals")
-code = run_play(make, workbench(folder))
+code = run_play(make, scripted_services(folder))
 print("AFTER")
 sys.exit(code)
 """
@@ -187,7 +187,7 @@ CRASHING = """
 import sys
 from pathlib import Path
 sys.path.insert(0, sys.argv[2])
-from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, workbench
+from scripted_world import ScriptedAgent, ScriptedEnv, run_play, session_factory, scripted_services
 from oreo_agent.errors import RunFailedError
 from oreo_agent.tui.screens.live import LiveScreen
 
@@ -195,7 +195,7 @@ LiveScreen.action_step = lambda self: 1 / 0
 folder = Path(sys.argv[1])
 make = session_factory(ScriptedEnv(), ScriptedAgent(), folder / "journals")
 try:
-    run_play(make, workbench(folder))
+    run_play(make, scripted_services(folder))
 except RunFailedError as error:
     sys.exit(f"CAUGHT {error.what.replace(str(folder), '.')}")
 """

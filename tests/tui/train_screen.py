@@ -7,14 +7,14 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.monitoring.run_status import RunStatus
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.screens.train import TrainScreen
 from oreo_agent.tui.widgets.stage_list import StageList
 from tests.tui.driven import Driven
 from tests.tui.frozen_run import clock
-from tests.tui.scripted_world import workbench
+from tests.tui.scripted_world import scripted_services
 
 
 @dataclass
@@ -39,11 +39,11 @@ class Watch(Driven):
 
 
 def train_app(run: Path, *, stop: Callable[[], None] | None = None) -> OreoApp:
-    bench = workbench(run.parent)
+    services = scripted_services(run.parent)
     return OreoApp(
-        bench,
-        TrainScreen(run, bench, stop=stop, clock=clock),
-        read_entries=lambda: read_library([run / "episodes"]),
+        services,
+        TrainScreen(run, services, stop=stop, clock=clock),
+        read_entries=lambda: read_catalog([run / "episodes"]),
         where="episodes",
     )
 

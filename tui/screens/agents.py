@@ -17,7 +17,7 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Footer, Input, OptionList, Static
 from textual.widgets.option_list import Option
 
-from oreo_agent.tui.services import AgentWish
+from oreo_agent.tui.services import AgentSelection
 from oreo_agent.tui.text import safe_line
 
 __all__ = ["MODELS", "PLAYERS", "AgentScreen"]
@@ -41,7 +41,7 @@ PLAYERS = (
 )
 
 
-class AgentScreen(ModalScreen[AgentWish | None]):
+class AgentScreen(ModalScreen[AgentSelection | None]):
     """Asks for an agent. A number or enter takes one; the line below names another checkpoint.
 
     Args:
@@ -103,14 +103,14 @@ class AgentScreen(ModalScreen[AgentWish | None]):
         if place >= len(self._offers):
             return
         _, _, kind, temperature = self._offers[place]
-        wish = AgentWish(kind=kind, env=self._env, temperature=temperature)
+        selection = AgentSelection(kind=kind, env=self._env, temperature=temperature)
         path = self.query_one(Input).value.strip()
         if path and not Path(path).expanduser().is_dir():
             self.notify(f"{safe_line(path)}: no such folder.", severity="warning", markup=False)
             return
         if path:
-            wish = dataclasses.replace(wish, checkpoint=Path(path).expanduser())
-        self.dismiss(wish)
+            selection = dataclasses.replace(selection, checkpoint=Path(path).expanduser())
+        self.dismiss(selection)
 
     def action_name(self) -> None:
         """Type the folder of another checkpoint."""

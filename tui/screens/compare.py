@@ -11,11 +11,11 @@ from textual.message import Message
 from oreo_agent.errors import OreoAgentError, RunFailedError
 from oreo_agent.session import Rescored
 from oreo_agent.tui.background_thread import Job
-from oreo_agent.tui.comparison import Contest, Side
+from oreo_agent.tui.comparison import HeadToHead, Side
 from oreo_agent.tui.scoring import SCORERS, score_in_thread
 from oreo_agent.tui.screens.agents import AgentScreen
-from oreo_agent.tui.screens.comparing import ComparingScreen
-from oreo_agent.tui.services import AgentWish, Workbench
+from oreo_agent.tui.screens.pair_view import PairViewScreen
+from oreo_agent.tui.services import AgentSelection, ScreenServices
 from oreo_agent.tui.widgets.comparison import ComparisonList
 from oreo_agent.tui.widgets.comparison_facts import BothAnswers
 from oreo_agent.tui.widgets.status import ErrorCard
@@ -23,12 +23,12 @@ from oreo_agent.tui.widgets.status import ErrorCard
 __all__ = ["CompareScreen"]
 
 
-class CompareScreen(ComparingScreen):
+class CompareScreen(PairViewScreen):
     """Compares two records, or two agents that play one game while it is shown.
 
     Args:
         sides: The two records; or who is to play, and the game.
-        bench: How models are loaded.
+        services: How models are loaded.
         is_guest: Whether escape leads back to a screen below.
     """
 
@@ -91,18 +91,22 @@ class CompareScreen(ComparingScreen):
             self.error = error
 
     def __init__(
-        self, sides: tuple[Side, Side] | Contest, bench: Workbench, *, is_guest: bool = False
+        self,
+        sides: tuple[Side, Side] | HeadToHead,
+        services: ScreenServices,
+        *,
+        is_guest: bool = False,
     ) -> None:
-        contest = sides if isinstance(sides, Contest) else None
+        head_to_head = sides if isinstance(sides, HeadToHead) else None
         super().__init__(
-            (None, None) if isinstance(sides, Contest) else sides,
-            contest.names if contest is not None else ("", ""),
+            (None, None) if isinstance(sides, HeadToHead) else sides,
+            head_to_head.names if head_to_head is not None else ("", ""),
         )
         self._broken: OreoAgentError | None = None
-        self._contest = contest
-        self._bench = bench
+        self._head_to_head = head_to_head
+        self._services = services
         self._is_guest = is_guest
-        self._progress = "Starting" if contest is not None else ""
+        self._progress = "Starting" if head_to_head is not None else ""
         self._job: Job | None = None
         self._scoring: Job | None = None
 
@@ -121,7 +125,7 @@ class CompareScreen(ComparingScreen):
         self.query_one(ComparisonList).border_title = "Both episodes"
         self.query_one(BothAnswers).border_title = "Answers"
         self.query_one(ComparisonList).focus()
-        if self._contest is not None:
+        if self._head_to_head is not None:
             self._play()
         self._draw()
 
@@ -139,7 +143,7 @@ class CompareScreen(ComparingScreen):
             return True if self._broken is not None else None
         is_whole = None not in self._sides and self.is_settled
         if action == "rescore":
-            return True if is_whole and self._bench.load_agent is not None else None
+            return True if is_whole and self._services.load_agent is not None else None
         if action == "swap":
             return True if is_whole else None
         return True
@@ -147,19 +151,19 @@ class CompareScreen(ComparingScreen):
     def action_rescore(self) -> None:
         """Choose a model, and show both episodes as that one sees them."""
         left = self._sides[0]
-        if left is None or self._bench.load_agent is None:
+        if left is None or self._services.load_agent is None:
             return
         screen = AgentScreen(
             "Score both with which model?",
             left.episode.env,
             offers=SCORERS,
-            checkpoints=self._bench.checkpoints(),
+            checkpoints=self._services.checkpoints(),
         )
-        self.app.push_screen(screen, self._wished)
+        self.app.push_screen(screen, self._agent_selected)
 
     def action_again(self) -> None:
         """Play the game anew after a failure."""
-        if self._contest is not None and self._broken is not None:
+        if self._head_to_head is not None and self._broken is not None:
             self._broken = None
             self.query_one(ErrorCard).show(None, "")
             self._sides = [None, None]
@@ -206,8 +210,8 @@ class CompareScreen(ComparingScreen):
         self._draw(cursor=self.cursor)
 
     def _play(self) -> None:
-        contest = self._contest
-        assert contest is not None
+        head_to_head = self._head_to_head
+        assert head_to_head is not None
 
         def work(job: Job) -> None:
             def tell(place: int, side: Side) -> bool:
@@ -215,7 +219,7 @@ class CompareScreen(ComparingScreen):
                 return job.is_wanted
 
             try:
-                contest.play(lambda text: self._post(self.Progress(f"{text} …")), tell)
+                head_to_head.play(lambda text: self._post(self.Progress(f"{text} …")), tell)
             except OreoAgentError as error:
                 self._post(self.Failed(error))
             except Exception as error:
@@ -225,16 +229,16 @@ class CompareScreen(ComparingScreen):
                 self._post(self.Progress(None))
 
         self._progress = "Starting"
-        self._job = Job(work, name="contest")
+        self._job = Job(work, name="head-to-head")
 
-    def _wished(self, wish: AgentWish | None) -> None:
-        load, sides = self._bench.load_agent, [side for side in self._sides if side is not None]
-        if wish is None or load is None:
+    def _agent_selected(self, selection: AgentSelection | None) -> None:
+        load, sides = self._services.load_agent, [side for side in self._sides if side is not None]
+        if selection is None or load is None:
             return
         self._say("loading the model …")
         self._scoring = score_in_thread(
             load,
-            wish,
+            selection,
             [side.episode for side in sides],
             lambda of, found, note: self._post(self.Scored(of, found, note)),
         )

@@ -18,11 +18,11 @@ from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.session import SPEEDS, Rescored
 from oreo_agent.tui.background_thread import Job
-from oreo_agent.tui.comparison import ComparisonWanted, Side, recorded
+from oreo_agent.tui.comparison import ComparisonRequested, Side, recorded
 from oreo_agent.tui.scoring import SCORERS, score_in_thread
 from oreo_agent.tui.screens.agents import AgentScreen
-from oreo_agent.tui.screens.stepping import SteppingScreen
-from oreo_agent.tui.services import AgentWish, Workbench
+from oreo_agent.tui.screens.episode_view import EpisodeViewScreen
+from oreo_agent.tui.services import AgentSelection, ScreenServices
 from oreo_agent.tui.state_rows import outcome_words, state_views
 from oreo_agent.tui.text import safe_line
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
@@ -33,13 +33,13 @@ from oreo_agent.tui.widgets.transcript import Transcript
 __all__ = ["EpisodeScreen"]
 
 
-class EpisodeScreen(SteppingScreen):
+class EpisodeScreen(EpisodeViewScreen):
     """Steps through one recorded episode. The record is never changed.
 
     Args:
         entries: The list that the episode was opened from.
         place: Its place in the list.
-        bench: How models and games are opened.
+        services: How models and games are opened.
         every: All episodes that are listed, for those that belong to this one; by default the list.
     """
 
@@ -78,7 +78,7 @@ class EpisodeScreen(SteppingScreen):
         self,
         entries: Sequence[Entry],
         place: int,
-        bench: Workbench,
+        services: ScreenServices,
         *,
         every: Callable[[], Sequence[Entry]] | None = None,
     ) -> None:
@@ -86,7 +86,7 @@ class EpisodeScreen(SteppingScreen):
         self._entries = entries
         self._every = every or (lambda: entries)
         self._place = place
-        self._bench = bench
+        self._services = services
         self._episode: Episode | None = None
         self._scorer = ""
         self._speed = SPEEDS.index(2.0)
@@ -113,9 +113,9 @@ class EpisodeScreen(SteppingScreen):
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what the program around cannot do."""
         if action == "correct":
-            return True if self._bench.open_record is not None else None
+            return True if self._services.open_record is not None else None
         if action == "rescore":
-            return True if self._bench.load_agent is not None else None
+            return True if self._services.load_agent is not None else None
         return True
 
     def action_play(self) -> None:
@@ -148,13 +148,13 @@ class EpisodeScreen(SteppingScreen):
     def action_correct(self) -> None:
         """Play on from the selected turn: the game is played again up to there."""
         episode, turn = self._episode, self.pane.cursor
-        if episode is None or self._bench.open_record is None:
+        if episode is None or self._services.open_record is None:
             return
         self.hold()
         if turn == len(episode.turns) and episode.outcome.is_scored:
             self.say("the episode is over here: select an earlier turn to correct it from")
             return
-        self.app.post_message(CorrectionWanted(episode, turn))
+        self.app.post_message(CorrectionRequested(episode, turn))
 
     def action_beside(self) -> None:
         """Compare it with its parent; where it has none, with what was corrected in it last."""
@@ -163,25 +163,25 @@ class EpisodeScreen(SteppingScreen):
             return
         self.hold()
         try:
-            other = relative(episode, self._every(), self._bench.store)
+            other = relative(episode, self._every(), self._services.store)
         except (OSError, OreoAgentError) as error:
             self.say(str(error))
             return
         pair = [recorded(other), Side(seen=self._seen)]
-        self.app.post_message(ComparisonWanted(*(pair if episode.parent else reversed(pair))))
+        self.app.post_message(ComparisonRequested(*(pair if episode.parent else reversed(pair))))
 
     def action_rescore(self) -> None:
         """Choose a model, and show the episode as that one sees it."""
-        if self._episode is None or self._bench.load_agent is None:
+        if self._episode is None or self._services.load_agent is None:
             return
         self.hold()
         screen = AgentScreen(
             "Score with which model?",
             self._episode.env,
             offers=SCORERS,
-            checkpoints=self._bench.checkpoints(),
+            checkpoints=self._services.checkpoints(),
         )
-        self.app.push_screen(screen, self._wished)
+        self.app.push_screen(screen, self._agent_selected)
 
     def action_back(self) -> None:
         """Go back to the list."""
@@ -258,14 +258,14 @@ class EpisodeScreen(SteppingScreen):
             empty=f"The end: {outcome_words(episode)}",
         )
 
-    def _wished(self, wish: AgentWish | None) -> None:
+    def _agent_selected(self, selection: AgentSelection | None) -> None:
         episode = self._episode
-        if wish is None or episode is None:
+        if selection is None or episode is None:
             return
         self.say("loading the model …")
-        load = self._bench.load_agent
+        load = self._services.load_agent
         assert load is not None
-        self._job = score_in_thread(load, wish, [episode], self._tell)
+        self._job = score_in_thread(load, selection, [episode], self._tell)
 
     def _tell(self, of: str, found: Rescored | None, note: str) -> None:
         # The loop may close between two messages of a thread that is still in a long call.
@@ -300,7 +300,7 @@ class EpisodeScreen(SteppingScreen):
         )
 
 
-class CorrectionWanted(Message):
+class CorrectionRequested(Message):
     """A person wants to play on from a turn of a recorded episode."""
 
     def __init__(self, episode: Episode, turn: int) -> None:

@@ -25,11 +25,11 @@ from oreo_agent.session.worker_thread import (
     SessionDriver,
     SessionFactory,
 )
-from oreo_agent.tui.comparison import ComparisonWanted, now, recorded
+from oreo_agent.tui.comparison import ComparisonRequested, now, recorded
 from oreo_agent.tui.screens.agents import AgentScreen
+from oreo_agent.tui.screens.episode_view import EpisodeViewScreen
 from oreo_agent.tui.screens.review import Review, ReviewScreen
-from oreo_agent.tui.screens.stepping import SteppingScreen
-from oreo_agent.tui.services import AgentWish, Workbench
+from oreo_agent.tui.services import AgentSelection, ScreenServices
 from oreo_agent.tui.state_rows import outcome_words, state_views
 from oreo_agent.tui.text import number, safe_line
 from oreo_agent.tui.widgets.candidates import CandidateList
@@ -43,12 +43,12 @@ from oreo_agent.tui.widgets.transcript import Transcript
 __all__ = ["LiveScreen"]
 
 
-class LiveScreen(SteppingScreen):
+class LiveScreen(EpisodeViewScreen):
     """Shows one session. It only hands commands to the driver and draws what is reported.
 
     Args:
         make_session: Makes the session, in the driver's thread.
-        bench: Where saving writes to, and how agents are loaded.
+        services: Where saving writes to, and how agents are loaded.
         begin: Brings the session to its first state; by default it starts its task.
         is_guest: Whether escape leads back to a screen below.
     """
@@ -89,7 +89,7 @@ class LiveScreen(SteppingScreen):
     def __init__(
         self,
         make_session: SessionFactory,
-        bench: Workbench,
+        services: ScreenServices,
         *,
         begin: Callable[[Session], object] = Session.start,
         is_guest: bool = False,
@@ -97,7 +97,7 @@ class LiveScreen(SteppingScreen):
         super().__init__()
         self.driver = SessionDriver(make_session, self._tell, begin=begin)
         self.state: SessionState | None = None
-        self._bench = bench
+        self._services = services
         self._is_guest = is_guest
         self._pace = Pace(running=False, speed=1.0, busy=False)
         self._progress = "Starting"
@@ -152,7 +152,7 @@ class LiveScreen(SteppingScreen):
         if action == "beside":
             return True if state is not None and state.parent is not None else None
         if action == "agent":
-            return True if state is not None and self._bench.load_agent is not None else None
+            return True if state is not None and self._services.load_agent is not None else None
         if action == "retry":
             is_stuck = self._broken is not None or (state is not None and state.failure is not None)
             return True if is_stuck else None
@@ -214,7 +214,7 @@ class LiveScreen(SteppingScreen):
         if not self.state.pending:
             self.say("everything is saved" if self.state.episode.turns else "nothing to save yet")
             return
-        screen = ReviewScreen(self.state, self._bench.store, self.driver.note)
+        screen = ReviewScreen(self.state, self._services.store, self.driver.note)
         self.app.push_screen(screen, self._reviewed)
 
     def action_beside(self) -> None:
@@ -223,7 +223,7 @@ class LiveScreen(SteppingScreen):
         if state is not None and state.parent is not None:
             self.driver.pause()
             sides = recorded(state.parent, "parent"), now(state, "now")
-            self.app.post_message(ComparisonWanted(*sides))
+            self.app.post_message(ComparisonRequested(*sides))
 
     def action_new_game(self) -> None:
         """Leave this game as it is, in the journal, and begin another."""
@@ -231,16 +231,16 @@ class LiveScreen(SteppingScreen):
 
     def action_agent(self) -> None:
         """Choose who proposes."""
-        if self.state is None or self._bench.load_agent is None:
+        if self.state is None or self._services.load_agent is None:
             return
         self.driver.pause()
         self.app.push_screen(
             AgentScreen(
                 f"Who plays on? Now {safe_line(self.state.agent)}",
                 self.state.episode.env,
-                checkpoints=self._bench.checkpoints(),
+                checkpoints=self._services.checkpoints(),
             ),
-            self._wished,
+            self._agent_selected,
         )
 
     def action_speed(self, by: int) -> None:
@@ -335,13 +335,13 @@ class LiveScreen(SteppingScreen):
 
     def _reviewed(self, review: Review | None) -> None:
         if review is Review.SAVE:
-            self.driver.save(self._bench.store)
+            self.driver.save(self._services.store)
         elif review is Review.DISCARD:
             self.driver.discard()
 
-    def _wished(self, wish: AgentWish | None) -> None:
-        if wish is not None and self._bench.load_agent is not None:
-            self.driver.use_agent(partial(self._bench.load_agent, wish))
+    def _agent_selected(self, selection: AgentSelection | None) -> None:
+        if selection is not None and self._services.load_agent is not None:
+            self.driver.use_agent(partial(self._services.load_agent, selection))
 
     def _happened(self, event: SessionEvent) -> None:
         state = self.state = event.state

@@ -16,12 +16,12 @@ from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
 from oreo_agent.episodes.catalog import Entry
-from oreo_agent.episodes.filter import FILTER_HELP, Order, Query
+from oreo_agent.episodes.filter import FILTER_HELP, EpisodeFilter, SortOrder
 from oreo_agent.errors import OreoAgentError
-from oreo_agent.tui.comparison import ComparisonWanted, recorded
+from oreo_agent.tui.comparison import ComparisonRequested, recorded
 from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.screens.episode import EpisodeScreen
-from oreo_agent.tui.services import Workbench
+from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.text import safe_line, wrap_cells
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.status import StatusLine
@@ -40,7 +40,7 @@ class ReplayScreen(FullScreen):
     Args:
         read_entries: Reads the list, in a thread; called when the screen comes up and on reload.
         where: What to call the place in the status line.
-        bench: How models and games are opened.
+        services: How models and games are opened.
     """
 
     MODE = "replay"
@@ -72,15 +72,15 @@ class ReplayScreen(FullScreen):
             self.problem = problem
 
     def __init__(
-        self, read_entries: Callable[[], Iterable[Entry]], where: str, bench: Workbench
+        self, read_entries: Callable[[], Iterable[Entry]], where: str, services: ScreenServices
     ) -> None:
         super().__init__()
         self._read_entries = read_entries
         self._where = where
-        self._bench = bench
+        self._services = services
         self._entries: Sequence[Entry] = ()
         self._shown: Sequence[Entry] = ()
-        self._order = Order.RECORDED
+        self._order = SortOrder.RECORDED
         self._is_whole = False
 
     def compose(self) -> ComposeResult:
@@ -140,7 +140,7 @@ class ReplayScreen(FullScreen):
         if self._shown:
             place = self.query_one(EpisodeList).cursor
             self.app.push_screen(
-                EpisodeScreen(self._shown, place, self._bench, every=lambda: self._entries)
+                EpisodeScreen(self._shown, place, self._services, every=lambda: self._entries)
             )
 
     def open(self, id: str) -> None:
@@ -166,7 +166,7 @@ class ReplayScreen(FullScreen):
             return
         rows.mark(None)
         self._draw_status()
-        self.app.post_message(ComparisonWanted(*pair))
+        self.app.post_message(ComparisonRequested(*pair))
 
     def on_replay_screen_listed(self, message: Listed) -> None:
         """Show what was read; a list that is there already is replaced when all of it is read."""
@@ -213,7 +213,7 @@ class ReplayScreen(FullScreen):
     def _draw(self, cursor: int | None = None) -> None:
         rows = self.query_one(EpisodeList)
         text = self.query_one("#filter", Input).value
-        query, kept = Query.parse(text), rows.selected
+        query, kept = EpisodeFilter.parse(text), rows.selected
         self._shown = self._order.arrange(filter(query.matches, self._entries))
         if cursor is None:
             cursor = next(
@@ -240,7 +240,7 @@ class ReplayScreen(FullScreen):
             f"{len(self._shown)} of {len(self._entries)} episodes",
             "" if self._is_whole else "reading …",
             f"filter: {text}" if text else "",
-            self._order.value if self._order is not Order.RECORDED else "",
+            self._order.value if self._order is not SortOrder.RECORDED else "",
             self._where,
         )
 

@@ -8,9 +8,9 @@ from typing import ClassVar
 from textual.binding import Binding, BindingType
 from textual.widgets import Input
 
-from oreo_agent.episodes.catalog import read_library
+from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.tui.screens.replay import ReplayScreen
-from oreo_agent.tui.services import Workbench
+from oreo_agent.tui.services import ScreenServices
 
 __all__ = ["RunEpisodesScreen"]
 
@@ -20,15 +20,15 @@ class RunEpisodesScreen(ReplayScreen):
 
     Args:
         folder: Of the run's episodes, or of one stage's.
-        bench: How models and games are opened.
+        services: How models and games are opened.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Run", tooltip="First ends the filter", id="run-episodes.back"),
     ]
 
-    def __init__(self, folder: Path, bench: Workbench) -> None:
-        super().__init__(lambda: read_library([folder]), str(folder), bench)
+    def __init__(self, folder: Path, services: ScreenServices) -> None:
+        super().__init__(lambda: read_catalog([folder]), str(folder), services)
 
     def action_back(self) -> None:
         """End the filter; without one, go back to the run."""

@@ -22,7 +22,7 @@ from oreo_agent.tui.run_status_text import ending, standing
 from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.screens.confirm_stop import StopScreen
 from oreo_agent.tui.screens.run_episodes import RunEpisodesScreen
-from oreo_agent.tui.services import Workbench
+from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.text import fit, safe_line
 from oreo_agent.tui.widgets.curve import Curve, Plot
 from oreo_agent.tui.widgets.note_list import NoteList
@@ -43,7 +43,7 @@ class TrainScreen(FullScreen):
 
     Args:
         path: The run's folder.
-        bench: How models and games are opened, for its episodes.
+        services: How models and games are opened, for its episodes.
         stop: Asks the run to stop cleanly; None where it is not ours to stop.
         clock: Seconds since 1970.
     """
@@ -74,7 +74,7 @@ class TrainScreen(FullScreen):
     def __init__(
         self,
         path: Path,
-        bench: Workbench,
+        services: ScreenServices,
         *,
         stop: Callable[[], None] | None = None,
         clock: Callable[[], float] = time.time,
@@ -82,7 +82,7 @@ class TrainScreen(FullScreen):
         super().__init__()
         self.view: RunStatus | None = None
         self._path = path
-        self._bench = bench
+        self._services = services
         self._stop = stop
         self._clock = clock
         self._watcher = RunMonitor(path, clock=clock)
@@ -145,7 +145,7 @@ class TrainScreen(FullScreen):
         folder = self._path / "episodes"
         folder = folder / stage if stage else folder
         if any(folder.rglob("*.jsonl")):
-            self.app.push_screen(RunEpisodesScreen(folder, self._bench))
+            self.app.push_screen(RunEpisodesScreen(folder, self._services))
         else:
             self.say(f"no episode of {stage} is kept" if stage else "no episode is written yet")
 

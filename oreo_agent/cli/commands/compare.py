@@ -93,10 +93,10 @@ def compare(
         from oreo_agent.tui.plain_compare import run_plain_compare
 
         raise typer.Exit(run_plain_compare(compared.sides))
-    from oreo_agent.cli.common.workbench import Bench
+    from oreo_agent.cli.common.screen_services import ServiceOptions
     from oreo_agent.tui.launcher import run_screen
     from oreo_agent.tui.screens.compare import CompareScreen
 
-    bench = Bench(games=games, data=data, threads=threads, mouse=mouse).workbench(out)
-    screen = CompareScreen(compared.sides, bench)
-    raise typer.Exit(run_screen(bench, screen, episodes=compared.places))
+    services = ServiceOptions(games=games, data=data, threads=threads, mouse=mouse).services(out)
+    screen = CompareScreen(compared.sides, services)
+    raise typer.Exit(run_screen(services, screen, episodes=compared.places))

@@ -65,7 +65,7 @@ def play(
     plain: PlainFlag = False,
 ) -> None:
     """Watch an agent play, step by step; take over with your own commands."""
-    from oreo_agent.cli.common.workbench import Bench
+    from oreo_agent.cli.common.screen_services import ServiceOptions
     from oreo_agent.episodes import default_journal_folder
 
     check_environment(env)
@@ -99,8 +99,8 @@ def play(
     from oreo_agent.tui.launcher import run_screen
     from oreo_agent.tui.screens.live import LiveScreen
 
-    bench = Bench(
+    services = ServiceOptions(
         checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse
-    ).workbench(out, journals)
-    screen = LiveScreen(make_session, bench)
-    raise typer.Exit(run_screen(bench, screen, offers_unsaved=True, notices=notices))
+    ).services(out, journals)
+    screen = LiveScreen(make_session, services)
+    raise typer.Exit(run_screen(services, screen, offers_unsaved=True, notices=notices))

@@ -48,12 +48,12 @@ def replay(
         from oreo_agent.tui.plain import run_plain_replay
 
         raise typer.Exit(run_plain_replay(paths))
-    from oreo_agent.cli.common.workbench import Bench
-    from oreo_agent.episodes.catalog import check_library
+    from oreo_agent.cli.common.screen_services import ServiceOptions
+    from oreo_agent.episodes.catalog import check_catalog
     from oreo_agent.tui.launcher import run_screen
 
-    bench = Bench(
+    services = ServiceOptions(
         checkpoint=checkpoint, games=games, data=data, threads=threads, mouse=mouse
-    ).workbench(out)
-    check_library(paths)  # what cannot be shown at all is reported before the screen is there
-    raise typer.Exit(run_screen(bench, episodes=paths, offers_unsaved=True))
+    ).services(out)
+    check_catalog(paths)  # what cannot be shown at all is reported before the screen is there
+    raise typer.Exit(run_screen(services, episodes=paths, offers_unsaved=True))

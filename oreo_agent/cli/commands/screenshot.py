@@ -148,42 +148,42 @@ def _stage(
         UsageError: It is nothing that can be shown.
         OreoAgentError: What is named is not there.
     """
-    from oreo_agent.cli.common.episode_ref import find_episode, split_address
-    from oreo_agent.cli.common.workbench import Bench
-    from oreo_agent.episodes.catalog import check_library, read_library
+    from oreo_agent.cli.common.episode_ref import find_episode, split_ref
+    from oreo_agent.cli.common.screen_services import ServiceOptions
+    from oreo_agent.episodes.catalog import check_catalog, read_catalog
     from oreo_agent.monitoring.run_monitor import check_run
     from oreo_agent.tui.app import OreoApp
     from oreo_agent.tui.screens.compare import CompareScreen
     from oreo_agent.tui.screens.live import LiveScreen
     from oreo_agent.tui.screens.train import TrainScreen
-    from oreo_agent.tui.services import Look
+    from oreo_agent.tui.services import Appearance
 
-    bench = Bench(
+    services = ServiceOptions(
         checkpoint=checkpoint, games=options.games, data=options.data, threads=options.threads
-    ).workbench()
+    ).services()
     # The picture does not depend on the user's settings of the screen.
-    bench = replace(bench, look=Look(theme=theme))
+    services = replace(services, appearance=Appearance(theme=theme))
     match what:
         case ["play", env]:
             game = replace(options, env=env, split=evaluation_split(env, options.split))
             expert = expert_without_model(env, agent, checkpoint, game.env_options())
             make = game.session_factory(expert or agent, checkpoint)
-            return OreoApp(bench, LiveScreen(make, bench), read_entries=tuple, where=""), shot
+            return OreoApp(services, LiveScreen(make, services), read_entries=tuple, where=""), shot
         case ["compare", first, *rest] if len(rest) < 2:
             compared = what_to_compare(first, rest[0] if rest else None, options).sides
-            screen = CompareScreen(compared, bench)
-            return OreoApp(bench, screen, read_entries=tuple, where=""), shot
+            screen = CompareScreen(compared, services)
+            return OreoApp(services, screen, read_entries=tuple, where=""), shot
         case ["watch", run]:
             check_run(Path(run))
-            monitor = TrainScreen(Path(run), bench)
-            return OreoApp(bench, monitor, read_entries=tuple, where=""), shot
+            monitor = TrainScreen(Path(run), services)
+            return OreoApp(services, monitor, read_entries=tuple, where=""), shot
         case ["replay", *addresses] if addresses:
-            paths = [split_address(address)[0] for address in addresses]
-            check_library(paths)
+            paths = [split_ref(address)[0] for address in addresses]
+            check_catalog(paths)
             where = ", ".join(map(str, paths))
-            if len(addresses) == 1 and split_address(addresses[0])[1] is not None:
+            if len(addresses) == 1 and split_ref(addresses[0])[1] is not None:
                 shot = replace(shot, opened=find_episode(addresses[0]).id)
-            return OreoApp(bench, read_entries=lambda: read_library(paths), where=where), shot
+            return OreoApp(services, read_entries=lambda: read_catalog(paths), where=where), shot
     raise UsageError(
         f"{' '.join(what)}: nothing that can be drawn.",
         "Name one of: play ENV, replay PATH, replay PATH#ID, compare A B, watch RUN.",

@@ -37,7 +37,7 @@ from oreo_agent.errors import UsageError
 from oreo_agent.training.method_names import Name
 
 if TYPE_CHECKING:
-    from oreo_agent.tui.services import Workbench
+    from oreo_agent.tui.services import ScreenServices
 
 __all__ = ["app"]
 
@@ -166,10 +166,10 @@ def train(
     if watch and as_json:
         raise UsageError("--watch shows a screen, --json prints lines.", "Give one of them.")
     if watch and not is_plain(False):
-        from oreo_agent.cli.common.workbench import Bench
+        from oreo_agent.cli.common.screen_services import ServiceOptions
 
         arguments = [argument for argument in sys.argv[1:] if argument != "--watch"]
-        _train_and_watch(arguments, out, Bench(games=games, data=data).workbench(), output)
+        _train_and_watch(arguments, out, ServiceOptions(games=games, data=data).services(), output)
         return
     from oreo_agent.cli.common.results import show_results
     from oreo_agent.training.run import train as run
@@ -188,19 +188,21 @@ def train(
     show_results(output, [results], out=out, last_line=True)
 
 
-def _train_and_watch(arguments: Sequence[str], out: Path, bench: Workbench, output: Output) -> None:
+def _train_and_watch(
+    arguments: Sequence[str], out: Path, services: ScreenServices, output: Output
+) -> None:
     """Start a run in a separate process and show it; the run continues when the screen is left.
 
     Args:
         arguments: Arguments of ``oreo-agent``, without ``--watch``.
         out: The run's folder.
-        bench: Opens the models and games of the run's episodes.
+        services: Opens the models and games of the run's episodes.
         output: Prints the results if the run ends before the screen is left.
 
     Raises:
         RunFailedError: Another process is at work in the folder, or the run was killed.
     """
-    from oreo_agent.cli.common.detached_run import BackgroundRun
+    from oreo_agent.cli.common.detached_run import DetachedRun
     from oreo_agent.cli.common.results import show_results
     from oreo_agent.episodes import default_journal_folder
     from oreo_agent.training.results import load_results
@@ -208,11 +210,11 @@ def _train_and_watch(arguments: Sequence[str], out: Path, bench: Workbench, outp
     from oreo_agent.tui.screens.train import TrainScreen
 
     output.note("starting the run ...")
-    run = BackgroundRun(arguments, out, default_journal_folder().parent / "runs")
+    run = DetachedRun(arguments, out, default_journal_folder().parent / "runs")
     if run.wait_until_at_work():
-        screen = TrainScreen(out, bench, stop=run.stop)
-        run_screen(bench, screen, episodes=[out / "episodes"])
-    code = run.farewell()
+        screen = TrainScreen(out, services, stop=run.stop)
+        run_screen(services, screen, episodes=[out / "episodes"])
+    code = run.report_state()
     if run.code == 0:
         show_results(output, [load_results(out)], out=out)
     raise typer.Exit(code)

@@ -47,9 +47,11 @@ def watch(
         from oreo_agent.tui.plain_watch import run_plain_watch
 
         raise typer.Exit(run_plain_watch(run))
-    from oreo_agent.cli.common.workbench import Bench
+    from oreo_agent.cli.common.screen_services import ServiceOptions
     from oreo_agent.tui.launcher import run_screen
     from oreo_agent.tui.screens.train import TrainScreen
 
-    bench = Bench(checkpoint=checkpoint, games=games, data=data, mouse=mouse).workbench(out)
-    raise typer.Exit(run_screen(bench, TrainScreen(run, bench), episodes=[run / "episodes"]))
+    services = ServiceOptions(checkpoint=checkpoint, games=games, data=data, mouse=mouse).services(
+        out
+    )
+    raise typer.Exit(run_screen(services, TrainScreen(run, services), episodes=[run / "episodes"]))

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 
 from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
 from oreo_agent.cli.common.checkpoints import check_environment, is_checkpoint
-from oreo_agent.cli.common.episode_ref import find_episode, find_parent, split_address
+from oreo_agent.cli.common.episode_ref import find_episode, find_parent, split_ref
 from oreo_agent.cli.common.game_session import GameOptions
 from oreo_agent.cli.common.options import evaluation_split
 from oreo_agent.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
     from oreo_agent.session import SessionFactory
-    from oreo_agent.tui.comparison import Contest, Side
+    from oreo_agent.tui.comparison import HeadToHead, Side
 
 __all__ = ["Compared", "is_player", "what_to_compare"]
 
@@ -27,7 +27,7 @@ _CHECKPOINTS = "checkpoints"
 class Compared:
     """What is compared, and the files that it is from."""
 
-    sides: tuple[Side, Side] | Contest
+    sides: tuple[Side, Side] | HeadToHead
     places: tuple[Path, ...] = ()
 
 
@@ -47,7 +47,7 @@ def what_to_compare(
         OreoAgentError: What is named is not there.
     """
     if is_player(first) and (second is None or is_player(second)):
-        return Compared(_contest(first, second or "model", options, keep))
+        return Compared(_head_to_head(first, second or "model", options, keep))
     if second is not None and is_player(first) != is_player(second):
         raise UsageError(
             f"{first} and {second}: one is a record, the other an agent.",
@@ -70,7 +70,7 @@ def is_player(name: str) -> bool:
     """
     if is_checkpoint(Path(name)):
         return True
-    if split_address(name)[0].exists():
+    if split_ref(name)[0].exists():
         return False
     try:
         AgentChoice.parse(name)
@@ -78,7 +78,7 @@ def is_player(name: str) -> bool:
         if name.partition(":")[0] in tuple(AgentKind):
             raise
         raise MissingError(
-            f"{split_address(name)[0]}: no such file or folder.",
+            f"{split_ref(name)[0]}: no such file or folder.",
             "Name an episode as PATH#ID, a checkpoint's folder, or an agent such as value:5.",
         ) from error
     return True
@@ -88,11 +88,11 @@ def _records(first: str, second: str | None) -> Compared:
     from oreo_agent.tui.comparison import recorded
 
     episode = find_episode(first)
-    place = split_address(first)[0]
+    place = split_ref(first)[0]
     if second is None:
         parent = find_parent(episode, [place])
         return Compared((recorded(parent), recorded(episode)), (place,))
-    other, id = split_address(second)
+    other, id = split_ref(second)
     if id is None and episode.parent is not None:
         # A folder of many, one of which is the parent.
         try:
@@ -105,8 +105,8 @@ def _records(first: str, second: str | None) -> Compared:
     return Compared(pair, tuple(dict.fromkeys((place, other))))
 
 
-def _contest(first: str, second: str, options: GameOptions, keep: Path | None) -> Contest:
-    from oreo_agent.tui.comparison import Contest
+def _head_to_head(first: str, second: str, options: GameOptions, keep: Path | None) -> HeadToHead:
+    from oreo_agent.tui.comparison import HeadToHead
 
     check_environment(options.env_name)
     game = replace(options, split=evaluation_split(options.env_name, options.split))
@@ -116,7 +116,7 @@ def _contest(first: str, second: str, options: GameOptions, keep: Path | None) -
             return game.session_factory(AgentChoice(), Path(name))
         return game.session_factory(AgentChoice.parse(name), None)
 
-    return Contest(
+    return HeadToHead(
         names=_names(first, second), sessions=(factory(first), factory(second)), keep=keep
     )
 

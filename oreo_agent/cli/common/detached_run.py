@@ -14,7 +14,7 @@ from pathlib import Path
 from oreo_agent.cli.common.output import one_line, say
 from oreo_agent.errors import ExitCode, RunFailedError
 
-__all__ = ["BackgroundRun"]
+__all__ = ["DetachedRun"]
 
 _SECONDS_BETWEEN_LOOKS = 0.05
 _SECONDS_TO_LEAVE = 60.0
@@ -22,7 +22,7 @@ _SAID = ("warning:", "error:", "fix:", "interrupted", "internal error:")
 """How the lines begin in which the command says why it ended."""
 
 
-class BackgroundRun:
+class DetachedRun:
     """Starts ``oreo-agent`` with given arguments, in a session of its own.
 
     Closing the terminal or leaving the screen does not end it; what it says goes to a log.
@@ -84,7 +84,7 @@ class BackgroundRun:
         """Ask it to stop cleanly, as by ctrl-C."""
         self._process.send_signal(signal.SIGINT)
 
-    def farewell(self) -> ExitCode | int:
+    def report_state(self) -> ExitCode | int:
         """Say how it stands where the screen was left, and return the exit code for that."""
         if not self._folder.is_at_work():
             # It has ended but for the libraries, which may take seconds to leave.

@@ -12,13 +12,13 @@ if TYPE_CHECKING:
     from oreo_agent.episodes import Episode
     from oreo_agent.episodes.catalog import Entry
 
-__all__ = ["find_entry", "find_episode", "find_parent", "split_address"]
+__all__ = ["find_entry", "find_episode", "find_parent", "split_ref"]
 
 _NAMED = 5
 """Ids that an error names."""
 
 
-def split_address(address: str) -> tuple[Path, str | None]:
+def split_ref(address: str) -> tuple[Path, str | None]:
     """Return the file or folder, and the id behind the last ``#`` if there is one."""
     path, mark, id = address.rpartition("#")
     # A file may bear such a name too.
@@ -43,10 +43,10 @@ def find_entry(address: str) -> Entry:
         UsageError: Several are meant.
         EpisodeFormatError: The file is none of episodes.
     """
-    from oreo_agent.episodes.catalog import read_library
+    from oreo_agent.episodes.catalog import read_catalog
 
-    path, id = split_address(address)
-    entries = list(read_library([path]))
+    path, id = split_ref(address)
+    entries = list(read_catalog([path]))
     if id is None:
         corrections = [entry for entry in entries if entry.summary.parent is not None]
         return _only(entries if len(entries) == 1 else corrections or entries, path)
@@ -67,13 +67,13 @@ def find_parent(episode: Episode, places: Sequence[Path]) -> Episode:
         UsageError: It is no correction.
         MissingError: The parent is in none of these places.
     """
-    from oreo_agent.episodes.catalog import read_library
+    from oreo_agent.episodes.catalog import read_catalog
 
     if episode.parent is None:
         raise UsageError(
             f"episode {episode.id} was not corrected from another one.", "Name the other one too."
         )
-    for entry in read_library(places):
+    for entry in read_catalog(places):
         if entry.summary.id == episode.parent:
             return entry.load()
     raise MissingError(

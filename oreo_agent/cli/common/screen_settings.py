@@ -14,9 +14,9 @@ if TYPE_CHECKING:
 
     from oreo_agent.config import Resolved
     from oreo_agent.training.config import RunConfig
-    from oreo_agent.tui.services import Look
+    from oreo_agent.tui.services import Appearance
 
-__all__ = ["check_screen", "load_look", "other_settings", "resolve_screen"]
+__all__ = ["check_screen", "load_appearance", "other_settings", "resolve_screen"]
 
 
 def resolve_screen(config: Path | None = None) -> Resolved[ScreenConfig]:
@@ -69,7 +69,7 @@ def check_screen(found: Resolved[ScreenConfig]) -> dict[str, str]:
     return read_keys(keys, found.sources.get("keys", "configuration"))
 
 
-def load_look(*, mouse: bool) -> Look:
+def load_appearance(*, mouse: bool) -> Appearance:
     """Return what the screens are to look like.
 
     Args:
@@ -78,10 +78,10 @@ def load_look(*, mouse: bool) -> Look:
     Raises:
         ConfigError: A setting is not accepted.
     """
-    from oreo_agent.tui.services import Look
+    from oreo_agent.tui.services import Appearance
 
     found = resolve_screen()
-    return Look(
+    return Appearance(
         theme=found.value.screen.theme,
         keys=check_screen(found),
         mouse=mouse and found.value.screen.mouse,

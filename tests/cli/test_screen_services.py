@@ -13,7 +13,7 @@ from oreo_agent.agents.protocol import ActRequest, Agent
 from oreo_agent.agents.random import RandomAgent
 from oreo_agent.cli.common.checkpoints import shipped_checkpoint
 from oreo_agent.cli.common.players import load_player
-from oreo_agent.cli.common.workbench import Bench
+from oreo_agent.cli.common.screen_services import ServiceOptions
 from oreo_agent.envs import make
 from oreo_agent.episodes import Episode
 from oreo_agent.session import Session
@@ -72,7 +72,7 @@ def played(house_folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
 def test_the_game_of_a_record_is_found_by_its_hash_and_played_on(
     played: Episode, tmp_path: Path
 ) -> None:
-    session = Bench(threads=1).open_record(played, tmp_path / "journals", quiet)
+    session = ServiceOptions(threads=1).open_record(played, tmp_path / "journals", quiet)
     try:
         state = session.resume(played, 3)
         assert state.episode.turns == played.turns[:3]
@@ -85,5 +85,5 @@ def test_the_game_of_a_record_is_found_by_its_hash_and_played_on(
 
 def test_a_game_of_another_hash_is_not_taken_for_the_recorded_one(played: Episode) -> None:
     other = msgspec.structs.replace(played, task_sha256="0" * 64)
-    assert "small" in str(Bench().game_options(played)["games"])
-    assert Bench().game_options(other) == {"games": "houses"}
+    assert "small" in str(ServiceOptions().game_options(played)["games"])
+    assert ServiceOptions().game_options(other) == {"games": "houses"}

@@ -15,10 +15,10 @@ from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.find import FindLine
 from oreo_agent.tui.widgets.transcript import Transcript
 
-__all__ = ["SteppingScreen"]
+__all__ = ["EpisodeViewScreen"]
 
 
-class SteppingScreen(FullScreen):
+class EpisodeViewScreen(FullScreen):
     """A screen with an `EpisodePane` and a `FindLine`."""
 
     BINDINGS: ClassVar[list[BindingType]] = [

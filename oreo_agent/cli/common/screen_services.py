@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from oreo_agent.agents.protocol import Agent
     from oreo_agent.episodes import Episode
     from oreo_agent.session import Session
-    from oreo_agent.tui.services import AgentWish, Workbench
+    from oreo_agent.tui.services import AgentSelection, ScreenServices
 
-__all__ = ["SAVED", "Bench"]
+__all__ = ["SAVED", "ServiceOptions"]
 
 SAVED = Path("runs/play")
 """Where the screen saves episodes unless --out says otherwise."""
@@ -32,7 +32,7 @@ _CHECKPOINTS = "runs/*/checkpoints/*"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
+class ServiceOptions:
     """What ``play`` and ``replay`` were told of models and games."""
 
     checkpoint: Path | None = None
@@ -43,7 +43,7 @@ class Bench:
     mouse: bool = True
     """Whether the screen takes the mouse."""
 
-    def workbench(self, store: Path | None = None, journals: Path | None = None) -> Workbench:
+    def services(self, store: Path | None = None, journals: Path | None = None) -> ScreenServices:
         """Return what the screens are given.
 
         Args:
@@ -53,37 +53,37 @@ class Bench:
         Raises:
             ConfigError: A setting of the screen is not accepted.
         """
-        from oreo_agent.cli.common.screen_settings import load_look
+        from oreo_agent.cli.common.screen_settings import load_appearance
         from oreo_agent.episodes import default_journal_folder
-        from oreo_agent.tui.services import Workbench
+        from oreo_agent.tui.services import ScreenServices
 
         folder = journals or default_journal_folder()
-        return Workbench(
+        return ScreenServices(
             store=store or SAVED,
             journals=folder,
             load_agent=self.load,
             open_record=lambda episode, say: self.open_record(episode, folder, say),
             checkpoints=lambda: sorted(Path().glob(_CHECKPOINTS)),
-            look=load_look(mouse=self.mouse),
+            appearance=load_appearance(mouse=self.mouse),
         )
 
-    def load(self, wish: AgentWish, say: Callable[[str], None]) -> Agent:
+    def load(self, selection: AgentSelection, say: Callable[[str], None]) -> Agent:
         """Load the agent that a person chose on the screen.
 
         Raises:
             OreoAgentError: The model or the data is not there.
         """
-        choice = AgentChoice.parse(wish.kind)
+        choice = AgentChoice.parse(selection.kind)
         return load_player(
-            wish.env,
+            selection.env,
             choice,
             settle_checkpoint(
-                wish.env, choice.kind, wish.checkpoint or self.checkpoint, self.games
+                selection.env, choice.kind, selection.checkpoint or self.checkpoint, self.games
             ),
             say,
-            temperature=wish.temperature,
+            temperature=selection.temperature,
             threads=self.threads,
-            options=env_options(wish.env, self.games, self.data),
+            options=env_options(selection.env, self.games, self.data),
         )
 
     def open_record(self, episode: Episode, journals: Path, say: Callable[[str], None]) -> Session:
