@@ -186,7 +186,7 @@ class OreoApp(App[None]):
             )
 
     def _heed_signals(self) -> None:
-        """Leave in order when the process is told to end: the terminal must be given back."""
+        """Leave in order on a signal to end: the terminal must be restored."""
 
         def end(number: signal.Signals) -> None:
             self.ended_by = number

@@ -1,4 +1,4 @@
-"""Long work of a screen, in a thread of its own that can be left behind."""
+"""Long work of a screen in a background thread, which quitting does not wait for."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Job:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether somebody still waits for the result."""
+        """Whether the result is still needed."""
         return not self._gone.is_set()
 
     @property

@@ -97,7 +97,7 @@ def now(state: SessionState, name: str = "") -> Side:
 class HeadToHead:
     """Two agents that play the same game, one after the other.
 
-    What they play is in no journal: it can be played again at any time.
+    Their games are in no journal: they can be played again at any time.
     """
 
     names: tuple[str, str]
@@ -106,13 +106,13 @@ class HeadToHead:
     keep: Path | None = None
     """A folder that gets both episodes; None keeps none."""
 
-    def play(self, say: Say, tell: Callable[[int, Side], bool]) -> None:
+    def play(self, say: Say, on_state: Callable[[int, Side], bool]) -> None:
         """Play both to their ends.
 
         Args:
             say: Shows a line of progress.
-            tell: Is told of every state, with the place (0 or 1) of who plays; returns whether to
-                go on.
+            on_state: Called with every state and the player's place (0 or 1); returns whether to
+                continue.
 
         Raises:
             RunFailedError: The environment or an agent failed.
@@ -125,21 +125,21 @@ class HeadToHead:
 
             session = make(aloud)
             try:
-                if not self._play(session, name, partial(tell, place)):
+                if not self._play(session, name, partial(on_state, place)):
                     return
             finally:
                 session.close()
 
-    def _play(self, session: Session, name: str, tell: Callable[[Side], bool]) -> bool:
-        """Play one; returns whether somebody still waits for the other."""
+    def _play(self, session: Session, name: str, on_state: Callable[[Side], bool]) -> bool:
+        """Play one game; return whether the other one is still needed."""
         state = session.start()
         while True:
             if not state.over:
-                session.propose()  # V of this state belongs to what is told of it
+                session.propose()  # so that the reported state has its V
                 state = session.state
             if state.failure is not None:
                 raise RunFailedError(f"{name}: {state.failure}", "Try again, or another game.")
-            if not tell(now(state, name)):
+            if not on_state(now(state, name)):
                 return False
             if state.over:
                 break
@@ -150,7 +150,7 @@ class HeadToHead:
 
 
 class ComparisonRequested(Message):
-    """A person wants to see two episodes side by side."""
+    """The user asks to see two episodes side by side."""
 
     def __init__(self, left: Side, right: Side) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""Keys as a person wants them: which actions there are, and whether the wanted keys can be had."""
+"""The user's keys: which actions exist, and whether the keys asked for them are possible."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def read_keys(table: Mapping[str, object], where: str) -> dict[str, str]:
 
     Args:
         table: Action to key, or to several as a list or separated by commas; a part of the name
-            may be a table of its own.
+            may be a nested table.
         where: What to call the place of the table in an error.
 
     Raises:

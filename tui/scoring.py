@@ -1,4 +1,4 @@
-"""Recorded episodes as a model sees them, looked at in a thread."""
+"""Scores recorded episodes with a model, in a thread."""
 
 from __future__ import annotations
 
@@ -14,38 +14,38 @@ from oreo_agent.tui.services import AgentSelection, Say
 __all__ = ["SCORERS", "score_in_thread"]
 
 SCORERS = (("score", "V and candidates of every state, by the model below", "model", 0.0),)
-"""What the choice of an agent offers, to score with."""
+"""The models that the selection of an agent offers for scoring."""
 
-Tell = Callable[[str, Rescored | None, str], None]
-"""Is told, in the thread: the id of the episode, what was found if it is done, a note."""
+OnProgress = Callable[[str, Rescored | None, str], None]
+"""Called in the thread with an episode's id, its scores once they are complete, and a note."""
 
 
 def score_in_thread(
     load: Callable[[AgentSelection, Say], Agent],
     selection: AgentSelection,
     episodes: Sequence[Episode],
-    tell: Tell,
+    report: OnProgress,
 ) -> Job:
     """Load a model and ask it at every state of some episodes.
 
-    Whatever goes wrong is a note; the episodes are shown as they were.
+    An error becomes a note; the episodes stay as they were.
     """
 
     def work(job: Job) -> None:
         try:
-            agent = load(selection, lambda text: tell(episodes[0].id, None, f"{text} …"))
+            agent = load(selection, lambda text: report(episodes[0].id, None, f"{text} …"))
             for episode in episodes:
 
                 def progress(done: int, episode: Episode = episode) -> bool:
-                    tell(episode.id, None, f"scoring {done}/{len(episode.turns)} …")
+                    report(episode.id, None, f"scoring {done}/{len(episode.turns)} …")
                     return job.is_wanted
 
                 found = rescore(episode, agent, progress)
                 if not job.is_wanted:
                     return
-                tell(episode.id, found, f"values of {found.agent}; the record keeps its own")
+                report(episode.id, found, f"values of {found.agent}; the record keeps its own")
         except Exception as error:
             kind = "" if isinstance(error, OreoAgentError) else f"{type(error).__name__}: "
-            tell(episodes[0].id, None, f"not scored: {kind}{error}")
+            report(episodes[0].id, None, f"not scored: {kind}{error}")
 
     return Job(work, name="score")

@@ -1,4 +1,4 @@
-"""What the screens are given by the program around them."""
+"""What the commands provide to the screens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentSelection:
-    """An agent that a person wants."""
+    """An agent that the user selects on a screen."""
 
     kind: str
     """As ``--agent`` has it: model, expert, random, value:5 …"""
@@ -30,21 +30,21 @@ class AgentSelection:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Appearance:
-    """How a person wants the screen."""
+    """Appearance of the screens, as the user has set it."""
 
     theme: str = ""
-    """Empty is the one that was chosen last, else the dark one."""
+    """Empty means the theme chosen last, or the dark theme."""
     keys: Mapping[str, str] = field(default_factory=dict)
-    """Keys in place of the usual ones, by the name of what they do."""
+    """Keys that replace the default ones, by action."""
     mouse: bool = True
     """False leaves the mouse to the terminal, for its own selection of text."""
     has_few_colours: bool = False
-    """Whether the terminal has 16 colours at most, or none are wanted."""
+    """Whether the terminal has at most 16 colours, or NO_COLOR is set."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenServices:
-    """Where episodes go, and how agents and games are opened. Its functions may take long."""
+    """Where episodes are saved, and functions, possibly slow, that open agents and games."""
 
     store: Path
     """The folder that saving writes to."""
@@ -57,4 +57,4 @@ class ScreenServices:
     checkpoints: Callable[[], Sequence[Path]] = tuple
     """Trained models to be offered by name."""
     appearance: Appearance = Appearance()
-    """How the screen is wanted."""
+    """Theme, keys and mouse."""

@@ -52,7 +52,7 @@ def unpack_alfworld(folder: Path, *, zips: Sequence[Path], note: Callable[[str],
     Args:
         folder: Gets the folder ``json_2.1.1``.
         zips: The files; any of `ARCHIVES`, or one with all games.
-        note: Told what is going on.
+        note: Called with one line about each step.
 
     Raises:
         MissingError: There is no such file.
@@ -75,7 +75,7 @@ def download_alfworld(
     Args:
         folder: Gets the folder ``json_2.1.1``.
         archives: What to fetch.
-        note: Told what is going on.
+        note: Called with one line about each step.
 
     Raises:
         MissingError: An archive cannot be fetched; what has arrived is kept for the next try.

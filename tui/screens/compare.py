@@ -1,4 +1,4 @@
-"""Two episodes side by side: what they share, where they part, and what came of it."""
+"""Two episodes side by side: the turns they share, where they differ, and how each ended."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ class CompareScreen(PairViewScreen):
 
     @property
     def is_settled(self) -> bool:
-        """Whether nobody plays or scores any more."""
+        """Whether no game is played and no episode scored."""
         return not self._progress and not (self._scoring is not None and self._scoring.is_running)
 
     @property
@@ -162,7 +162,7 @@ class CompareScreen(PairViewScreen):
         self.app.push_screen(screen, self._agent_selected)
 
     def action_again(self) -> None:
-        """Play the game anew after a failure."""
+        """Play the game again after a failure."""
         if self._head_to_head is not None and self._broken is not None:
             self._broken = None
             self.query_one(ErrorCard).show(None, "")

@@ -119,7 +119,7 @@ class EpisodeScreen(EpisodeViewScreen):
         return True
 
     def action_play(self) -> None:
-        """Step on its own, or stop that."""
+        """Toggle autoplay."""
         if self._timer is not None:
             self.hold()
             self.draw_status()

@@ -375,7 +375,7 @@ class LiveScreen(EpisodeViewScreen):
         if state.over:
             self._left()
         able = (state.over, state.failure is None)
-        if able != self._able:  # the footer is made anew, which takes long
+        if able != self._able:  # the footer is rebuilt, which is slow
             self._able = able
             self.refresh_bindings()
 

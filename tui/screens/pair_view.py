@@ -36,7 +36,7 @@ class PairViewScreen(FullScreen):
         self._alignment: Alignment | None = None
         self._views: Views = ((), ())
         self._progress = ""
-        """How far somebody is who plays one of them now."""
+        """Progress of the game being played, if one is."""
         self._note = ""
         self._follows = True
         """Whether the cursor goes where most happens: the person has not moved it."""

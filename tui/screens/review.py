@@ -158,7 +158,7 @@ def _ranges(turns: Sequence[int]) -> str:
 
 
 def _values(state: SessionState) -> tuple[str, str]:
-    """What the agent expected where the person came in, and what came of it."""
+    """The value before the user's first action, and the return or the present value."""
     episode = state.episode
     turns = human_turns(episode)
     start = episode.fork_turn if episode.fork_turn is not None else turns[0] - 1 if turns else 0

@@ -50,7 +50,7 @@ class CandidateList(OptionList):
         self._draw()
 
     def on_resize(self) -> None:
-        """Lay out anew to the new width."""
+        """Lay out for the new width."""
         self._draw()
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -63,7 +63,7 @@ class CandidateList(OptionList):
         width = max(self.size.width - 2, 16)
         rows = [self._row(number, each, width) for number, each in enumerate(self._candidates, 1)]
         if rows and self._has_rows and len(rows) == self.option_count:
-            # As many as before: the screen need not be laid out anew, which is what takes long.
+            # As many as before: the screen need not be laid out again, which is slow.
             for place, row in enumerate(rows):
                 self.replace_option_prompt_at_index(place, row)
         else:

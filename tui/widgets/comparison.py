@@ -73,7 +73,7 @@ class ComparisonList(OptionList):
         self._draw(self.cursor)
 
     def on_resize(self) -> None:
-        """Lay out anew to the new width."""
+        """Lay out for the new width."""
         if self._room != self._drawn_width:
             self._draw(self.cursor)
         else:
@@ -86,7 +86,7 @@ class ComparisonList(OptionList):
 
     @property
     def _room(self) -> int:
-        # Scrollbar and padding are kept free, so that nothing ever wraps anew.
+        # Scrollbar and padding are kept free, so that nothing is ever wrapped twice.
         return max(self.size.width - 4, 20)
 
     def _draw(self, cursor: int) -> None:

@@ -50,7 +50,7 @@ class BothTitles(Static):
         self._draw()
 
     def on_resize(self) -> None:
-        """Cut anew to the new width."""
+        """Shorten to the new width."""
         self._draw()
 
     def _draw(self) -> None:
@@ -84,7 +84,7 @@ class BothAnswers(Static):
         self._draw()
 
     def on_resize(self) -> None:
-        """Wrap anew to the new width."""
+        """Wrap to the new width."""
         self._draw()
 
     def _draw(self) -> None:

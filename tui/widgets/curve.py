@@ -85,7 +85,7 @@ class Curve(Widget, can_focus=True):
         self.refresh()
 
     def notify_style_update(self) -> None:
-        """Draw anew in the colours of another theme."""
+        """Redraw in the colours of another theme."""
         self._drawn = None
         super().notify_style_update()
 

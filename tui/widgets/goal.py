@@ -24,7 +24,7 @@ class GoalLine(Static):
         self._draw()
 
     def on_resize(self) -> None:
-        """Cut anew to the new width."""
+        """Shorten to the new width."""
         self._draw()
 
     def _draw(self) -> None:

@@ -34,7 +34,7 @@ class NoteList(OptionList):
         self._draw()
 
     def on_resize(self) -> None:
-        """Wrap anew to the new width."""
+        """Wrap to the new width."""
         self._draw()
 
     def _draw(self) -> None:

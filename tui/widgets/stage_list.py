@@ -74,7 +74,7 @@ class StageList(OptionList):
         self._draw(selected)
 
     def on_resize(self) -> None:
-        """Lay out anew to the new width."""
+        """Lay out for the new width."""
         self._draw(self.stage)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:

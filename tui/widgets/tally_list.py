@@ -38,7 +38,7 @@ class TallyList(OptionList):
             self._draw()
 
     def on_resize(self) -> None:
-        """Lay out anew to the new width."""
+        """Lay out for the new width."""
         self._draw()
 
     def _draw(self) -> None:

@@ -36,7 +36,7 @@ class Transcript(OptionList):
     ]
 
     highlighted: reactive[int | None] = reactive(None, repaint=False)
-    """The cursor. Only the two states that differ are painted anew: all of them take 10 ms."""
+    """The cursor. Only the two states that differ are repainted: all of them take 10 ms."""
 
     class Moved(Message):
         """The cursor is on another state."""
@@ -90,7 +90,7 @@ class Transcript(OptionList):
         self.call_after_refresh(self.scroll_to_highlight, top=True)
 
     def on_resize(self) -> None:
-        """Wrap anew to the new width."""
+        """Wrap to the new width."""
         if self._room != self._drawn_width:
             self._draw(self.cursor)
         else:
@@ -113,11 +113,11 @@ class Transcript(OptionList):
 
     @property
     def _room(self) -> int:
-        # Scrollbar and padding are kept free, so that a growing transcript never wraps anew.
+        # Scrollbar and padding are kept free, so that a growing transcript is never wrapped twice.
         return max(self.size.width - 4, 20)
 
     def _update(self, views: tuple[StateView, ...], cursor: int) -> None:
-        """Draw anew only what differs: an episode grows by one state at a time."""
+        """Redraw only what differs: an episode grows by one state at a time."""
         before, self.views = self.views, views
         if self._room != self._drawn_width or not before or len(views) < len(before):
             self._draw(cursor)

@@ -1,4 +1,4 @@
-"""What is compared: two recorded episodes, or two agents that play the same game."""
+"""The two sides of a comparison: two recorded episodes, or two agents that play the same game."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _CHECKPOINTS = "checkpoints"
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What is compared, and the files that it is from."""
+    """The two sides, and the files and folders that they come from."""
 
     sides: tuple[Side, Side] | HeadToHead
     places: tuple[Path, ...] = ()
@@ -34,17 +34,17 @@ class Compared:
 def what_to_compare(
     first: str, second: str | None, options: GameOptions, *, keep: Path | None = None
 ) -> Compared:
-    """Find the two episodes, or settle who plays.
+    """Find the two episodes, or prepare the game of two agents.
 
     Args:
         first: A record, a checkpoint or an agent's name.
         second: The other; None is the first one's parent, or the model that ships.
         options: The game that two agents play.
-        keep: The folder that gets what they play; None keeps nothing.
+        keep: The folder in which their episodes are stored; None stores none.
 
     Raises:
-        UsageError: The two cannot be compared, or options of a game stand beside records.
-        OreoAgentError: What is named is not there.
+        UsageError: The two cannot be compared, or options choose a game beside records.
+        OreoAgentError: An episode, a checkpoint or the environment is missing.
     """
     if is_player(first) and (second is None or is_player(second)):
         return Compared(_head_to_head(first, second or "model", options, keep))

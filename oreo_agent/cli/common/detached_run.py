@@ -1,4 +1,4 @@
-"""A run of train as a process of its own, which outlives the screen that watches it."""
+"""A run of train in a separate process, which continues when the screen that shows it is left."""
 
 from __future__ import annotations
 
@@ -19,18 +19,18 @@ __all__ = ["DetachedRun"]
 _SECONDS_BETWEEN_LOOKS = 0.05
 _SECONDS_TO_LEAVE = 60.0
 _SAID = ("warning:", "error:", "fix:", "interrupted", "internal error:")
-"""How the lines begin in which the command says why it ended."""
+"""Beginnings of the lines in which the command reports why it ended."""
 
 
 class DetachedRun:
-    """Starts ``oreo-agent`` with given arguments, in a session of its own.
+    """Starts ``oreo-agent`` in a separate process and session.
 
-    Closing the terminal or leaving the screen does not end it; what it says goes to a log.
+    Closing the terminal or leaving the screen does not end it; its output goes to a log file.
 
     Args:
-        arguments: Of ``oreo-agent train``, without ``--watch``.
+        arguments: Arguments of ``oreo-agent``, without ``--watch``.
         out: The run's folder.
-        logs: The folder of logs; one a run's folder.
+        logs: The folder of the log files; there is one for each run's folder.
 
     Raises:
         RunFailedError: Another process is at work in the folder.
@@ -60,14 +60,14 @@ class DetachedRun:
 
     @property
     def code(self) -> int | None:
-        """Its exit code; None while it goes on."""
+        """Exit code; None while the process runs."""
         return self._process.poll()
 
     def wait_until_at_work(self) -> bool:
-        """Wait until it has taken its folder; return False where it ended before.
+        """Wait until the process has locked its folder; return False if it ended before that.
 
         Raises:
-            KeyboardInterrupt: By the person; the run is stopped.
+            KeyboardInterrupt: The user pressed ctrl-C; the run is stopped.
         """
         try:
             while not self._folder.is_at_work():
@@ -81,11 +81,15 @@ class DetachedRun:
         return True
 
     def stop(self) -> None:
-        """Ask it to stop cleanly, as by ctrl-C."""
+        """Ask the process to stop cleanly, as ctrl-C does."""
         self._process.send_signal(signal.SIGINT)
 
     def report_state(self) -> ExitCode | int:
-        """Say how it stands where the screen was left, and return the exit code for that."""
+        """Report whether the run continues, and return the exit code.
+
+        Raises:
+            RunFailedError: A signal ended the run.
+        """
         if not self._folder.is_at_work():
             # It has ended but for the libraries, which may take seconds to leave.
             with contextlib.suppress(subprocess.TimeoutExpired):

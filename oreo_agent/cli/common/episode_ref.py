@@ -1,4 +1,4 @@
-"""Naming one episode: ``PATH#ID``, or a file or folder that holds a single one."""
+"""References to one episode: ``PATH#ID``, or a file or folder that holds a single episode."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ if TYPE_CHECKING:
 __all__ = ["find_entry", "find_episode", "find_parent", "split_ref"]
 
 _NAMED = 5
-"""Ids that an error names."""
+"""Most ids that an error lists."""
 
 
-def split_ref(address: str) -> tuple[Path, str | None]:
+def split_ref(ref: str) -> tuple[Path, str | None]:
     """Return the file or folder, and the id behind the last ``#`` if there is one."""
-    path, mark, id = address.rpartition("#")
+    path, mark, id = ref.rpartition("#")
     # A file may bear such a name too.
-    if not mark or not path or Path(address).exists():
-        return Path(address), None
+    if not mark or not path or Path(ref).exists():
+        return Path(ref), None
     return Path(path), id
 
 
-def find_episode(address: str) -> Episode:
-    """Read the episode that is named; see `find_entry`."""
-    return find_entry(address).load()
+def find_episode(ref: str) -> Episode:
+    """Read the referenced episode; see `find_entry`."""
+    return find_entry(ref).load()
 
 
-def find_entry(address: str) -> Entry:
-    """Return the listed episode that is named.
+def find_entry(ref: str) -> Entry:
+    """Return the catalog entry of the referenced episode.
 
-    The beginning of an id will do where no other begins like it. Without an id, the only episode
-    there is meant, or the only correction among them.
+    A unique prefix of an id suffices. Without an id, the reference means the only episode, or the
+    only correction, at that path.
 
     Raises:
         MissingError: The path does not exist, or there is no such episode.
-        UsageError: Several are meant.
-        EpisodeFormatError: The file is none of episodes.
+        UsageError: The reference is ambiguous.
+        EpisodeFormatError: The file holds no episodes.
     """
     from oreo_agent.episodes.catalog import read_catalog
 
-    path, id = split_ref(address)
+    path, id = split_ref(ref)
     entries = list(read_catalog([path]))
     if id is None:
         corrections = [entry for entry in entries if entry.summary.parent is not None]
@@ -61,11 +61,11 @@ def find_entry(address: str) -> Entry:
 
 
 def find_parent(episode: Episode, places: Sequence[Path]) -> Episode:
-    """Read the episode that one was corrected from.
+    """Read the episode from which another was corrected.
 
     Raises:
-        UsageError: It is no correction.
-        MissingError: The parent is in none of these places.
+        UsageError: The episode is not a correction.
+        MissingError: None of the places holds the parent.
     """
     from oreo_agent.episodes.catalog import read_catalog
 

@@ -113,11 +113,11 @@ def plain(cell: object) -> str:
     return "".join(c if c.isprintable() else " " for c in str(cell))
 
 
-def is_plain(wanted: bool) -> bool:
-    """Whether to do without the screen: it is wanted, or there is no terminal."""
-    if wanted:
+def is_plain(requested: bool) -> bool:
+    """Whether to print lines in place of the screen: on request, or where there is no terminal."""
+    if requested:
         return True
-    # Whoever started us has chosen where the screen is drawn: `serve`, in a browser.
+    # `serve` has chosen where the screen is drawn: in a browser.
     is_served = "TEXTUAL_DRIVER" in os.environ
     if is_served or (sys.stdin.isatty() and sys.stdout.isatty()):
         return False

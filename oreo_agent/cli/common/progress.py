@@ -99,7 +99,7 @@ class JsonDisplay(ProgressCallback):
 
 
 class ProgressDisplay(ProgressCallback):
-    """Draws what `oreo_agent.progress_callback.ProgressCallback` is told.
+    """Draws progress on stderr.
 
     Use as a context manager: leaving it takes the bar off the terminal.
 

@@ -1,4 +1,4 @@
-"""What the screens are given: agents by name, and the games of recorded episodes."""
+"""Opens agents by name, and the games of recorded episodes, for the screens."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ _CHECKPOINTS = "runs/*/checkpoints/*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServiceOptions:
-    """What ``play`` and ``replay`` were told of models and games."""
+    """Options of the command line that choose models and games for the screens."""
 
     checkpoint: Path | None = None
-    """None is the one that ships."""
+    """None is the shipped model."""
     games: str | None = None
     data: Path | None = None
     threads: int | None = None
@@ -68,7 +68,7 @@ class ServiceOptions:
         )
 
     def load(self, selection: AgentSelection, say: Callable[[str], None]) -> Agent:
-        """Load the agent that a person chose on the screen.
+        """Load the agent that the user selected on the screen.
 
         Raises:
             OreoAgentError: The model or the data is not there.

@@ -1,4 +1,4 @@
-"""How the screen is wanted: from the settings files, the environment and the command line."""
+"""Settings of the screen: from the settings files, the environment and the command line."""
 
 from __future__ import annotations
 
@@ -70,10 +70,10 @@ def check_screen(found: Resolved[ScreenConfig]) -> dict[str, str]:
 
 
 def load_appearance(*, mouse: bool) -> Appearance:
-    """Return what the screens are to look like.
+    """Return the appearance of the screens.
 
     Args:
-        mouse: Whether the command line leaves the mouse to the screen.
+        mouse: Whether the command line lets the screen take the mouse.
 
     Raises:
         ConfigError: A setting is not accepted.
@@ -90,7 +90,7 @@ def load_appearance(*, mouse: bool) -> Appearance:
 
 
 def _has_few_colours() -> bool:
-    """Whether none are wanted, or the terminal has 16 at most."""
+    """Whether NO_COLOR is set, or the terminal has at most 16 colours."""
     if "NO_COLOR" in os.environ:
         return True
     if "TEXTUAL_DRIVER" in os.environ or not sys.stdout.isatty():
