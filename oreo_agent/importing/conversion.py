@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from oreo_agent.envs.alfworld.dialects import DIALECTS, swap_command, to_move
 from oreo_agent.envs.alfworld.games import SPLITS
 from oreo_agent.episodes.formats import LoggedEpisode, LoggedTurn
+from oreo_agent.episodes.formats.commands import is_command
+from oreo_agent.episodes.formats.log_schema import is_refusal
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn, utc_now
 from oreo_agent.importing.batch_replay import Replay, Script
 
@@ -63,11 +65,10 @@ def dialect_of_log(logged: LoggedEpisode) -> str | None:
 
 def script(tied: Tied) -> Script:
     """Return what to play of an episode whose game was found."""
-    assert tied.task is not None
     turns = tied.logged.turns
     return Script(
-        task=tied.task,
-        actions=tuple(_action(tied, turn) for turn in turns),
+        task=tied.task or "",
+        actions=tuple(_actions(tied, turn) for turn in turns),
         answers=tuple(turn.answer for turn in turns),
     )
 
@@ -80,6 +81,7 @@ def record(
     actor: Actor,
     versions: dict[str, str],
     note: str,
+    trusting: bool = False,
 ) -> Episode:
     """Return the record of a logged episode.
 
@@ -90,16 +92,18 @@ def record(
         actor: Who chose the actions.
         versions: Library versions.
         note: Where it comes from and how far the replay agrees.
+        trusting: Whether a success counts that the replay does not confirm.
     """
     logged = tied.logged
     turns: list[Turn] = []
     seen = _opening(tied, replay)
     for index, turn in enumerate(logged.turns):
-        action = _action(tied, turn)
+        action = _played(tied, turn, replay, index)
+        message = _message(tied, turn, action)
         turns.append(
             Turn(
                 observation=seen,
-                executed=Executed(message=_message(turn, action), action=action, actor=actor),
+                executed=Executed(message=message, action=action, actor=actor),
                 admissible=_admissible(tied, turn),
             )
         )
@@ -108,7 +112,7 @@ def record(
     if kept < len(turns):  # what the log shows behind the end of the game is not of the game
         seen = turns[kept].observation
         turns = turns[:kept]
-    outcome = outcome_of(logged, replay)
+    outcome = outcome_of(logged, replay, trusting=trusting)
     if outcome is Outcome.SUCCESS:
         last = turns[-1]
         turns[-1] = Turn(
@@ -138,21 +142,24 @@ def record(
     )
 
 
-def outcome_of(logged: LoggedEpisode, replay: Replay | None) -> Outcome:
+def outcome_of(logged: LoggedEpisode, replay: Replay | None, *, trusting: bool) -> Outcome:
     """Return how an episode ended.
 
-    A replay that agrees in every turn is the truth of the matter. Otherwise the log's word counts,
-    then a win in the replay. An end that nobody tells is no defeat: the episode is unfinished.
+    A replay that agrees in every turn is the truth of the matter. Otherwise a win in the replay
+    counts, then the log's word for a defeat; its word for a success only where it is trusted. An
+    end of which nothing is known is no defeat: the episode is unfinished.
     """
     if replay is not None and replay.whole and replay.turns:
         if replay.won:
             return Outcome.SUCCESS
         told = logged.won is not None or _reached_horizon(logged)
         return Outcome.HORIZON if told else Outcome.UNFINISHED
-    if logged.won is not None:
-        return Outcome.SUCCESS if logged.won else Outcome.HORIZON
-    if replay is not None and replay.won:
+    if logged.won is False:
+        return Outcome.HORIZON
+    if (replay is not None and replay.won) or (logged.won and trusting):
         return Outcome.SUCCESS
+    if logged.won:
+        return Outcome.UNFINISHED
     return Outcome.HORIZON if _reached_horizon(logged) else Outcome.UNFINISHED
 
 
@@ -167,16 +174,32 @@ def _dialect_of_command(command: str) -> str | None:
     return "put" if command.strip().startswith("put ") else "move"
 
 
-def _action(tied: Tied, turn: LoggedTurn) -> str:
-    return swap_command(turn.action) if tied.is_translated else turn.action
+def _actions(tied: Tied, turn: LoggedTurn) -> tuple[str, ...]:
+    """Return the action as written, then what else it can stand for, in the record's dialect."""
+    written = swap_command(turn.action) if tied.is_translated else turn.action
+    others = (form for action in turn.alternatives for form in (action, swap_command(action)))
+    return tuple(dict.fromkeys((written, *others)))
 
 
-def _message(turn: LoggedTurn, action: str) -> str:
-    """Return the whole message; in another dialect, with its action in that dialect."""
+def _played(tied: Tied, turn: LoggedTurn, replay: Replay | None, index: int) -> str:
+    """Return the action that the engine confirmed; without one, the likeliest plain command."""
+    if replay is not None and index < len(replay.turns):
+        return replay.turns[index].action
+    written, *others = _actions(tied, turn)
+    if not others or is_command(written) or (turn.answer and is_refusal(turn.answer)):
+        return written
+    spoken = (None, tied.target)
+    return next((form for form in others if _dialect_of_command(form) in spoken), others[0])
+
+
+def _message(tied: Tied, turn: LoggedTurn, action: str) -> str:
+    """Return the whole message; with its action as it was played, where it was worded otherwise."""
     if action == turn.action:
         return turn.message
-    before, found, after = turn.message.rpartition(turn.action)
-    return f"{before}{action}{after}" if found else turn.message
+    if turn.action and tied.is_translated and action == swap_command(turn.action):
+        before, found, after = turn.message.rpartition(turn.action)
+        return f"{before}{action}{after}" if found else turn.message
+    return f"{turn.thought}\nAction: {action}" if turn.thought else action
 
 
 def _admissible(tied: Tied, turn: LoggedTurn) -> tuple[str, ...] | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
@@ -16,16 +16,18 @@ from oreo_agent.envs.alfworld.dialects import NATIVE, check_dialect
 from oreo_agent.envs.alfworld.game_finder import GameFinder
 from oreo_agent.envs.alfworld.games import GameSource
 from oreo_agent.envs.worker.pool import WorkerPool
-from oreo_agent.episodes.formats import LoggedEpisode, read_logged
+from oreo_agent.episodes.formats import LogFormatError, LoggedEpisode, read_logged
 from oreo_agent.episodes.record import Actor, Episode, encode_episode
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import RunFailedError, UsageError
 from oreo_agent.files import write_whole
 from oreo_agent.importing.batch_replay import Replay, replay_all
 from oreo_agent.importing.conversion import Tied, dialect_of_log, record, script
-from oreo_agent.importing.report import ImportReport, describe, episode_report
+from oreo_agent.importing.report import ImportReport, LeftOut, describe, episode_report
 
 __all__ = ["ImportOptions", "ImportReport", "import_logs"]
+
+_SHORTEST_GOAL, _LONGEST_GOAL = 3, 60  # words
 
 Progress = Callable[[str, int, int], None]
 """Is told the name of a stage, and how much of how much is done."""
@@ -49,6 +51,10 @@ class ImportOptions:
     """Worker processes that replay."""
     force: bool = False
     """Replace what was imported from the same file before."""
+    skip_bad: bool = False
+    """Leave out records that cannot be read, instead of refusing their file."""
+    trust_outcomes: bool = False
+    """Believe a log that says that a game was won where the replay does not confirm it."""
 
 
 def import_logs(
@@ -76,7 +82,7 @@ def import_logs(
     if store.exists() and not store.is_dir():
         raise UsageError(f"{store} is no folder.", "Name a folder with --out.")
     told = progress or (lambda stage, done, total: None)
-    sources = [_Source.read(path, options.format) for path in files]
+    sources = [_Source.read(path, options) for path in files]
     _refuse_twins(sources, store, force=options.force)
     tied, replays = _replay([e for source in sources for e in source.episodes], options, told)
     versions = {name: metadata.version(name) for name in ("oreo-agent", "alfworld", "textworld")}
@@ -96,6 +102,7 @@ def import_logs(
                 actor=options.actor,
                 versions=versions,
                 note=describe(options.format, one, replay),
+                trusting=options.trust_outcomes,
             )
             episodes.append(episode)
             told_of.append(episode_report(one, replay, episode))
@@ -107,6 +114,7 @@ def import_logs(
                 format=options.format,
                 shard=source.shard,
                 episodes=tuple(told_of),
+                left_out=tuple(LeftOut(why=why) for why in source.left_out),
             )
         )
     _write(store, reports, shards)
@@ -120,14 +128,19 @@ class _Source:
     path: Path
     sha256: str
     episodes: tuple[LoggedEpisode, ...]
+    left_out: tuple[str, ...]
+    """Why records were left out."""
 
     @classmethod
-    def read(cls, path: Path, format: str) -> _Source:
+    def read(cls, path: Path, options: ImportOptions) -> _Source:
         """Read a file; see `read_logged`."""
-        episodes = tuple(read_logged(path, format))
+        odd: list[LogFormatError] = []
+        skip = odd.append if options.skip_bad else None
+        episodes = tuple(read_logged(path, options.format, skip=skip))
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
-        return cls(path=path, sha256=digest, episodes=episodes)
+        why = tuple(error.what for error in odd)
+        return cls(path=path, sha256=digest, episodes=episodes, left_out=why)
 
     @property
     def shard(self) -> str:
@@ -197,7 +210,11 @@ def _replay(
 
 def _tie(logged: LoggedEpisode, finder: GameFinder, source: GameSource, dialect: str) -> Tied:
     answers = [turn.answer or "" for turn in logged.turns]
-    match = finder.find(logged.goal, logged.opening, answers, name=logged.game)
+    matches = (
+        finder.find(goal, logged.opening.lower(), answers, name=logged.game)
+        for goal in _goals(logged.goal)
+    )
+    match = next((match for match in matches if match is not None), None)
     spoken = dialect_of_log(logged)
     if match is None:
         target = spoken if dialect == NATIVE else dialect
@@ -212,6 +229,14 @@ def _tie(logged: LoggedEpisode, finder: GameFinder, source: GameSource, dialect:
         named=match.named,
         rivals=match.rivals,
     )
+
+
+def _goals(goal: str) -> Iterator[str]:
+    """Yield what the goal can be: all of it, and without words that a harness put behind it."""
+    words = goal.split()[:_LONGEST_GOAL]
+    yield goal
+    for count in range(len(words) - 1, _SHORTEST_GOAL - 1, -1):
+        yield " ".join(words[:count]).rstrip(" .,;:([-")
 
 
 def _write(store: Path, reports: Sequence[ImportReport], shards: Sequence[bytes]) -> None:

@@ -12,7 +12,14 @@ from oreo_agent.importing.batch_replay import Replay
 from oreo_agent.importing.conversion import Tied
 from oreo_agent.importing.transcript_diff import Difference, same_opening
 
-__all__ = ["EpisodeReport", "FirstDisagreement", "ImportReport", "describe", "episode_report"]
+__all__ = [
+    "EpisodeReport",
+    "FirstDisagreement",
+    "ImportReport",
+    "LeftOut",
+    "describe",
+    "episode_report",
+]
 
 SAME = "same"
 """Name of the turns that agree byte for byte."""
@@ -51,12 +58,28 @@ class EpisodeReport(msgspec.Struct, frozen=True, kw_only=True):
     """Turns by the differences seen past, e.g. ``{"same": 3, "space + prefix": 2}``."""
     outcome_contradicted: bool
     """The log tells of another end than a replay that agrees with all of its turns."""
+    outcome_unconfirmed: bool = False
+    """The log says that the game was won, and the replay does not confirm it."""
     unweighted: int
     """Turns that the log marks as not to be imitated; they are kept."""
     thoughts: int = 0
     """Thoughts logged as turns of their own, joined to the message of the next action."""
+    left_out: int = 0
+    """Messages of the agent before the game, and parts of messages that are no text."""
     first_disagreement: FirstDisagreement | None = None
     fault: str | None = None
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether log and engine agree in fewer than half of the turns that can be compared."""
+        return 2 * self.agree < self.compared
+
+
+class LeftOut(msgspec.Struct, frozen=True, kw_only=True):
+    """A record that could not be read."""
+
+    why: str
+    """With file and line."""
 
 
 class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +91,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
     format: str
     shard: str
     episodes: tuple[EpisodeReport, ...]
+    left_out: tuple[LeftOut, ...] = ()
 
     def totals(self) -> dict[str, object]:
         """Return the sums over all episodes."""
@@ -92,9 +116,13 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
             "agreement": round(agree / compared, 6) if compared else None,
             "turns_by_difference": dict(kinds.most_common()),
             "outcomes_contradicted": sum(e.outcome_contradicted for e in every),
+            "outcomes_unconfirmed": sum(e.outcome_unconfirmed for e in every),
+            "mostly_disagreeing": sum(e.doubtful for e in every),
             "faults": sum(e.fault is not None for e in every),
             "unweighted_turns": sum(e.unweighted for e in every),
             "thoughts_joined": sum(e.thoughts for e in every),
+            "messages_left_out": sum(e.left_out for e in every),
+            "records_left_out": len(self.left_out),
         }
 
 
@@ -104,7 +132,7 @@ def episode_report(tied: Tied, replay: Replay | None, episode: Episode) -> Episo
     replay = replay or Replay()
     compared = replay.compared
     kinds = Counter(" + ".join(turn.found) or SAME for turn in replay.turns)
-    contradicted = replay.whole and bool(replay.turns) and logged.won not in (None, replay.won)
+    decided = replay.whole and bool(replay.turns)
     return EpisodeReport(
         id=episode.id,
         where=logged.where,
@@ -117,9 +145,11 @@ def episode_report(tied: Tied, replay: Replay | None, episode: Episode) -> Episo
         compared=len(compared),
         agree=sum(turn.agrees for turn in compared),
         kinds=dict(kinds.most_common()),
-        outcome_contradicted=contradicted,
+        outcome_contradicted=decided and logged.won not in (None, replay.won),
+        outcome_unconfirmed=bool(logged.won) and not replay.won and not decided,
         unweighted=logged.unweighted,
         thoughts=logged.thoughts,
+        left_out=logged.left_out,
         first_disagreement=_first(logged, replay),
         fault=replay.fault,
     )
@@ -147,7 +177,7 @@ def _first(logged: LoggedEpisode, replay: Replay) -> FirstDisagreement | None:
         if not played.agrees and Difference.UNLOGGED not in played.found:
             return FirstDisagreement(
                 turn=number,
-                action=turn.action,
+                action=played.action or turn.message[:200],
                 kind=" + ".join(played.found),
                 logged=turn.answer,
                 played=played.answer,

@@ -18,6 +18,14 @@ __all__ = ["Difference", "differences", "is_agreement", "same_opening"]
 
 _ARRIVAL = re.compile(r"\A\s*You arrive at [^.\n]+\. ")
 _BANNER = re.compile(r"\A\s*-= [^\n]*? =-\s*")
+_SENTENCE = re.compile(r"(?<=\.)\s+")
+_WAS_PUT = re.compile(r"\byou put the (\w+ \d+) in/on the (\w+ \d+)")
+_ARRIVED = re.compile(r"\byou arrive at [^.\n]{1,60}\.")
+_GAME = re.compile(
+    r"\byou (?:arrive at|pick up|move|put|open|close|turn o|heat|cool|clean|slice|are|see)\b"
+    r"|\bnothing happen|\bis (?:closed|open)\b|\bthere's nothing\b|\bthis is a\b"
+)
+"""What only the game says."""
 _WORDS = re.compile(r"[^\W\d_]+ \d+|[\w/]+")  # a name with its number is one word
 
 
@@ -32,6 +40,8 @@ class Difference(StrEnum):
     """``put`` and ``move``."""
     ORDER = "order"
     """The same things are listed in another order."""
+    HARNESS = "harness"
+    """Text that is not the game's stands around the answer, or its case is another."""
     OTHER = "other"
     """They say different things."""
     UNLOGGED = "unlogged"
@@ -56,12 +66,12 @@ def differences(logged: str, played: str) -> tuple[Difference, ...]:
                 first, second = _BLIND[kind](first), _BLIND[kind](second)
             if first == second:
                 return kinds
-    return (Difference.OTHER,)
+    return (Difference.HARNESS if _holds(logged, played) else Difference.OTHER,)
 
 
 def is_agreement(found: tuple[Difference, ...]) -> bool:
     """Whether two answers are the same but for known differences."""
-    return all(kind in _BLIND for kind in found)
+    return all(kind in _BLIND or kind is Difference.HARNESS for kind in found)
 
 
 def same_opening(logged: str, played: str) -> bool:
@@ -81,6 +91,21 @@ def _without_arrival(text: str) -> str:
 
 def _sorted(text: str) -> str:
     return " ".join(sorted(_WORDS.findall(text)))
+
+
+def _holds(logged: str, played: str) -> bool:
+    """Whether all that the engine says stands in the log, and nothing else of the game does."""
+    texts = (" ".join(text.lower().split()) for text in (logged, played))
+    left, right = (_ARRIVED.sub("", _WAS_PUT.sub(r"you move the \1 to the \2", t)) for t in texts)
+    place, rest = 0, []
+    for sentence in filter(None, _SENTENCE.split(right.strip())):
+        words = sentence.removesuffix(".")
+        found = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)").search(left, place)
+        if found is None:
+            return False
+        rest.append(left[place : found.start()])
+        place = found.end()
+    return place > 0 and not any(map(_GAME.search, (*rest, left[place:])))
 
 
 _BLIND: dict[Difference, Callable[[str], str]] = {

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oreo_agent.episodes.formats import LogFormatError, LoggedEpisode, read_logged
-from oreo_agent.episodes.formats.react import cut_action, cut_observation
+from oreo_agent.episodes.formats.harness_text import clean_answer
+from oreo_agent.episodes.formats.react import read_message
 from oreo_agent.errors import MissingError, UsageError
 
 ROOM = "You are in the middle of a room. Looking quickly around you, you see a desk 1."
@@ -210,7 +211,7 @@ def _said(*speakers: str) -> dict[str, object]:
         (_said("human", "gpt", "gpt"), "message 2: the agent speaks twice"),
         (_said("robot"), "message 1: from 'robot'"),
         (OPENAI, "there are no `conversations`"),
-        ({"conversations": [{"from": "gpt"}]}, r"bad.*missing required field `value`"),
+        ({"conversations": [{"from": "gpt"}]}, "bad.*message 1: it holds neither text nor a call"),
     ],
 )
 def test_a_conversation_that_is_no_game_is_refused(tmp_path: Path, item: object, says: str) -> None:
@@ -220,11 +221,11 @@ def test_a_conversation_that_is_no_game_is_refused(tmp_path: Path, item: object,
         list(read_logged(path, "sharegpt"))
 
 
-def test_two_answers_in_a_row_are_refused(tmp_path: Path) -> None:
-    answers = [{"from": "observation", "value": "Nothing happens."}] * 2
+def test_answers_in_a_row_are_one_answer(tmp_path: Path) -> None:
+    answers = [{"from": "observation", "value": text} for text in ("Nothing happens.", "Go on!")]
     talk = [{"from": "human", "value": TASK}, {"from": "gpt", "value": "look"}, *answers]
-    with pytest.raises(LogFormatError, match="message 4: expected the agent"):
-        read(tmp_path, "sharegpt", {"conversations": talk})
+    (found,) = read(tmp_path, "sharegpt", {"conversations": talk})
+    assert [turn.answer for turn in found.turns] == ["Nothing happens.\nGo on!"]
 
 
 def test_a_pipe_and_a_folder_are_refused_unread(tmp_path: Path) -> None:
@@ -262,13 +263,14 @@ def test_a_missing_file_and_an_unknown_format_are_said(tmp_path: Path) -> None:
     ],
 )
 def test_the_action_is_cut_out_of_the_message(message: str, action: str) -> None:
-    assert cut_action(message) == action
+    assert read_message(message).action == action
 
 
 def test_the_label_and_the_list_are_cut_off_an_observation() -> None:
     text = "Observation: On the desk 1, you see nothing.\nAVAILABLE ACTIONS: look, go to desk 1"
-    expected = ("On the desk 1, you see nothing.", ("look", "go to desk 1"))
-    assert cut_observation(text) == expected
+    shown = clean_answer(text)
+    assert shown.text == "On the desk 1, you see nothing."
+    assert shown.admissible == ("look", "go to desk 1")
 
 
 PARTS = st.sampled_from(["Action:", "<action>", "</action>", "\n", "</s>", " x"])
@@ -277,7 +279,7 @@ PARTS = st.sampled_from(["Action:", "<action>", "</action>", "\n", "</s>", " x"]
 @settings(deadline=None)  # the machine may be busy
 @given(st.text() | st.lists(PARTS).map("".join))
 def test_cutting_never_fails_and_gives_one_line(message: str) -> None:
-    action = cut_action(message)
+    action = read_message(message).action
     assert action in message
     assert "\n" not in action
 
@@ -287,8 +289,8 @@ def test_cutting_never_fails_and_gives_one_line(message: str) -> None:
     ["<action>" * 200_000, " \n" * 300_000 + "x", "Action:\n" * 100_000, "action " * 200_000],
 )
 def test_hostile_messages_take_no_time(text: str) -> None:
-    assert len(cut_action(text)) <= len(text)
-    assert cut_observation(text)[1] is None
+    assert len(read_message(text).action) <= len(text)
+    assert clean_answer(text).admissible is None
 
 
 def react(*steps: tuple[str, str]) -> dict[str, object]:

@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from itertools import groupby
 
-from oreo_agent.episodes.formats.log_schema import LogFormatError, LoggedTurn, join_thoughts
-from oreo_agent.episodes.formats.react import cut_action, cut_observation
+from oreo_agent.episodes.formats.harness_text import (
+    Opening,
+    clean_answer,
+    goal_of,
+    read_opening,
+    room_of,
+)
+from oreo_agent.episodes.formats.log_schema import (
+    LogFormatError,
+    LoggedTurn,
+    is_refusal,
+    join_thoughts,
+)
+from oreo_agent.episodes.formats.react import Reading, read_message
 
-__all__ = ["Dialogue", "Message", "Role", "goal_of", "read_dialogue"]
-
-_TASK = re.compile(r"Your task is to:[ \t]*([^\n]*)", re.IGNORECASE)
-_BEGINNINGS = ("-= Welcome to TextWorld, ALFRED! =-", "You are in the middle of a room.")
+__all__ = ["Dialogue", "Message", "Role", "read_dialogue"]
 
 
 class Role(StrEnum):
@@ -30,6 +39,8 @@ class Message:
 
     role: Role
     text: str
+    calls: tuple[Reading, ...] | None = None
+    """Of an agent that acts by calls; None where its text says what it does."""
     weighted: bool = True
     """False where the log says not to imitate it."""
 
@@ -43,88 +54,199 @@ class Dialogue:
     turns: tuple[LoggedTurn, ...]
     unweighted: int
     thoughts: int
+    left_out: int
+    """Messages of the agent before the game begins."""
 
 
-def goal_of(text: str) -> str | None:
-    """Return the task that a text sets last, without its full stop; None where it sets none."""
-    found = _TASK.findall(text)
-    return str(found[-1]).strip().removesuffix(".") if found else None
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Side:
+    """Messages of one side that stand together."""
+
+    number: int
+    """Of the first one, from 1."""
+    messages: tuple[Message, ...]
+
+    @property
+    def is_agent(self) -> bool:
+        """Whether the agent speaks."""
+        return self.messages[0].role is Role.AGENT
+
+    @property
+    def text(self) -> str:
+        """All that is said."""
+        return "\n".join(message.text for message in self.messages)
 
 
 def read_dialogue(messages: Sequence[Message], *, where: str) -> Dialogue:
     """Read the game out of a conversation.
 
-    It begins with the last message to the agent that holds ``Your task is to:``; what stands
-    before (instructions, worked examples, an ``OK``) is left out.
+    It begins with the last message to the agent that holds the task and the room; what stands
+    before (instructions, worked examples, an ``OK``) is left out. Where a prompt tells of the
+    turns so far, these are read from the messages before it, or else from the prompt.
 
     Raises:
-        LogFormatError: There is no such message, nothing follows it, or two messages of one side
-            stand together.
+        LogFormatError: No message sets a task, nothing follows it, the agent acts twice without an
+            answer between, or none of its messages holds a command.
     """
-    starts = [
-        index
-        for index, message in enumerate(messages)
-        if message.role is not Role.AGENT and goal_of(message.text) is not None
+    sides = _sides(messages)
+    start, opening = _beginning(sides, where)
+    turns = [
+        LoggedTurn(message=command, action=command, answer=answer)
+        for command, answer in opening.past
     ]
-    if not starts:
-        raise LogFormatError(
-            f"{where}: no message to the agent says 'Your task is to:'.",
-            "Only ALFWorld episodes can be imported; is this the right file?",
-        )
-    start = starts[-1]
-    opening, admissible = cut_observation(_opening(messages[start].text))
-    goal = goal_of(opening)
-    assert goal is not None  # the text was chosen by it
-    turns: list[LoggedTurn] = []
+    admissible = opening.admissible
     unweighted = 0
-    rest = messages[start + 1 :]
-    for index in range(0, len(rest), 2):
-        place = f"{where}, message {start + 2 + index}"
-        said = rest[index]
-        if said.role is not Role.AGENT:
-            raise LogFormatError(
-                f"{place}: expected the agent to speak, found another {said.role} message.",
-                "Agent and environment have to take turns: join messages that belong together.",
-            )
-        answer, commands = None, None
-        if index + 1 < len(rest):
-            if rest[index + 1].role is Role.AGENT:
-                raise LogFormatError(
-                    f"{place}: the agent speaks twice without an answer between.",
-                    "Agent and environment have to take turns: join messages that belong together.",
-                )
-            answer, commands = cut_observation(rest[index + 1].text)
-        turns.append(
-            LoggedTurn(
-                message=said.text,
-                action=cut_action(said.text),
-                answer=answer,
-                admissible=admissible,
-            )
+    rest = sides[start + 1 :]
+    for said, answered in zip(rest[::2], [*rest[1::2], None], strict=False):
+        readings = _acts(said, where)
+        answers, listed = _answers(
+            answered, len(readings), opening, f"{where}, message {said.number}"
         )
-        unweighted += not said.weighted
-        admissible = commands
+        for reading, answer in zip(readings, answers, strict=True):
+            turns.append(_turn(reading, answer, admissible))
+            admissible = None
+        unweighted += not all(message.weighted for message in said.messages)
+        admissible = listed
     joined = join_thoughts(turns)
     if not joined.turns:
         raise LogFormatError(
             f"{where}: nobody acts after the task is set.", "Remove the conversation."
         )
+    if not any(turn.action or turn.alternatives for turn in joined.turns):
+        raise LogFormatError(
+            f"{where}: none of the agent's messages holds a command that can be read.",
+            "Commands are read behind `Action:`, in <action>, in JSON and in calls of tools.",
+        )
     return Dialogue(
-        goal=goal,
-        opening=opening,
+        goal=opening.goal,
+        opening=opening.text,
         turns=joined.turns,
         unweighted=unweighted,
         thoughts=joined.joined,
+        left_out=sum(side.is_agent for side in sides[:start]),
     )
 
 
-def _opening(text: str) -> str:
-    """Cut instructions and examples that stand before the room in the same message."""
-    places = [text.rfind(beginning) for beginning in _BEGINNINGS]
-    # A banner counts only where it stands right before the room.
-    room = places[1]
-    if room < 0:
-        return text
-    banner = places[0]
-    joined = banner >= 0 and not text[banner + len(_BEGINNINGS[0]) : room].strip()
-    return text[banner:] if joined else text[room:]
+def _sides(messages: Sequence[Message]) -> list[_Side]:
+    sides: list[_Side] = []
+    number = 1
+    for _, group in groupby(messages, lambda message: message.role is Role.AGENT):
+        side = _Side(number=number, messages=tuple(group))
+        number += len(side.messages)
+        sides.append(side)
+    return sides
+
+
+def _beginning(sides: Sequence[_Side], where: str) -> tuple[int, Opening]:
+    """Return where the game begins, and its first message."""
+    texts = {index: side.text for index, side in enumerate(sides) if not side.is_agent}
+    goals = {index: goal for index, text in texts.items() if (goal := goal_of(text)) is not None}
+    rooms = {index: room for index, text in texts.items() if (room := room_of(text)) is not None}
+    if not goals:
+        raise LogFormatError(
+            f"{where}: no message to the agent says 'Your task is to:'.",
+            "Only ALFWorld episodes can be imported; is this the right file?",
+        )
+    starts = [index for index in goals if index in rooms]
+    if not starts:  # the task stands in one message, the room in another
+        start = max(rooms or goals)
+        return start, _opening(
+            sides[start], goals[max((i for i in goals if i <= start), default=min(goals))]
+        )
+    last = starts.pop()
+
+    def is_same(start: int) -> bool:
+        return rooms[start] == rooms[last] and goals[start].lower() == goals[last].lower()
+
+    # A room that the agent sees because it looked around is no beginning.
+    while starts and is_same(starts[-1]) and _has_looked(sides[last - 1]):
+        last = starts.pop()
+    opening = _opening(sides[last])
+    # A prompt that tells of the turns so far repeats messages: the turns are read from these.
+    first = last - 2 * len(opening.past)
+    if opening.past and first in starts and is_same(first):
+        earlier = _opening(sides[first])
+        if not earlier.past:
+            return first, earlier
+    return last, opening
+
+
+def _opening(side: _Side, goal: str | None = None) -> Opening:
+    opening = read_opening(side.text, goal)
+    return opening or Opening(goal=goal or "", text=side.text)
+
+
+def _has_looked(side: _Side) -> bool:
+    return [reading.action.lower() for reading in _readings(side)][-1:] == ["look"]
+
+
+def _readings(side: _Side) -> list[Reading]:
+    return [
+        reading
+        for message in side.messages
+        for reading in (
+            message.calls if message.calls is not None else (read_message(message.text),)
+        )
+    ]
+
+
+def _acts(side: _Side, where: str) -> list[Reading]:
+    """Return what the agent does in messages that stand together, with its thoughts before it."""
+    readings = _readings(side)
+    if len(readings) == 1:
+        return readings
+    acts: list[Reading] = []
+    thoughts: list[str] = []
+    for reading in readings:
+        if not reading.commands:
+            thoughts.append(reading.message)
+            continue
+        before = "\n".join(filter(None, thoughts))
+        thoughts = []
+        acts.append(
+            replace(
+                reading,
+                message="\n".join(filter(None, (before, reading.message))),
+                thought="\n".join(filter(None, (before, reading.thought))),
+            )
+        )
+    calls = sum(len(message.calls or ()) for message in side.messages)
+    if len(acts) > max(calls, 1):
+        raise LogFormatError(
+            f"{where}, message {side.number}: the agent speaks twice without an answer between.",
+            "Agent and environment have to take turns: join messages that belong together.",
+        )
+    return acts or [Reading(message="\n".join(filter(None, thoughts)))]
+
+
+def _answers(
+    side: _Side | None, count: int, opening: Opening, place: str
+) -> tuple[list[str | None], tuple[str, ...] | None]:
+    """Return an answer for each act, and the list of commands behind the last one."""
+    if side is None:
+        return [None] * count, None
+    if count > 1 and len(side.messages) != count:
+        raise LogFormatError(
+            f"{place}: {count} calls have {len(side.messages)} answers.",
+            "Each call needs its own answer.",
+        )
+    texts = [side.text] if count == 1 else [message.text for message in side.messages]
+    shown = [clean_answer(text, opening.goal) for text in texts]
+    again = read_opening(texts[-1], None)
+    last = again.past[-1][1] if again is not None and again.past else shown[-1].text
+    return [*(one.text for one in shown[:-1]), last], shown[-1].admissible
+
+
+def _turn(reading: Reading, answer: str | None, admissible: tuple[str, ...] | None) -> LoggedTurn:
+    action = reading.action
+    if not reading.commands and not action.lower().startswith("think:"):
+        # Prose is a command only where it was sent as one: the game refused it.
+        action = action if answer is not None and is_refusal(answer) else ""
+    return LoggedTurn(
+        message=reading.message,
+        action=action,
+        alternatives=reading.alternatives,
+        thought=reading.thought,
+        answer=answer,
+        admissible=admissible,
+    )

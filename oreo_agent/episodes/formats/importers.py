@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Literal
 
 import msgspec
 
-from oreo_agent.episodes.formats.dialogue import Message, Role, goal_of, read_dialogue
+from oreo_agent.episodes.formats.chat_messages import Said, read_messages
+from oreo_agent.episodes.formats.dialogue import read_dialogue
+from oreo_agent.episodes.formats.harness_text import clean_answer, read_opening
 from oreo_agent.episodes.formats.json_items import Item, decode, read_items
 from oreo_agent.episodes.formats.log_schema import (
     LogFormatError,
@@ -16,6 +18,7 @@ from oreo_agent.episodes.formats.log_schema import (
     LoggedTurn,
     join_thoughts,
 )
+from oreo_agent.episodes.formats.react import read_message
 from oreo_agent.errors import UsageError
 
 __all__ = ["FORMATS", "read_logged"]
@@ -23,12 +26,15 @@ __all__ = ["FORMATS", "read_logged"]
 _CURE = "See docs/file-formats.md for the keys of each --format."
 
 
-def read_logged(path: Path, format: str) -> Iterator[LoggedEpisode]:
+def read_logged(
+    path: Path, format: str, *, skip: Callable[[LogFormatError], None] | None = None
+) -> Iterator[LoggedEpisode]:
     """Yield the episodes of a log, strictly: one that cannot be read is an error.
 
     Args:
         path: JSON lines or one JSON array.
         format: One of `FORMATS`.
+        skip: Takes the error of each record that cannot be read; the others are yielded.
 
     Raises:
         UsageError: There is no such format.
@@ -38,10 +44,22 @@ def read_logged(path: Path, format: str) -> Iterator[LoggedEpisode]:
     reader = _READERS.get(format)
     if reader is None:
         raise UsageError(f"there is no format {format!r}.", f"Formats are {', '.join(FORMATS)}.")
-    empty = True
-    for item in read_items(path):
-        yield reader(item)
+    empty, odd = True, None
+    for item in read_items(path, lines=skip is not None):
+        try:
+            episode = reader(item)
+        except LogFormatError as error:
+            if skip is None:
+                raise LogFormatError(
+                    error.what, f"{error.fix} --skip-bad leaves out such records."
+                ) from error
+            skip(error)
+            odd = odd or error
+            continue
+        yield episode
         empty = False
+    if empty and odd is not None:
+        raise LogFormatError(f"{path}: no record can be read. {odd.what}", odd.fix)
     if empty:
         raise LogFormatError(f"{path}: it holds no episode.", "Leave it out.")
 
@@ -49,17 +67,19 @@ def read_logged(path: Path, format: str) -> Iterator[LoggedEpisode]:
 class _Meta(msgspec.Struct):
     """What ETO writes beside an explored conversation; ``error`` is the game's file."""
 
-    reward: bool | float | None = None
+    reward: object = None
     error: str | None = None
 
 
 class _Facts(msgspec.Struct):
     """What a log may tell of an episode, by the names in use. Other keys are let through."""
 
-    won: bool | None = None
-    success: bool | None = None
-    reward: bool | float | None = None
-    score: float | None = None
+    won: object = None
+    success: object = None
+    is_success: object = None
+    reward: object = None
+    score: object = None
+    done: object = None
     game: str | None = None
     game_file: str | None = None
     gamefile: str | None = None
@@ -67,12 +87,17 @@ class _Facts(msgspec.Struct):
     model: str | None = None
     meta: _Meta | None = None
 
-    def outcome(self) -> bool | None:
+    def outcome(self, where: str) -> bool | None:
         """Return whether the log says that the game was won; None where it says nothing."""
-        explored = self.meta.reward if self.meta else None
-        told = (self.won, self.success, self.reward, self.score, explored)
-        known = next((value for value in told if value is not None), None)
-        return None if known is None else known >= 1
+        said = {key: getattr(self, key) for key in _OUTCOMES}
+        said["meta.reward"] = self.meta.reward if self.meta else None
+        said["done"] = self.done or None  # one that is not done may still be won
+        known = [
+            _truth(value, f"{where}: {{}} - at `$.{key}`")
+            for key, value in said.items()
+            if value is not None
+        ]
+        return known[0] if known else None
 
     def game_name(self) -> str | None:
         """Return the log's name of the game; None where it has none."""
@@ -80,29 +105,30 @@ class _Facts(msgspec.Struct):
         return named or (self.meta.error if self.meta else None)
 
 
-class _Part(msgspec.Struct):
-    type: Literal["text"]
-    text: str
+_OUTCOMES = ("won", "success", "is_success", "reward", "score")
 
 
-class _ChatMessage(msgspec.Struct):
-    role: Literal["system", "developer", "user", "assistant", "tool", "function"]
-    content: str | list[_Part]
-    weight: float | None = None
+def _truth(value: object, message: str) -> bool:
+    """Return whether an outcome means a success: true, or a number from 1 on, also as text."""
+    said = value.strip().lower() if isinstance(value, str) else value
+    if said in ("true", "false"):
+        return said == "true"
+    try:
+        number = float(said)  # type: ignore[arg-type]  # refused below
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if math.isnan(number):
+        what = f"Expected a truth value or a number, got {str(value)[:40]!r}"
+        raise LogFormatError(f"{message.format(what)}.", _CURE)
+    return number >= 1
 
 
 class _Chat(_Facts):
-    messages: list[_ChatMessage] = msgspec.field(default_factory=list)
-
-
-class _Share(msgspec.Struct):
-    speaker: str = msgspec.field(name="from")
-    value: str
-    loss: bool | None = None
+    messages: list[Said] = msgspec.field(default_factory=list)
 
 
 class _Sharing(_Facts):
-    conversations: list[_Share] = msgspec.field(default_factory=list)
+    conversations: list[Said] = msgspec.field(default_factory=list)
 
 
 class _Step(msgspec.Struct):
@@ -119,90 +145,69 @@ class _Transcript(_Facts):
 _CHATS = msgspec.json.Decoder(_Chat)
 _SHARINGS = msgspec.json.Decoder(_Sharing)
 _TRANSCRIPTS = msgspec.json.Decoder(_Transcript)
-_CHAT_ROLES = {"assistant": Role.AGENT, "system": Role.SYSTEM, "developer": Role.SYSTEM}
-_SHARE_ROLES = {
-    "system": Role.SYSTEM,
-    "human": Role.WORLD,
-    "user": Role.WORLD,
-    "observation": Role.WORLD,
-    "tool": Role.WORLD,
-    "gpt": Role.AGENT,
-    "assistant": Role.AGENT,
-    "chatgpt": Role.AGENT,
-}
 
 
 def _openai(item: Item) -> LoggedEpisode:
     chat = decode(item, _CHATS)
-    if not chat.messages:
-        raise LogFormatError(f"{item.where}: there are no `messages`.", _CURE)
-    messages = [
-        Message(
-            role=_CHAT_ROLES.get(message.role, Role.WORLD),
-            text=message.content
-            if isinstance(message.content, str)
-            else "".join(part.text for part in message.content),
-            weighted=message.weight != 0,
-        )
-        for message in chat.messages
-    ]
-    return _conversation(messages, chat, item.where)
+    return _conversation(chat.messages, "messages", chat, item.where)
 
 
 def _sharegpt(item: Item) -> LoggedEpisode:
     sharing = decode(item, _SHARINGS)
-    if not sharing.conversations:
-        raise LogFormatError(f"{item.where}: there are no `conversations`.", _CURE)
-    messages = []
-    for number, said in enumerate(sharing.conversations, 1):
-        role = _SHARE_ROLES.get(said.speaker)
-        if role is None:
-            raise LogFormatError(
-                f"{item.where}, message {number}: from {said.speaker[:40]!r}.",
-                f"Known speakers: {', '.join(_SHARE_ROLES)}.",
-            )
-        messages.append(Message(role=role, text=said.value, weighted=said.loss is not False))
-    return _conversation(messages, sharing, item.where)
+    return _conversation(sharing.conversations, "conversations", sharing, item.where)
 
 
-def _conversation(messages: list[Message], facts: _Facts, where: str) -> LoggedEpisode:
-    dialogue = read_dialogue(messages, where=where)
+def _conversation(said: list[Said], key: str, facts: _Facts, where: str) -> LoggedEpisode:
+    if not said:
+        raise LogFormatError(f"{where}: there are no `{key}`.", _CURE)
+    conversation = read_messages(said, where=where)
+    dialogue = read_dialogue(conversation.messages, where=where)
     return LoggedEpisode(
         where=where,
         goal=dialogue.goal,
         opening=dialogue.opening,
         turns=dialogue.turns,
-        won=facts.outcome(),
+        won=facts.outcome(where),
         game=facts.game_name(),
         task_type=facts.task_type,
         model=facts.model,
         unweighted=dialogue.unweighted,
         thoughts=dialogue.thoughts,
+        left_out=dialogue.left_out + conversation.left_out,
     )
 
 
 def _transcript(item: Item) -> LoggedEpisode:
     found = decode(item, _TRANSCRIPTS)
-    goal = goal_of(found.initial_observation)
-    if goal is None:
+    opening = read_opening(found.initial_observation)
+    if opening is None:
         raise LogFormatError(
             f"{item.where}: `initial_observation` does not say 'Your task is to:'.", _CURE
         )
-    joined = join_thoughts(
-        [
-            LoggedTurn(message=step.action, action=step.action, answer=step.observation)
-            for step in found.steps
-        ]
-    )
+    turns: list[LoggedTurn] = []
+    admissible = opening.admissible
+    for step in found.steps:
+        shown = clean_answer(step.observation, opening.goal)
+        turns.append(
+            LoggedTurn(
+                message=step.action,
+                action=step.action,
+                alternatives=read_message(step.action).alternatives,
+                answer=shown.text,
+                admissible=admissible,
+            )
+        )
+        admissible = shown.admissible
+    joined = join_thoughts(turns)
     if not joined.turns:
         raise LogFormatError(f"{item.where}: there are no `steps` that act.", "Remove the line.")
     return LoggedEpisode(
         where=item.where,
-        goal=goal,
-        opening=found.initial_observation,
+        goal=opening.goal,
+        opening=opening.text,
         turns=joined.turns,
         thoughts=joined.joined,
-        won=found.outcome(),
+        won=found.outcome(item.where),
         game=found.game_name(),
         task_type=found.task_type,
         model=found.model or found.source,

@@ -33,8 +33,13 @@ class Item:
     data: bytes | msgspec.Raw
 
 
-def read_items(path: Path) -> Iterator[Item]:
+def read_items(path: Path, *, lines: bool = False) -> Iterator[Item]:
     """Yield the objects of a file, in order.
+
+    Args:
+        path: The file.
+        lines: Take a file of several lines that begins with something else for JSON lines: the
+            first of them is odd, the others may be good.
 
     Raises:
         MissingError: The file is not there.
@@ -49,6 +54,9 @@ def read_items(path: Path) -> Iterator[Item]:
         first = _first_bytes(file)
         if not first:
             raise LogFormatError(f"{path}: the file is empty.", "Leave it out.")
+        if lines and first != b"{" and _is_by_line(file):
+            yield from _lines(path, file)
+            return
         if first not in (b"{", b"["):
             raise LogFormatError(f"{path}:1: not JSON: it begins with {first!r}.", _CURE)
         if first == b"[" or _is_pretty_printed(file):
@@ -94,6 +102,15 @@ def _is_pretty_printed(file: BinaryIO) -> bool:
     more = bool(file.read(1))
     file.seek(start)
     return more and len(line.strip()) <= 1
+
+
+def _is_by_line(file: BinaryIO) -> bool:
+    """Return whether an object stands at the beginning of the second line."""
+    start = file.tell()
+    file.readline(_LONGEST_LINE)
+    second = file.readline(_LONGEST_LINE).lstrip()
+    file.seek(start)
+    return second.startswith(b"{") and not second.rstrip().endswith(b",") and len(second) > 3
 
 
 def _lines(path: Path, file: BinaryIO) -> Iterator[Item]:

@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 
 from oreo_agent.errors import RunFailedError
 
-__all__ = ["LogFormatError", "LoggedEpisode", "LoggedTurn", "Thoughts", "join_thoughts"]
+__all__ = [
+    "LogFormatError",
+    "LoggedEpisode",
+    "LoggedTurn",
+    "Thoughts",
+    "is_refusal",
+    "join_thoughts",
+]
 
 
 class LogFormatError(RunFailedError):
@@ -26,6 +33,10 @@ class LoggedTurn:
     """What the log shows of the environment's answer; None where the log ends before it."""
     admissible: tuple[str, ...] | None = None
     """The commands that were listed to the agent before this turn; None where there was no list."""
+    alternatives: tuple[str, ...] = ()
+    """Plain commands that the action can stand for, most likely first. Only the engine can tell."""
+    thought: str = ""
+    """What the agent wrote before the action, for a message with another wording of it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +61,8 @@ class LoggedEpisode:
     """Turns that the log marks as not to be imitated (``"loss": false``)."""
     thoughts: int = 0
     """Messages that were only thoughts, joined to the message of the next action."""
+    left_out: int = 0
+    """Messages of the agent before the game, and parts of messages that are no text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,14 +91,22 @@ def join_thoughts(turns: Sequence[LoggedTurn]) -> Thoughts:
             joined += 1
             continue
         if held:
-            message = "\n".join([*(thought.message for thought in held), turn.message])
+            before = [thought.message for thought in held]
+            message = "\n".join([*before, turn.message])
+            own = "\n".join(filter(None, [*before, turn.thought]))
             listed = next((t.admissible for t in (turn, *held) if t.admissible is not None), None)
-            turn = replace(turn, message=message, admissible=listed)
+            turn = replace(turn, message=message, thought=own, admissible=listed)
             held = []
         found.append(turn)
     return Thoughts(turns=tuple(found), joined=joined)
 
 
+def is_refusal(answer: str) -> bool:
+    """Return whether an answer says that a command had no effect."""
+    return answer.strip()[:15].lower().startswith(("nothing happens", "nothing happene"))
+
+
 def _is_thought(turn: LoggedTurn) -> bool:
     answered = (turn.answer or "").strip().rstrip(".").lower()
-    return turn.action.lower().startswith("think:") and answered in ("", "ok")
+    acts = turn.action and not turn.action.lower().startswith("think:")
+    return not acts and not turn.alternatives and bool(turn.message) and answered in ("", "ok")
