@@ -95,12 +95,15 @@ def _sorted(text: str) -> str:
 
 def _holds(logged: str, played: str) -> bool:
     """Whether all that the engine says stands in the log, and nothing else of the game does."""
-    texts = (" ".join(text.lower().split()) for text in (logged, played))
+    texts = (
+        "\n".join(" ".join(line.split()) for line in text.lower().split("\n"))
+        for text in (logged, played)
+    )
     left, right = (_ARRIVED.sub("", _WAS_PUT.sub(r"you move the \1 to the \2", t)) for t in texts)
     place, rest = 0, []
     for sentence in filter(None, _SENTENCE.split(right.strip())):
-        words = sentence.removesuffix(".")
-        found = re.compile(rf"(?<!\w){re.escape(words)}(?!\w)").search(left, place)
+        words = re.escape(sentence.removesuffix("."))
+        found = re.compile(rf"(?<!\w){words}(?=\.|\n|\Z)").search(left, place)
         if found is None:
             return False
         rest.append(left[place : found.start()])

@@ -90,18 +90,16 @@ def read_dialogue(messages: Sequence[Message], *, where: str) -> Dialogue:
     """
     sides = _sides(messages)
     start, opening = _beginning(sides, where)
-    turns = [
-        LoggedTurn(message=command, action=command, answer=answer)
-        for command, answer in opening.past
-    ]
+    rest = sides[start + 1 :]
+    if not _has_commands(rest, agent=True) and _has_commands(rest, agent=False):
+        rest = _exchanged(rest)  # a log that has lost track of who speaks
+    turns = [_turn(read_message(command), answer, None) for command, answer in opening.past]
     admissible = opening.admissible
     unweighted = 0
-    rest = sides[start + 1 :]
     for said, answered in zip(rest[::2], [*rest[1::2], None], strict=False):
         readings = _acts(said, where)
-        answers, listed = _answers(
-            answered, len(readings), opening, f"{where}, message {said.number}"
-        )
+        place = f"{where}, message {said.number}"
+        answers, listed = _answers(answered, len(readings), opening, place)
         for reading, answer in zip(readings, answers, strict=True):
             turns.append(_turn(reading, answer, admissible))
             admissible = None
@@ -125,6 +123,22 @@ def read_dialogue(messages: Sequence[Message], *, where: str) -> Dialogue:
         thoughts=joined.joined,
         left_out=sum(side.is_agent for side in sides[:start]),
     )
+
+
+def _has_commands(sides: Sequence[_Side], *, agent: bool) -> bool:
+    return any(
+        reading.commands for side in sides if side.is_agent is agent for reading in _readings(side)
+    )
+
+
+def _exchanged(sides: Sequence[_Side]) -> list[_Side]:
+    """Return messages with each side's in place of the other's, from the agent's first one on."""
+    roles = {True: Role.WORLD, False: Role.AGENT}
+    other = [
+        replace(side, messages=tuple(replace(m, role=roles[side.is_agent]) for m in side.messages))
+        for side in sides
+    ]
+    return other if other and other[0].is_agent else other[1:]
 
 
 def _sides(messages: Sequence[Message]) -> list[_Side]:

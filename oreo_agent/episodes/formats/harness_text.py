@@ -80,6 +80,7 @@ _QUESTION = re.compile(
     r"|^[ \t]*(?:your )?(?:next )?(?:action|command)[ \t]*[:?][ \t]*\Z|^[ \t]*>[ \t]*\Z",
     re.IGNORECASE | re.MULTILINE,
 )
+_QUOTING = " \t\n[]'\","
 _LABEL = re.compile(r"\A\s*observation[ \t]*:[ \t]*", re.IGNORECASE)
 _PAST = re.compile(
     r"^[ \t]*(?:>|(?:action|act)(?: \d{1,3})?[ \t]*:)[ \t]*(?P<line>[^\n]*)"
@@ -266,7 +267,8 @@ def _past(text: str, goal: str) -> tuple[tuple[str, str], ...]:
     turns = []
     for place, (mark, said) in enumerate(marks):
         end = marks[place + 1][0].start() if place + 1 < len(marks) else len(text)
-        answer = clean_answer(text[mark.end() : end], goal).text.strip(" \t\n[]'\",")
+        between = text[mark.end() : end].strip(_QUOTING)
+        answer = clean_answer(between, goal).text.strip(_QUOTING)
         if not _GAME.match(answer):
             continue  # an example of how to answer
         turns.append((said[:LONGEST], answer))

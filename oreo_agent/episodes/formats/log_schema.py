@@ -108,5 +108,6 @@ def is_refusal(answer: str) -> bool:
 
 def _is_thought(turn: LoggedTurn) -> bool:
     answered = (turn.answer or "").strip().rstrip(".").lower()
-    acts = turn.action and not turn.action.lower().startswith("think:")
-    return not acts and not turn.alternatives and bool(turn.message) and answered in ("", "ok")
+    if not turn.action:
+        return bool(turn.message) and not turn.alternatives and answered == "ok"
+    return turn.action.lower().startswith("think:") and answered in ("", "ok")

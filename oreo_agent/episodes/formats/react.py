@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oreo_agent.episodes.formats.commands import begins_with_verb, is_command, plain_forms
 from oreo_agent.episodes.formats.tool_calls import json_object, read_call
@@ -14,9 +14,10 @@ _ENDS = ("</s>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<end_of_turn>")
 _TAG = re.compile(r"<(/?)(action|act|command)>", re.IGNORECASE)
 _LABEL = re.compile(
     r"^[ \t>*_#]*(?:(?:(?:my|the|your) )?(?:next|final|chosen) )?(?:action|act|command)"
-    r"(?P<input>[ _]input)?(?: \d{1,3})?(?: is)?[ \t*_]*:[ \t*]*",
+    r"(?P<input>[ _]input)?(?: \d{1,3})?(?: is)?[ \t*_]*:[*_]*[ \t]*",
     re.IGNORECASE | re.MULTILINE,
 )
+_INLINE = re.compile(r"[.!?)\]] +(?:next )?action: *(?=[^\n]*\Z)", re.IGNORECASE)
 _PROMPT = re.compile(r"^[ \t]*>(?!>)[ \t]*(?=\S)", re.MULTILINE)
 _ANSWER = re.compile(
     r"^[ \t>*_#]*(?:(?:observation|obs|environment|feedback)(?: \d{1,3})?[ \t*_]*:|<\|im_start\|>"
@@ -95,6 +96,9 @@ def _read(text: str) -> Reading:
         return call
     if labels:
         return _labelled(text, labels)
+    inline = _INLINE.search(text)
+    if inline is not None:
+        return _marked(text, _line(text[inline.end() :]), text[: inline.start() + 1])
     prompts = list(_PROMPT.finditer(text))
     if prompts and "\n" in text:
         last = prompts[-1]
@@ -125,6 +129,8 @@ def _of_tool(text: str, tool: re.Match[str], given: re.Match[str]) -> Reading:
 
 def _marked(text: str, action: str, before: str, earlier: list[str] | None = None) -> Reading:
     others = (*_others(action, action), *filter(is_command, earlier or ()))
+    if action and text.endswith("```"):
+        return replace(_called(action, "", before), alternatives=others[:_MOST])
     return Reading(
         message=text,
         action=action,
@@ -176,9 +182,6 @@ def _others(action: str, text: str) -> tuple[str, ...]:
     if is_command(action) and not action.startswith(("put ", "move ")):
         return ()
     forms = plain_forms(text)
-    if not forms and len(text) <= _LONGEST_LINE:
-        _, label, said = text.lower().rpartition("action:")
-        forms = plain_forms(said) if label else ()
     if not forms and len(text) <= _LONGEST_LINE:
         forms = next(filter(None, map(plain_forms, reversed(_SPAN.findall(text)))), ())
     return tuple(form for form in forms if form != action)
