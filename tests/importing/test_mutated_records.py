@@ -39,8 +39,10 @@ ODD: tuple[Any, ...] = (
     *([{"function": {"name": "act", "arguments": "{"}}], {"name": "", "arguments": []}, "nan"),
     *("AVAILABLE ACTIONS:", "Action: act\nAction Input:", '{"function": "go", "args": [1]}'),
 )
-KEYS = ("role", "content", "from", "value", "tool_calls", "function_call", "action", "parts", "won")
-KEYS += ("weight", "loss", "meta", "reward", "game", "steps", "observation", "messages", "done")
+KEYS = (
+    *("role", "content", "from", "value", "tool_calls", "function_call", "action", "parts", "won"),
+    *("weight", "loss", "meta", "reward", "game", "steps", "observation", "messages", "done"),
+)
 
 
 @pytest.fixture(scope="module")
