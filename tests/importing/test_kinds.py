@@ -520,3 +520,57 @@ def test_a_file_of_odd_records_alone_is_refused_even_so(game: Game, tmp_path: Pa
     with pytest.raises(LogFormatError, match="no record can be read") as caught:
         bring(tmp_path, {"messages": []}, {"messages": [{}]}, games=None, skip_bad=True)
     assert "there are no `messages`" in caught.value.what
+
+
+# Files that were published, in their own shapes.
+
+
+def test_agent_instructs_shape_is_read(game: Game, house_folder: Path, tmp_path: Path) -> None:
+    said = [
+        {"from": "human", "loss": None, "value": "Interact. Your output: THOUGHT: …\n ACTION: …"},
+        {"from": "gpt", "loss": False, "value": "OK. I'll follow your instructions."},
+    ]
+    start = f"Here is your task. {game.room}\n{game.goal}\n"
+    said.append({"from": "human", "loss": None, "value": start})
+    for step in game.steps:
+        said.append({"from": "gpt", "loss": True, "value": f"THOUGHT: Hm.\nACTION: {step.action}"})
+        said.append({"from": "human", "loss": None, "value": f"OBSERVATION: {step.answer}"})
+    log = {"id": "alfworld_0", "conversations": said}
+    report, episodes = bring(tmp_path, log, games=house_folder, format="sharegpt")
+    right(game, (report, episodes))
+    assert report.episodes[0].left_out == 1
+
+
+def test_reacts_shape_is_read(game: Game, house_folder: Path, tmp_path: Path) -> None:
+    steps = [{"action": "think: First a towel.", "observation": "OK."}]
+    for step in game.steps:
+        shown = step.answer.partition(". ")[2] if "arrive" in step.answer else step.answer
+        steps.append({"action": step.action, "observation": shown})
+    log = {"initial_observation": f"{game.room}\n{game.goal}\n", "steps": steps, "won": True}
+    report, episodes = bring(tmp_path, log, games=house_folder, format="transcripts")
+    episode = right(game, (report, episodes))
+    assert report.episodes[0].thoughts == 1
+    assert episode.turns[0].executed.message.startswith("think: First a towel.\n")
+
+
+def test_agent_benchs_shapes_are_read(game: Game, house_folder: Path, tmp_path: Path) -> None:
+    empty = {"tool_calls": None, "tool_call_id": None, "name": None}
+    called: list[Log] = [{"role": "user", "content": f"{game.room}\n{game.goal}", **empty}]
+    plain: list[Log] = [{"role": "user", "content": f"{game.room}\n{game.goal}\n"}]
+    commands = [*(step.action for step in game.steps), "Task succeeded."]
+    for command, answer in zip(
+        commands, [*(step.answer for step in game.steps), None], strict=True
+    ):
+        arguments = json.dumps({"action": command})
+        call = {"function": {"arguments": arguments, "name": "take_action"}, "type": "function"}
+        called.append({"role": "agent", "content": "I go on.", **empty, "tool_calls": [call]})
+        plain.append({"role": "agent", "content": f"ACTION: {command}\n"})
+        if answer is not None:
+            called.append({"role": "tool", "content": answer, **empty})
+            plain.append({"role": "user", "content": f"{answer}\n"})
+    logs = [{"messages": called}, {"messages": plain}]
+    report, episodes = bring(tmp_path, *logs, games=house_folder)
+    for told, episode in zip(report.episodes, episodes, strict=True):
+        assert (told.agree, told.kinds["after the end"]) == (4, 1)
+        assert actions(episode) == [step.action for step in game.steps]
+        assert episode.outcome is Outcome.SUCCESS
