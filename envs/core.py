@@ -12,17 +12,6 @@ from typing import Protocol, runtime_checkable
 
 from oreo_agent.errors import OreoAgentError
 
-__all__ = [
-    "EnvError",
-    "EnvSpec",
-    "EpisodeOverError",
-    "ForkableEnv",
-    "Observation",
-    "StepResult",
-    "TaskId",
-    "TextEnv",
-]
-
 TaskId = str
 """A task's stable name. For ALFWorld: the game folder's path relative to the data root."""
 

@@ -22,8 +22,6 @@ from oreo_agent.envs.core import (
 )
 from oreo_agent.errors import MissingError, UsageError
 
-__all__ = ["check_env"]
-
 _NONSENSE = "xyzzy this is no action"
 _Transcript = list[Observation | StepResult]
 

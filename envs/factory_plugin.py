@@ -15,8 +15,6 @@ from oreo_agent.envs.core import EnvError, EnvSpec, TextEnv
 from oreo_agent.envs.plugin import EnvPlugin, ExpertPolicy, TaskPlan
 from oreo_agent.errors import ConfigError, UsageError
 
-__all__ = ["EnvFactory", "ExpertFunction", "FactoryPlugin", "TaskSettings", "TasksConfig"]
-
 EnvFactory = Callable[..., TextEnv]
 """Takes an environment's options as keyword arguments and returns a new environment."""
 

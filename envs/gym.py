@@ -29,8 +29,6 @@ except ImportError as error:
         "gymnasium is not installed.", "Install the extra: pip install 'oreo-agent[gym]'."
     ) from error
 
-__all__ = ["ENVIRONMENTS", "GymEnv"]
-
 ENVIRONMENTS = {
     f"oreo_agent/{plugin_of(name).gym_id}": {"env_name": name}
     for name in BUILT_IN

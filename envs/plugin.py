@@ -19,8 +19,6 @@ from typing import Any, Generic, Protocol, TypeVar
 from oreo_agent.envs.core import TaskId, TextEnv
 from oreo_agent.errors import UsageError
 
-__all__ = ["ANSWER_ALONE", "EnvPlugin", "ExpertEpisode", "ExpertPolicy", "Progress", "TaskPlan"]
-
 ANSWER_ALONE = "Do the task. Answer each message with your next step alone, and nothing else."
 """Instructions that fit any environment."""
 

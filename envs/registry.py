@@ -14,18 +14,6 @@ from oreo_agent.envs.factory_plugin import EnvFactory, FactoryPlugin
 from oreo_agent.envs.plugin import EnvPlugin
 from oreo_agent.errors import OreoAgentError, UsageError
 
-__all__ = [
-    "BUILT_IN",
-    "DEFAULT_ENV",
-    "build",
-    "describe_run",
-    "make",
-    "plugin_of",
-    "plugins",
-    "register",
-    "registered",
-]
-
 _GROUP = "oreo_agent.envs"
 BUILT_IN = {
     "alfworld": "oreo_agent.envs.alfworld.plugin:AlfworldPlugin",

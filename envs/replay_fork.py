@@ -16,8 +16,6 @@ from oreo_agent.envs.core import (
     TextEnv,
 )
 
-__all__ = ["ReplayFork", "forkable"]
-
 
 def forkable(env: TextEnv) -> ForkableEnv:
     """Return the environment itself where it can fork, else one that replays it."""

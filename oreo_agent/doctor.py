@@ -15,8 +15,6 @@ from enum import StrEnum
 from importlib import metadata, resources
 from pathlib import Path
 
-__all__ = ["CHECKS", "Check", "Status"]
-
 
 class Status(StrEnum):
     """How a check went."""

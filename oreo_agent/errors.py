@@ -5,16 +5,6 @@ from __future__ import annotations
 from enum import IntEnum
 from typing import ClassVar
 
-__all__ = [
-    "CheckFailedError",
-    "ConfigError",
-    "ExitCode",
-    "MissingError",
-    "OreoAgentError",
-    "RunFailedError",
-    "UsageError",
-]
-
 
 class ExitCode(IntEnum):
     """Exit codes of the ``oreo-agent`` command."""

@@ -13,16 +13,6 @@ import numpy as np
 
 from oreo_agent.episodes.record import Episode, Outcome
 
-__all__ = [
-    "GameResult",
-    "Proportion",
-    "game_results",
-    "mcnemar_exact",
-    "sign_flip_test",
-    "success_by_type",
-    "wilson_interval",
-]
-
 _FLIPS = 100_000
 """Monte-Carlo sign vectors of the sign-flip test; the observed one is counted too."""
 

@@ -9,8 +9,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["sync_folder", "whole_file", "write_whole"]
-
 
 def write_whole(path: Path, data: bytes, *, durable: bool = True) -> None:
     """Write a file so that it is on the disk whole or not at all; see `whole_file`."""

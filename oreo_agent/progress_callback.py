@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-__all__ = ["ProgressCallback"]
-
 
 class ProgressCallback:
     """Follows long work. This one ignores everything; subclasses show or record it."""

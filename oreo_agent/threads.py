@@ -23,8 +23,6 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["SPINS", "limit_spinning"]
-
 SPINS = 1500
 """Iterations for which a thread spins."""
 

@@ -31,8 +31,6 @@ from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.text import safe_line
 from oreo_agent.tui.themes import FEW_COLOURS, OREO_DARK, remember_theme, remembered_theme, themes
 
-__all__ = ["OreoApp"]
-
 _MODES = {"live": "f2", "replay": "f3", "compare": "f4", "train": "f5"}
 """The modes of the screens, and the keys that lead back to them."""
 

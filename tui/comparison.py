@@ -23,8 +23,6 @@ from oreo_agent.tui.state_rows import (
 )
 from oreo_agent.tui.text import safe_line
 
-__all__ = ["MARKS", "ComparisonRequested", "HeadToHead", "Side", "now", "recorded", "short_id"]
-
 MARKS = "-+"
 """What marks the first and the second episode, as in a diff."""
 

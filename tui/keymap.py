@@ -17,8 +17,6 @@ import oreo_agent.tui
 from oreo_agent.config.values import suggestion
 from oreo_agent.errors import ConfigError
 
-__all__ = ["default_keys", "read_keys"]
-
 _SAME_BYTES = {"ctrl+h": "backspace", "ctrl+i": "tab", "ctrl+m": "enter"}
 """Keys that most terminals cannot tell from another one."""
 _MODIFIERS = ("ctrl", "shift", "alt", "meta", "super", "hyper")

@@ -18,8 +18,6 @@ from oreo_agent.tui.screens.base import FullScreen
 from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.terminal import guarded_terminal, rare_collection
 
-__all__ = ["run_screen"]
-
 _LEAVE_SECONDS = 1.0
 
 

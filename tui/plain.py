@@ -15,8 +15,6 @@ from oreo_agent.session.worker_thread import SessionFactory
 from oreo_agent.tui.state_rows import StateView, outcome_words, state_views
 from oreo_agent.tui.text import safe_line
 
-__all__ = ["run_plain_play", "run_plain_replay", "write_line"]
-
 
 def run_plain_play(
     make_session: SessionFactory,

@@ -12,8 +12,6 @@ from oreo_agent.tui.plain import write_line
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import safe_line
 
-__all__ = ["run_plain_compare"]
-
 
 def run_plain_compare(compared: tuple[Side, Side] | HeadToHead) -> ExitCode:
     """Write two episodes as one list: ``-`` is the first, ``+`` the second, a space both.

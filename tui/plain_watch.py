@@ -18,8 +18,6 @@ from oreo_agent.tui.widgets.curve import short
 from oreo_agent.tui.widgets.stage_list import clock
 from oreo_agent.tui.widgets.tally_list import figures
 
-__all__ = ["run_plain_watch"]
-
 _SECONDS_BETWEEN_LOOKS = 1.0
 _METRICS = {
     "loss": "loss",

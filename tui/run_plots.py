@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from oreo_agent.monitoring.run_status import Row, RunStatus
 from oreo_agent.tui.widgets.curve import Line, Plot, ceiling
 
-__all__ = ["plots_of"]
-
 
 @dataclass(frozen=True, slots=True)
 class _Panel:

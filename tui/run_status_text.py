@@ -5,8 +5,6 @@ from __future__ import annotations
 from oreo_agent.monitoring.run_status import RunCondition, RunStatus
 from oreo_agent.tui.widgets.stage_list import clock
 
-__all__ = ["ending", "standing"]
-
 _QUIET_SECONDS = 30.0
 """Without news for longer than this, it is said for how long."""
 _GO_ON = "The same command with --resume goes on with it."

@@ -11,8 +11,6 @@ from oreo_agent.session import Rescored, rescore
 from oreo_agent.tui.background_thread import Job
 from oreo_agent.tui.services import AgentSelection, Say
 
-__all__ = ["SCORERS", "score_in_thread"]
-
 SCORERS = (("score", "V and candidates of every state, by the model below", "model", 0.0),)
 """The models that the selection of an agent offers for scoring."""
 

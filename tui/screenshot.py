@@ -21,8 +21,6 @@ from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 
-__all__ = ["Shot", "read_keys", "take_picture"]
-
 _POLL = 0.02
 _NAMED = {key.value for key in Keys} | REPLACED_KEYS.keys()
 _CLOSE_SECONDS = 5.0

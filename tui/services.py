@@ -10,8 +10,6 @@ from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes.record import Episode
 from oreo_agent.session import Session
 
-__all__ = ["AgentSelection", "Appearance", "Say", "ScreenServices"]
-
 Say = Callable[[str], None]
 """Shows a line of progress."""
 

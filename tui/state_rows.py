@@ -8,8 +8,6 @@ from dataclasses import dataclass
 from oreo_agent.episodes.record import Actor, Candidate, Decision, Episode, Outcome, Turn
 from oreo_agent.tui.text import DEAD_ZONE, advantage_mark, number, safe_line, safe_text, signed
 
-__all__ = ["StateView", "drops", "human_turns", "outcome_words", "state_views", "turns_words"]
-
 _OUTCOMES = {
     Outcome.SUCCESS: "✓ won",
     Outcome.HORIZON: "✗ not won",  # out of turns, or given up in a loop: the record says which

@@ -13,8 +13,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["guarded_terminal", "rare_collection"]
-
 _THRESHOLDS = (20_000, 20, 100)
 
 

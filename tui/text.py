@@ -12,18 +12,6 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len, chop_cells
 
-__all__ = [
-    "DEAD_ZONE",
-    "advantage_mark",
-    "fit",
-    "number",
-    "percent",
-    "safe_line",
-    "safe_text",
-    "signed",
-    "wrap_cells",
-]
-
 DEAD_ZONE = 0.02
 """Advantages smaller than this are shown as neutral."""
 

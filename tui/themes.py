@@ -11,17 +11,6 @@ from oreo_agent.config.values import suggestion
 from oreo_agent.errors import ConfigError
 from oreo_agent.files import write_whole
 
-__all__ = [
-    "FEW_COLOURS",
-    "OREO_CONTRAST",
-    "OREO_DARK",
-    "OREO_LIGHT",
-    "check_theme",
-    "remember_theme",
-    "remembered_theme",
-    "themes",
-]
-
 OREO_DARK = Theme(
     name="oreo-dark",
     primary="#7aa2f7",

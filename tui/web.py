@@ -19,8 +19,6 @@ from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from textual_serve.server import Server, to_int
 
-__all__ = ["ScreenServer", "is_loopback"]
-
 _PAGE = Path(__file__).with_name("web.html")
 _FONT_SIZE = 16
 _LARGEST_FONT = 64

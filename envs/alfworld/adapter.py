@@ -29,8 +29,6 @@ from oreo_agent.envs.core import (
 )
 from oreo_agent.errors import MissingError, UsageError
 
-__all__ = ["AlfworldEnv"]
-
 _GOAL = "Your task is to: "
 _ACTION_HELP = (
     "look · inventory · go to (place) · open (place) · close (place) · "

@@ -17,8 +17,6 @@ from pathlib import Path
 from oreo_agent.envs.alfworld.games import RELEASE
 from oreo_agent.errors import MissingError, RunFailedError
 
-__all__ = ["ArchiveError", "unpack_games"]
-
 _DEPTH = 5  # json_2.1.1 / split / task / trial / file
 _LARGEST_FILE = 32 << 20  # bytes; a game has about one million
 _LARGEST = 16 << 30  # bytes of all files; the official games have about 2 GB

@@ -15,8 +15,6 @@ import platformdirs
 
 from oreo_agent.files import write_whole
 
-__all__ = ["DiskCache", "cache_root"]
-
 T = TypeVar("T")
 _LOG = logging.getLogger(__name__)
 _UNWRITABLE: set[Path] = set()  # warned of once in a process, then left alone

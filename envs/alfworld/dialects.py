@@ -23,18 +23,6 @@ from oreo_agent.envs.alfworld.translation import Fact
 from oreo_agent.envs.core import EnvError
 from oreo_agent.errors import UsageError
 
-__all__ = [
-    "DIALECTS",
-    "NATIVE",
-    "Translator",
-    "check_dialect",
-    "location_names",
-    "swap_command",
-    "to_move",
-    "to_put",
-    "translator",
-]
-
 DIALECTS = ("move", "put")
 NATIVE = "native"
 """As an option: each game in its own dialect."""

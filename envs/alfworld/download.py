@@ -16,13 +16,6 @@ from oreo_agent.envs.alfworld.archives import ArchiveError, unpack_games
 from oreo_agent.envs.alfworld.games import GAME_FILE
 from oreo_agent.errors import MissingError, RunFailedError
 
-__all__ = [
-    "ARCHIVES",
-    "Archive",
-    "download_alfworld",
-    "unpack_alfworld",
-]
-
 _RELEASES = "https://github.com/alfworld/alfworld/releases/download"
 _CHUNK = 1 << 20
 _FROM_ELSEWHERE = "Get the file again from a source you trust, or leave out --from-zip."

@@ -19,8 +19,6 @@ from oreo_agent.envs.alfworld.text_generation import GrammarError
 from oreo_agent.envs.alfworld.translation import Fact
 from oreo_agent.envs.core import EnvError
 
-__all__ = ["EngineState", "PddlEngine", "Snapshot"]
-
 _MOST_APPLIED = 10_000  # the library keeps every state it was in: some 200 bytes each
 
 _Commands = dict[str, tuple[int, Operator]]

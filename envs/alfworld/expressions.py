@@ -10,8 +10,6 @@ import ast
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-__all__ = ["Entity", "Expression", "ExpressionError", "compile_expression"]
-
 _LONGEST = 2000  # characters
 _DEEPEST = 50  # operators in operators
 

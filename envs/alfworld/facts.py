@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from oreo_agent.envs.alfworld.grammar import Query
 from oreo_agent.envs.alfworld.translation import Fact, Var
 
-__all__ = ["FactBase", "Mapped", "TypeTree"]
-
 Placeholder = tuple[str, str]
 Mapped = dict[Placeholder, Var]
 """What each placeholder (name, type) stands for."""

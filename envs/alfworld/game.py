@@ -17,8 +17,6 @@ from oreo_agent.envs.alfworld.text_generation import Deriver, GrammarError
 from oreo_agent.envs.alfworld.translation import Fact, is_translated, parse_atom, translate
 from oreo_agent.envs.core import EnvError
 
-__all__ = ["Game", "Operator", "is_warm", "load_game"]
-
 _KEPT = 6_000_000  # bytes of SAS, 160,000 to 1,340,000 a game; what is loaded takes 5 times that
 
 

@@ -21,8 +21,6 @@ from oreo_agent.envs.alfworld.games import SPLITS, GameSource
 from oreo_agent.envs.core import EnvError, TaskId
 from oreo_agent.errors import MissingError
 
-__all__ = ["GameFinder", "Match", "Signature", "read_signature"]
-
 _THING = re.compile(r"\b([^\W\d_]+ \d+)\b")
 _ROOM = re.compile(r"looking quickly around you, you see ([^\n]*)", re.IGNORECASE)
 _GOAL = re.compile(r"Your task is to: ([^\"\\\n]*)")

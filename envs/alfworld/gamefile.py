@@ -10,8 +10,6 @@ import msgspec
 
 from oreo_agent.envs.core import EnvError
 
-__all__ = ["GameFile", "clipped", "decode_game", "read_bounded", "refuse_excess"]
-
 _LARGEST = 16 * 1024 * 1024  # bytes; the largest official game has 138,334
 _DEEPEST = 200  # brackets in brackets; official games stay below 20
 _LONGEST_QUOTE = 200

@@ -21,18 +21,6 @@ from oreo_agent.envs.alfworld.grammar import dialect_of
 from oreo_agent.envs.core import EnvError, TaskId
 from oreo_agent.errors import MissingError, UsageError
 
-__all__ = [
-    "GAME_FILE",
-    "RELEASE",
-    "SPLITS",
-    "TASK_TYPES",
-    "FolderSource",
-    "GameSource",
-    "count_games",
-    "official_root",
-    "official_source",
-]
-
 SPLITS = ("train", "valid_seen", "valid_unseen")
 TASK_TYPES = (
     "pick_and_place_simple",

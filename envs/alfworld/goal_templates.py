@@ -12,8 +12,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 
-__all__ = ["TEMPLATES", "VariedGoal", "phrases_of", "plural", "read_varied_goal", "varied_goal"]
-
 _ENDS = "[is|ends up|comes to lie]"
 _GET = "[find|get|fetch|pick up|grab]"
 _MOVE = "[move|take|bring|carry]"

@@ -20,17 +20,6 @@ from oreo_agent.envs.alfworld.expressions import Expression, ExpressionError, co
 from oreo_agent.envs.alfworld.gamefile import clipped, refuse_excess
 from oreo_agent.envs.core import EnvError
 
-__all__ = [
-    "Condition",
-    "Grammar",
-    "Query",
-    "Rule",
-    "Symbol",
-    "dialect_of",
-    "is_parsed",
-    "load_grammar",
-]
-
 _FORMAT = "grammar-1"
 _LONGEST = 200_000  # characters; the grammar of the official games has 12,000
 _PUT_TEMPLATE = re.compile(r'action\s+PutObject\s*\{\s*template\s*::\s*"(\w+)\s')

@@ -20,8 +20,6 @@ from oreo_agent.envs.worker.child import connect
 from oreo_agent.envs.worker.process import WorkerLostError, WorkerProcess
 from oreo_agent.envs.worker.protocol import EnvFault
 
-__all__ = ["plan"]
-
 
 def plan(
     path: Path, commands: Sequence[str] = (), *, time_limit: float = 60.0

@@ -14,8 +14,6 @@ from oreo_agent.envs.core import TaskId, TextEnv
 from oreo_agent.envs.plugin import EnvPlugin, Progress, TaskPlan
 from oreo_agent.errors import ConfigError, OreoAgentError
 
-__all__ = ["AlfworldPlugin", "AlfworldSettings", "GamesConfig"]
-
 _INSTRUCTIONS = """\
 You act in a house that is described to you in text. Each of your messages is one turn: you may \
 think first, then the last line says what you do, as `Action: ...`, in one of these forms:

@@ -9,8 +9,6 @@ from oreo_agent.envs.core import EnvError, TaskId
 from oreo_agent.envs.worker.pool import EnvFault, WorkerPool
 from oreo_agent.errors import MissingError
 
-__all__ = ["is_precompiled", "precompile", "tasks_of"]
-
 _SECONDS_PER_GAME = 120.0
 _GAMES_AT_ONCE = 4  # of each worker: few enough to show progress, enough to keep all busy
 

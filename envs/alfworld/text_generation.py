@@ -21,8 +21,6 @@ from oreo_agent.envs.alfworld.grammar import (
     Text,
 )
 
-__all__ = ["Context", "Deriver", "GrammarError"]
-
 _MOST_SYMBOLS = 20_000  # a rule that names itself never ends
 _MOST_MATCHES = 10_000  # of one query; official games stay below 100
 _LONGEST = 1_000_000  # characters of one text

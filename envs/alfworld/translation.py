@@ -21,16 +21,6 @@ from oreo_agent.envs.alfworld.gamefile import clipped, refuse_excess
 from oreo_agent.envs.core import EnvError
 from oreo_agent.envs.worker.child import run_in_fork
 
-__all__ = [
-    "Fact",
-    "Translation",
-    "Var",
-    "is_translated",
-    "parse_atom",
-    "translate",
-    "translate_for_planner",
-]
-
 Var = tuple[str, str]
 """An object: its PDDL name and its type."""
 Fact = tuple[str, tuple[Var, ...]]

@@ -21,8 +21,6 @@ from oreo_agent.envs.math.problems import SPLITS, Problem, check_split, open_sou
 from oreo_agent.envs.math.steps import Delimiter, final_answer, split_steps
 from oreo_agent.errors import UsageError
 
-__all__ = ["MathEnv"]
-
 _ACTION_HELP = (
     "Write the next step of the solution, e.g. 7 + 5 = 12. "
     r"End with the answer behind a marker: #### 12 or \boxed{12}."

@@ -11,8 +11,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["reaches"]
-
 _LONGEST = 100
 """Characters of an expression: brackets nest at most so deep."""
 _TOKEN = re.compile(r"\s*([0-9]{1,6}|[-+*()])")

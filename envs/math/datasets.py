@@ -20,8 +20,6 @@ from oreo_agent.envs.math.problems import SPLITS, Problem, check_split
 from oreo_agent.envs.math.steps import final_answer
 from oreo_agent.errors import MissingError, RunFailedError
 
-__all__ = ["PublishedProblems"]
-
 _HUB = {
     "gsm8k": ("openai/gsm8k", "main"),
     "math": ("DigitalLearningGmbH/MATH-lighteval", "default"),

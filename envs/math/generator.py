@@ -18,8 +18,6 @@ from oreo_agent.envs.math.problems import SPLITS, Problem, check_split
 from oreo_agent.envs.math.templates import LEVELS
 from oreo_agent.errors import MissingError, UsageError
 
-__all__ = ["DEFAULT_COUNTS", "DEFAULT_LEVELS", "GeneratedProblems", "level_mix"]
-
 GENERATOR_VERSION = 1
 """Part of every id: raised when the same numbers would give other problems."""
 

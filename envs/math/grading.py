@@ -22,8 +22,6 @@ from oreo_agent.envs.math.judge_client import (
 )
 from oreo_agent.envs.math.steps import balanced
 
-__all__ = ["LONGEST_ANSWER", "Verdict", "grade"]
-
 LONGEST_ANSWER = 400
 """Characters; a longer answer is not read."""
 

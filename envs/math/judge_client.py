@@ -13,8 +13,6 @@ from oreo_agent.envs.core import EnvError
 from oreo_agent.envs.math.judge_worker import Limit, Question, Reply
 from oreo_agent.envs.worker.process import WorkerLostError, WorkerProcess
 
-__all__ = ["TIME_LIMIT", "Judge", "JudgeTimeoutError", "UnreadableAnswerError", "shared_judge"]
-
 TIME_LIMIT = 2.0
 """Seconds of processor time that one comparison may take."""
 

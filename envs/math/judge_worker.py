@@ -18,8 +18,6 @@ import msgspec
 
 from oreo_agent.envs.worker.child import connect
 
-__all__ = ["Limit", "Question", "Reply", "main"]
-
 _MEMORY = 2 << 30  # bytes of address space
 
 

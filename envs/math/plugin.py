@@ -16,8 +16,6 @@ from oreo_agent.envs.math.steps import Delimiter
 from oreo_agent.envs.plugin import EnvPlugin, TaskPlan
 from oreo_agent.errors import ConfigError, RunFailedError
 
-__all__ = ["MathPlugin", "MathSettings", "ProblemsConfig"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ProblemsConfig:

@@ -15,8 +15,6 @@ from oreo_agent.envs.core import TaskId
 from oreo_agent.errors import UsageError
 from oreo_agent.files import write_whole
 
-__all__ = ["SPLITS", "Problem", "ProblemSource", "check_split", "open_source", "write_problems"]
-
 SPLITS = ("train", "valid", "test")
 
 

@@ -11,8 +11,6 @@ from oreo_agent.envs.math.problems import SPLITS, ProblemSource
 from oreo_agent.envs.math.steps import Delimiter, split_steps
 from oreo_agent.errors import MissingError
 
-__all__ = ["SolutionBook", "next_step", "slip"]
-
 _INTEGER = re.compile(r"\d+")
 _OFF_BY = (-10, -2, -1, 1, 2, 10)
 

@@ -12,8 +12,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Delimiter", "balanced", "final_answer", "split_steps"]
-
 LONGEST_SOLUTION = 65_536
 """Characters of a text that are looked at, counted from its end."""
 

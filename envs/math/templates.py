@@ -11,8 +11,6 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
-__all__ = ["LEVELS", "Draft"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Draft:

@@ -16,8 +16,6 @@ from collections.abc import Callable
 
 from oreo_agent.envs.worker.frames import FrameReader, frame
 
-__all__ = ["Connection", "connect", "run_in_fork"]
-
 _PR_SET_PDEATHSIG = 1  # linux/prctl.h
 _may_fork = False
 

@@ -25,8 +25,6 @@ from oreo_agent.envs.worker.protocol import (
     Step,
 )
 
-__all__ = ["Dispatcher"]
-
 SlotRequest = Callable[..., Request]
 """A request that names slots, e.g. `Step`; takes ``slots``."""
 SlotArguments = Mapping[int, tuple[Any, ...]]

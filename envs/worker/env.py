@@ -8,8 +8,6 @@ from typing import TypeVar
 from oreo_agent.envs.core import EnvError, Observation, StepResult, TaskId
 from oreo_agent.envs.worker.pool import EnvFault, Snapshot, WorkerPool
 
-__all__ = ["WorkerEnv"]
-
 _T = TypeVar("_T")
 
 

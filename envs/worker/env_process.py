@@ -6,8 +6,6 @@ from oreo_agent.envs.core import EnvSpec
 from oreo_agent.envs.worker.process import WorkerProcess
 from oreo_agent.envs.worker.protocol import EMPTY_ANSWER, Answer, EnvFault, Start, read_answer
 
-__all__ = ["EnvProcess"]
-
 
 class EnvProcess(WorkerProcess[Answer]):
     """A process that hosts environments.

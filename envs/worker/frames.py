@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 import msgspec
 
-__all__ = ["Frame", "FrameError", "FrameReader", "frame"]
-
 _HEADER = struct.Struct(">IQ")
 _LONGEST = 64 * 1024 * 1024  # bytes of a message
 

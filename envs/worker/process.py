@@ -22,8 +22,6 @@ import msgspec
 
 from oreo_agent.envs.worker.frames import FrameError, FrameReader, frame
 
-__all__ = ["WorkerLostError", "WorkerProcess", "readable"]
-
 AnswerT = TypeVar("AnswerT")
 
 _LOG_LIMIT = 1 << 20  # bytes of a library's prints that are kept

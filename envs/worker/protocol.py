@@ -16,23 +16,6 @@ from oreo_agent import errors
 from oreo_agent.envs import core
 from oreo_agent.envs.core import EnvError, EnvSpec, Observation, StepResult
 
-__all__ = [
-    "EMPTY_ANSWER",
-    "Answer",
-    "Drop",
-    "EnvFault",
-    "Fork",
-    "Info",
-    "Prefetch",
-    "Request",
-    "Reset",
-    "Restore",
-    "Start",
-    "Step",
-    "Tasks",
-    "read_answer",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EnvFault:

@@ -30,8 +30,6 @@ from oreo_agent.envs.worker.protocol import (
     Tasks,
 )
 
-__all__ = ["main"]
-
 
 def main() -> None:
     """Serve until the parent has gone."""

@@ -14,8 +14,6 @@ from oreo_agent.errors import UsageError
 if TYPE_CHECKING:
     from oreo_agent.envs.plugin import EnvPlugin
 
-__all__ = ["AGENT_FORMS", "AgentChoice", "AgentKind"]
-
 AGENT_FORMS = "model, expert, random, value:K, beam:B, lookahead:KxDEPTH, server:URL"
 """How agents are named, for help texts; docs/search.md and docs/server.md tell the options."""
 

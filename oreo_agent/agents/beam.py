@@ -23,8 +23,6 @@ from oreo_agent.agents.search import ROWS_AT_ONCE, SearchAgent
 from oreo_agent.envs.math.steps import final_answer
 from oreo_agent.episodes.record import Candidate
 
-__all__ = ["BeamSearchAgent"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Beam:

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.search import ROWS_AT_ONCE, SearchAgent
 
-__all__ = ["BestOfKAgent"]
-
 
 class BestOfKAgent(SearchAgent):
     """Plays the best of K candidates.

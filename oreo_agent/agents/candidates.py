@@ -16,8 +16,6 @@ from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.prefix_cache import CachedTransformer
 from oreo_agent.models.rendering import Renderer
 
-__all__ = ["CandidateSource", "Option", "State"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:

@@ -20,8 +20,6 @@ import msgspec
 
 from oreo_agent.errors import RunFailedError
 
-__all__ = ["ChatClient", "Completion", "ContextOverflowError", "ServerError"]
-
 _TRIES = 5
 _BACKOFF = 0.5
 """Seconds before the second try; twice as long before each further one."""

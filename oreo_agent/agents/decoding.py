@@ -19,8 +19,6 @@ from oreo_agent.models.actor_critic import output_logits
 from oreo_agent.models.prefix_cache import CachedTransformer
 from oreo_agent.models.rendering import Renderer
 
-__all__ = ["Draft", "MessageWriter", "Order", "read_message", "sample_noise"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Order:

@@ -12,8 +12,6 @@ from oreo_agent.envs.plugin import EnvPlugin, ExpertEpisode, ExpertPolicy
 from oreo_agent.episodes.record import Actor, Proposal, Sampling
 from oreo_agent.errors import UsageError
 
-__all__ = ["ExpertAgent", "load_expert"]
-
 
 @dataclass(slots=True)
 class _Playing:

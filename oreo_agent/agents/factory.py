@@ -14,8 +14,6 @@ from oreo_agent.agents.protocol import MAX_ACTION_TOKENS
 from oreo_agent.agents.search import SearchAgent
 from oreo_agent.models.checkpoints import load_checkpoint
 
-__all__ = ["load_search_agent"]
-
 _TEMPERATURE = 1.0
 """Of the samples where none is named: at 0 they would all be the same."""
 

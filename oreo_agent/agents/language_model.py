@@ -18,8 +18,6 @@ from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.checkpoints import Checkpoint, load_checkpoint
 from oreo_agent.models.rendering import Renderer
 
-__all__ = ["LanguageModelAgent", "load_agent", "model_name"]
-
 
 class LanguageModelAgent:
     """Decides with a policy, and says V(s) where it has a value model.

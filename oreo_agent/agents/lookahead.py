@@ -20,8 +20,6 @@ from oreo_agent.envs.core import StepResult
 from oreo_agent.episodes.record import ValueEstimate
 from oreo_agent.errors import UsageError
 
-__all__ = ["PrivilegedLookaheadAgent"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Node:

@@ -8,15 +8,6 @@ from typing import Protocol, runtime_checkable
 
 from oreo_agent.episodes.record import Actor, Candidate, Proposal, Sampling, ValueEstimate
 
-__all__ = [
-    "MAX_ACTION_TOKENS",
-    "ActRequest",
-    "Agent",
-    "AgentDecision",
-    "DecidesAlone",
-    "PastTurn",
-]
-
 MAX_ACTION_TOKENS = 24
 """A command that has not ended by then is none."""
 

@@ -8,8 +8,6 @@ from collections.abc import Sequence
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.episodes.record import Actor, Proposal, Sampling
 
-__all__ = ["RandomAgent"]
-
 
 class RandomAgent:
     """Draws uniformly from the admissible actions, or says ``look`` where there is no list."""

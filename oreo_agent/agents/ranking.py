@@ -10,8 +10,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["BEAM_PRIOR", "RankBy", "Ranking"]
-
 BEAM_PRIOR = 0.2
 """Weight of the log-probability by which a beam search ranks where nothing else is asked for. By
 value alone it did worse than greedy play wherever it was measured, with 0.05 in one of three."""

@@ -12,8 +12,6 @@ from oreo_agent.agents.usage import Cost
 from oreo_agent.episodes.record import Actor, Sampling, ValueEstimate
 from oreo_agent.errors import UsageError
 
-__all__ = ["ROWS_AT_ONCE", "SearchAgent"]
-
 ROWS_AT_ONCE = 256
 """Candidates under way at once, over all episodes: each takes the memory of its whole sequence."""
 

@@ -22,8 +22,6 @@ from oreo_agent.episodes.record import Actor, Proposal, Sampling
 from oreo_agent.errors import UsageError
 from oreo_agent.models.prompt_text import PromptText
 
-__all__ = ["ServerAgent", "action_of", "conversation", "open_server"]
-
 _TOKENS = 256
 _STOP = "\nObservation:"
 """Behind it a model would tell itself what happened next."""

@@ -10,8 +10,6 @@ from urllib.parse import urlsplit
 
 from oreo_agent.errors import UsageError
 
-__all__ = ["API_KEY_VARIABLE", "ServerSettings"]
-
 API_KEY_VARIABLE = "OREO_AGENT_API_KEY"
 """Environment variable of the key that goes with every request; it is written nowhere."""
 

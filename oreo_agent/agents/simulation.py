@@ -15,8 +15,6 @@ from oreo_agent.envs.core import ForkableEnv, Observation, StepResult
 from oreo_agent.envs.worker.pool import EnvFault
 from oreo_agent.errors import OreoAgentError
 
-__all__ = ["ForkingPool", "Move", "OneEnvPool", "PlansWithEnv", "Reached", "Simulator"]
-
 _T = TypeVar("_T")
 
 

@@ -9,8 +9,6 @@ import torch
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.prefix_cache import CachedTransformer
 
-__all__ = ["StateValues"]
-
 
 class StateValues:
     """Reads V behind token sequences.

@@ -6,8 +6,6 @@ from typing import Protocol, runtime_checkable
 
 import msgspec
 
-__all__ = ["Cost", "CountsCost", "cost_between"]
-
 
 class Cost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What an agent has used up."""

@@ -17,8 +17,6 @@ from oreo_agent.cli.common.output import Output, say
 from oreo_agent.errors import ExitCode, OreoAgentError
 from oreo_agent.threads import limit_spinning
 
-__all__ = ["app", "main"]
-
 DEBUG_VARIABLE = "OREO_AGENT_DEBUG"
 
 app = typer.Typer(

@@ -27,8 +27,6 @@ if TYPE_CHECKING:
 else:
     T = TypeVar("T")
 
-__all__ = ["ENV_PREFIX", "PROJECT_FILE", "Resolved", "config_files", "leaves", "resolve"]
-
 ENV_PREFIX = "OREO_AGENT_"
 PROJECT_FILE = "oreo-agent.toml"
 

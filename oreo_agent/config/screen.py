@@ -6,8 +6,6 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-__all__ = ["ScreenConfig", "ScreenSection"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScreenSection:

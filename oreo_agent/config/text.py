@@ -14,8 +14,6 @@ from oreo_agent.config.values import format_value
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = ["to_toml"]
-
 
 def to_toml(tree: DataclassInstance) -> str:
     """Write settings, each below its docstring, as TOML that ``resolve`` reads back as equal."""

@@ -16,18 +16,6 @@ from msgspec import Meta
 
 from oreo_agent.errors import ConfigError
 
-__all__ = [
-    "NonNegativeFloat",
-    "NonNegativeInt",
-    "PositiveFloat",
-    "PositiveInt",
-    "Probability",
-    "format_value",
-    "read_option",
-    "read_value",
-    "suggestion",
-]
-
 PositiveInt = Annotated[int, Meta(ge=1)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
 PositiveFloat = Annotated[float, Meta(gt=0)]

@@ -12,8 +12,6 @@ import msgspec
 
 from oreo_agent.episodes.record import Episode
 
-__all__ = ["Alignment", "Row", "RowKind", "align", "align_so_far"]
-
 _MATCHED = 1000
 """Turns behind the fork up to which turns are matched: the search takes quadratic time."""
 

@@ -13,8 +13,6 @@ from oreo_agent.episodes.record import Episode, EpisodeFormatError, Outcome
 from oreo_agent.episodes.store import episode_files, read_record
 from oreo_agent.errors import MissingError, OreoAgentError
 
-__all__ = ["Entry", "check_catalog", "read_catalog", "relative"]
-
 
 @dataclass(frozen=True, slots=True)
 class Entry:

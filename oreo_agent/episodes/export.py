@@ -18,8 +18,6 @@ from oreo_agent.episodes.store import read_episodes
 from oreo_agent.errors import MissingError, UsageError
 from oreo_agent.files import whole_file
 
-__all__ = ["EXPORT_FORMATS", "ExportReport", "export_episodes"]
-
 _PAIRS: Mapping[str, Callable[[Iterable[Episode]], Iterator[Row]]] = {
     "trl-preference": episode_pairs,
     "trl-corrections": correction_pairs,

@@ -12,8 +12,6 @@ from typing import Self
 from oreo_agent.episodes.catalog import Entry
 from oreo_agent.episodes.index import EpisodeSummary
 
-__all__ = ["FILTER_HELP", "EpisodeFilter", "SortOrder"]
-
 FILTER_HELP = "words  won:no  by:human  type:heat  turns>20  surprise>.3  branch:yes"
 """What can be typed, by examples."""
 

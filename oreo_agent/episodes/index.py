@@ -23,16 +23,6 @@ from oreo_agent.episodes.record import (
 )
 from oreo_agent.errors import MissingError, RunFailedError
 
-__all__ = [
-    "EpisodeSummary",
-    "IndexFile",
-    "ShardIndex",
-    "index_shard",
-    "open_shard",
-    "read_index",
-    "scan_summaries",
-]
-
 _TAIL_BYTES = 4096
 
 

@@ -30,17 +30,6 @@ from oreo_agent.episodes.record import (
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import MissingError, RunFailedError
 
-__all__ = [
-    "HeldJournal",
-    "Journal",
-    "PendingJournal",
-    "default_journal_folder",
-    "discard_journal",
-    "fold_journal",
-    "pending_journals",
-    "recover_journal",
-]
-
 _SUFFIX = ".journal"
 
 

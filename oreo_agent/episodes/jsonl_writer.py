@@ -13,8 +13,6 @@ import msgspec
 from oreo_agent.errors import RunFailedError
 from oreo_agent.files import sync_folder
 
-__all__ = ["LineFile", "Notice", "repair_tail"]
-
 Notice = Callable[[str], None]
 """Receives one line of text about something that was repaired."""
 

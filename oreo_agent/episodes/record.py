@@ -15,28 +15,6 @@ import msgspec
 
 from oreo_agent.errors import RunFailedError
 
-__all__ = [
-    "SCHEMA_VERSION",
-    "Actor",
-    "Candidate",
-    "Decision",
-    "Episode",
-    "EpisodeFormatError",
-    "Executed",
-    "Outcome",
-    "Proposal",
-    "Sampling",
-    "Turn",
-    "ValueEstimate",
-    "decode_episode",
-    "encode_episode",
-    "new_episode_id",
-    "unwritable_text",
-    "utc_now",
-    "writable_episode",
-    "writable_turn",
-]
-
 SCHEMA_VERSION = 1
 
 

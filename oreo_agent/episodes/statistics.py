@@ -12,8 +12,6 @@ from oreo_agent.episodes.index import open_shard
 from oreo_agent.episodes.record import Episode, EpisodeFormatError, decode_episode
 from oreo_agent.episodes.store import episode_files
 
-__all__ = ["Holdings", "survey"]
-
 _UNKNOWN = "unknown"
 
 

@@ -27,8 +27,6 @@ from oreo_agent.episodes.record import (
 from oreo_agent.errors import MissingError, OreoAgentError, UsageError
 from oreo_agent.files import write_whole
 
-__all__ = ["EpisodeStore", "ShardWriter", "episode_files", "read_episodes"]
-
 _SUFFIX = ".jsonl"
 _INDEX_NAME = "index.json"
 

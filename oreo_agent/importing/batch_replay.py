@@ -10,8 +10,6 @@ from oreo_agent.envs.worker.pool import EnvFault, Snapshot, WorkerPool
 from oreo_agent.episodes.formats.log_schema import is_refusal
 from oreo_agent.importing.transcript_diff import Difference, differences, is_agreement
 
-__all__ = ["Played", "Replay", "Script", "replay_all"]
-
 _WAVE = 8  # episodes a process at once
 
 

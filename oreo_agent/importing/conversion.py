@@ -19,8 +19,6 @@ from oreo_agent.episodes.formats.log_schema import is_refusal
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn, utc_now
 from oreo_agent.importing.batch_replay import Replay, Script
 
-__all__ = ["Tied", "dialect_of_log", "record", "script"]
-
 _HORIZON = 50  # turns; a log as long as this ended because of its length
 
 

@@ -12,15 +12,6 @@ from oreo_agent.importing.batch_replay import Replay
 from oreo_agent.importing.conversion import Tied
 from oreo_agent.importing.transcript_diff import Difference, same_opening
 
-__all__ = [
-    "EpisodeReport",
-    "FirstDisagreement",
-    "ImportReport",
-    "LeftOut",
-    "describe",
-    "episode_report",
-]
-
 SAME = "same"
 """Name of the turns that agree byte for byte."""
 

@@ -14,8 +14,6 @@ from enum import StrEnum
 
 from oreo_agent.envs.alfworld.dialects import to_move
 
-__all__ = ["Difference", "differences", "is_agreement", "same_opening"]
-
 _ARRIVAL = re.compile(r"\A\s*You arrive at [^.\n]+\. ")
 _BANNER = re.compile(r"\A\s*-= [^\n]*? =-\s*")
 _SENTENCE = re.compile(r"(?<=\.)\s+")

@@ -66,8 +66,6 @@ from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.checkpoints import load_role_weights, save_roles
 from oreo_agent.models.rendered import RenderedEpisode
 
-__all__ = ["EpisodeTrainer"]
-
 
 class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
     """Trains on rendered episodes.

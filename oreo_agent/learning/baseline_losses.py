@@ -21,8 +21,6 @@ from torch.nn.functional import logsigmoid
 
 from oreo_agent.learning.losses import require_full_precision, trajectory_mean
 
-__all__ = ["dpo_loss", "kto_loss", "sft_loss", "soft_value", "trajectory_sum"]
-
 
 def trajectory_sum(terms: Tensor, mask: Tensor) -> Tensor:
     """Sum of each row over its mask: ``(batch, states) -> (batch,)``, fp32."""

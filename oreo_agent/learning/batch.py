@@ -16,20 +16,6 @@ from torch.utils.data import Dataset, Sampler
 from oreo_agent.errors import ConfigError
 from oreo_agent.models.rendered import RenderedEpisode
 
-__all__ = [
-    "EpisodeBatch",
-    "EpisodeCollator",
-    "EpisodeDataset",
-    "TaskKey",
-    "TokenisedEpisode",
-    "UpdateSampler",
-    "forward",
-    "nothing_left",
-    "task_key",
-    "tokenised",
-    "trainable",
-]
-
 
 class EpisodeBatch(TypedDict):
     """A padded batch. Padding is identified by sequence length, never by the pad id."""

@@ -21,8 +21,6 @@ from torch import Tensor
 
 from oreo_agent.learning.losses import decision_starts
 
-__all__ = ["Calibration", "auc"]
-
 _TURNS = (1, 2, 4, 8, 16, 32)
 """The turns that are looked at, counted from 1."""
 

@@ -14,17 +14,6 @@ from transformers.trainer import FSDP_MODEL_NAME
 
 from oreo_agent.errors import ConfigError, MissingError
 
-__all__ = [
-    "STATE_FILE",
-    "CheckpointHooks",
-    "check_reference",
-    "is_complete",
-    "last_complete_checkpoint",
-    "read_state",
-    "weights_digest",
-    "write_reference",
-]
-
 STATE_FILE = "trainer_state.json"
 """The file of a training checkpoint that the library writes last."""
 _REFERENCE = "reference.sha256"

@@ -17,8 +17,6 @@ from oreo_agent.learning.methods.dpo import DPOLossSettings
 from oreo_agent.learning.methods.kto import KTOLossSettings
 from oreo_agent.learning.methods.oreo import OREOLossSettings
 
-__all__ = ["DPOConfig", "EpisodeTrainingArguments", "KTOConfig", "OREOConfig", "SFTConfig"]
-
 _ALPHAS: dict[Level, float] = {"token": 0.01, "step": 0.1, "response": 0.3}
 """The paper's weights of the KL."""
 

@@ -21,8 +21,6 @@ from oreo_agent.errors import ConfigError
 from oreo_agent.models.chat import ChatTemplate
 from oreo_agent.models.rendered import RenderedEpisode
 
-__all__ = ["Episodes", "padding_id", "rendered_episodes"]
-
 Episodes = Iterable[RenderedEpisode | Mapping[str, object]]
 """What the trainers take: rendered episodes, or rows, for instance a ``datasets.Dataset``."""
 

@@ -23,16 +23,6 @@ from transformers import PreTrainedModel, TrainingArguments
 
 from oreo_agent.errors import ConfigError
 
-__all__ = [
-    "Share",
-    "all_finite",
-    "check_processes",
-    "clip_gradients",
-    "gathered_weights",
-    "reshard",
-    "shard_on_cpu",
-]
-
 
 def check_processes(args: TrainingArguments, policy: PreTrainedModel) -> None:
     """Refuse what is not supported, and make the policy's layers the units that are sharded.

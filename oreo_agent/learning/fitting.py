@@ -22,8 +22,6 @@ from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.rendering import Renderer
 from oreo_agent.progress_callback import ProgressCallback
 
-__all__ = ["FitOptions", "TrainingJob", "TrainingResult"]
-
 _MICRO_BATCH = 8
 _CLOCK = ("runtime", "per_second")
 """What names a metric that depends on the clock: it is left out, so that a resumed run writes the

@@ -12,8 +12,6 @@ from transformers import TrainingArguments
 
 from oreo_agent.learning.metrics import MeanMeter
 
-__all__ = ["LOG_WINDOW", "LogWindow"]
-
 LOG_WINDOW = "log_window.json"
 """The file of a training checkpoint that holds it."""
 

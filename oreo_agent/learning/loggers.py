@@ -22,8 +22,6 @@ from transformers.integrations.integration_utils import (
 
 from oreo_agent.errors import MissingError
 
-__all__ = ["check_loggers", "logging_to"]
-
 _PROJECT = "oreo-agent"
 
 

@@ -29,24 +29,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-__all__ = [
-    "AfterStateTarget",
-    "Level",
-    "OREOLosses",
-    "after_state_loss",
-    "decision_policy_loss",
-    "decision_starts",
-    "effective_beta",
-    "implicit_values",
-    "log_ratio_to_go",
-    "next_turn_values",
-    "oreo_losses",
-    "policy_loss",
-    "require_full_precision",
-    "trajectory_mean",
-    "value_loss",
-]
-
 Level = Literal["token", "step", "response"]
 """What one decision is: a token, an agent's turn, or the whole response."""
 AfterStateTarget = Literal["return", "next"]

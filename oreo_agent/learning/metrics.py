@@ -10,8 +10,6 @@ from torch import Tensor
 
 from oreo_agent.learning.losses import trajectory_mean
 
-__all__ = ["MeanMeter", "Means", "episode_means", "policy_terms"]
-
 Means = Mapping[str, tuple[Tensor, Tensor]]
 """Metric name to (sum, count), scalars without gradient."""
 

@@ -34,8 +34,6 @@ from oreo_agent.learning.metrics import Means, episode_means, policy_terms
 from oreo_agent.models.actor_critic import ActorCritic, ActorCriticOutput, ValueModel
 from oreo_agent.models.rendered import RenderedEpisode
 
-__all__ = ["OREOTrainer"]
-
 
 class OREOTrainer(EpisodeTrainer[OREOConfig]):
     """Trains policy and value of an ``ActorCritic`` on scored episodes.

@@ -31,8 +31,6 @@ from oreo_agent.learning.batch import (
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.rendering import Renderer
 
-__all__ = ["Pair", "PairCollator", "PairDataset", "correction_pairs", "preference_pairs"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pair:

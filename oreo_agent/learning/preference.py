@@ -21,8 +21,6 @@ from oreo_agent.learning.pairs import PairCollator, PairDataset
 from oreo_agent.models.actor_critic import PolicyAndReference, PolicyTerms, ValueModel
 from oreo_agent.models.rendered import RenderedEpisode
 
-__all__ = ["DPOTrainer", "KTOTrainer"]
-
 
 class _PreferenceTrainer(EpisodeTrainer[Arguments]):
     """Trains a policy in place, beside its frozen reference."""

@@ -21,8 +21,6 @@ from oreo_agent.models.actor_critic import (
     scatter_states,
 )
 
-__all__ = ["SFTTrainer"]
-
 
 class _Imitator(nn.Module):
     """A policy behind a forward that computes logits only where the agent acts."""

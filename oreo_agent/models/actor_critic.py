@@ -18,21 +18,6 @@ from transformers import PreTrainedModel
 from oreo_agent.errors import ConfigError
 from oreo_agent.models.logprob_kl import taken_logprob_and_kl
 
-__all__ = [
-    "ActorCritic",
-    "ActorCriticOutput",
-    "PolicyAndReference",
-    "PolicyTerms",
-    "ValueHead",
-    "ValueModel",
-    "agent_logits",
-    "check_output_head",
-    "disable_dropout",
-    "hidden_states",
-    "output_logits",
-    "scatter_states",
-]
-
 
 def hidden_states(
     base: nn.Module, input_ids: Tensor, attention_mask: Tensor, position_ids: Tensor

@@ -20,8 +20,6 @@ from oreo_agent.models.actor_critic import ActorCritic, ActorCriticOutput, Value
 from oreo_agent.models.adapters import AdapterBackbone, AdapterPolicy, SharedBase
 from oreo_agent.models.pretrained import Precision
 
-__all__ = ["AdapterActorCritic", "AdapterValue", "actor_critic", "with_adapter"]
-
 
 class AdapterValue(ValueModel):
     """A value model on the shared base."""

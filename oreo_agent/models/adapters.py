@@ -24,17 +24,6 @@ from oreo_agent.models.pretrained import Precision
 if TYPE_CHECKING:
     from peft.tuners.lora import LoraLayer
 
-__all__ = [
-    "ADAPTER_CONFIG",
-    "ADAPTER_WEIGHTS",
-    "AdapterBackbone",
-    "AdapterPolicy",
-    "SharedBase",
-    "adapter_rank",
-    "load_adapters",
-    "read_adapter",
-]
-
 ADAPTER_CONFIG, ADAPTER_WEIGHTS = "adapter_config.json", "adapter_model.safetensors"
 """Names of peft's files: what is written here, peft reads too."""
 _PREFIX = "base_model.model."

@@ -19,8 +19,6 @@ from transformers import PreTrainedTokenizerBase
 
 from oreo_agent.errors import ConfigError
 
-__all__ = ["ChatStyle", "ChatTemplate", "Conversation", "Frame"]
-
 _FIRST, _SAID, _NEXT = "FIRSTCONTENT", "SAIDCONTENT", "NEXTCONTENT"
 """Stand for content in what a template writes."""
 _SAMPLE = "You see a mug 1."

@@ -15,8 +15,6 @@ from oreo_agent.models.chat import ChatStyle, ChatTemplate
 from oreo_agent.models.prompt_text import PromptText
 from oreo_agent.models.rendering import Renderer
 
-__all__ = ["ChatRenderer", "make_renderer"]
-
 _LABEL = re.compile(r"^\W*action\W*:", re.IGNORECASE | re.MULTILINE)
 
 

@@ -42,16 +42,6 @@ from oreo_agent.models.prompt_text import PromptText
 from oreo_agent.models.rendering import Renderer
 from oreo_agent.models.tokenizer import load_tokenizer, tokenizer_sha256
 
-__all__ = [
-    "SCHEMA_VERSION",
-    "Checkpoint",
-    "CheckpointMeta",
-    "load_checkpoint",
-    "load_role_weights",
-    "save_checkpoint",
-    "save_roles",
-]
-
 SCHEMA_VERSION = 1
 _FORMAT = "oreo-agent-checkpoint"
 _META = "oreo_agent.json"

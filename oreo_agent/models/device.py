@@ -9,8 +9,6 @@ import torch
 
 from oreo_agent.errors import ConfigError
 
-__all__ = ["DEVICE_VARIABLE", "device_for"]
-
 DEVICE_VARIABLE = "OREO_AGENT_DEVICE"
 """``cpu``, ``cuda`` or ``auto``, which is meant where it is not set."""
 

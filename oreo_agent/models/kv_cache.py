@@ -21,8 +21,6 @@ from transformers import AttentionInterface, Cache, PreTrainedModel
 from transformers.cache_utils import DynamicLayer
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 
-__all__ = ["Place", "RowCache", "can_pack", "packed_attention"]
-
 _SLACK = 64
 """Slots and rows of room beyond what is needed when the cache grows."""
 

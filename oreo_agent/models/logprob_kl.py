@@ -11,8 +11,6 @@ from typing import Any
 import torch
 from torch import Tensor
 
-__all__ = ["taken_logprob_and_kl"]
-
 
 class _TakenLogprobAndKL(torch.autograd.Function):
     """With p = softmax(z), d = log p - log q and k = KL(p || q).

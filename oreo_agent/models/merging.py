@@ -10,8 +10,6 @@ from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.adapters import AdapterPolicy
 from oreo_agent.models.checkpoints import load_checkpoint, save_checkpoint
 
-__all__ = ["merge_checkpoint"]
-
 
 def merge_checkpoint(source: Path, out: Path) -> None:
     """Write a checkpoint of adapters as one of whole models.

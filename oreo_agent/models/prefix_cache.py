@@ -16,8 +16,6 @@ from transformers import PreTrainedModel
 
 from oreo_agent.models.kv_cache import Place, RowCache, can_pack, packed_attention
 
-__all__ = ["CachedTransformer"]
-
 _BRANCHES = 256
 """Branches that are read at once: each takes the memory of its whole row."""
 

@@ -10,8 +10,6 @@ from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from oreo_agent.errors import ConfigError
 from oreo_agent.models.tokenizer import thing_parts
 
-__all__ = ["PRESETS", "ModelPreset", "build_policy"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ModelPreset:

@@ -28,8 +28,6 @@ from oreo_agent.errors import ConfigError, MissingError
 from oreo_agent.models.actor_critic import check_output_head
 from oreo_agent.models.device import device_for
 
-__all__ = ["Precision", "Pretrained", "load_pretrained", "no_progress_bars"]
-
 Precision = Literal["float32", "bfloat16", "4bit"]
 """Of the weights as they are kept; ``4bit`` for those that stay frozen."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-__all__ = ["PromptText"]
-
 
 class PromptText:
     """Leaves out of observations what a prompt says elsewhere.

@@ -24,8 +24,6 @@ from oreo_agent.models.prompt_text import PromptText
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.tokenizer import ACT, tokenizer_sha256
 
-__all__ = ["Renderer", "RenderingError"]
-
 
 class RenderingError(RunFailedError):
     """Text and token ids of a turn do not say the same."""

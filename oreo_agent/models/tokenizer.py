@@ -22,17 +22,6 @@ from pathlib import Path
 from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers
 from transformers import PreTrainedTokenizerFast
 
-__all__ = [
-    "ACT",
-    "BOS",
-    "END",
-    "PAD",
-    "load_tokenizer",
-    "thing_parts",
-    "tokenizer_sha256",
-    "train_tokenizer",
-]
-
 PAD, BOS, ACT, END = "<pad>", "<bos>", "<act>", "<end>"
 """Padding; start of an episode; the agent's turn begins; the agent's turn ends."""
 

@@ -10,8 +10,6 @@ import msgspec
 from oreo_agent.envs.registry import describe_run
 from oreo_agent.training.stage_plan import Stage, build_stages
 
-__all__ = ["RunManifest", "read_manifest"]
-
 
 class _Steps(msgspec.Struct, frozen=True):
     steps: int = 0

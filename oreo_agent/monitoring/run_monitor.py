@@ -29,8 +29,6 @@ from oreo_agent.training.results import MethodResult
 from oreo_agent.training.run_dir import Finished, RunDir, read_result
 from oreo_agent.training.stage_plan import Stage, StageKind
 
-__all__ = ["RunMonitor", "check_run"]
-
 T = TypeVar("T")
 _DAMAGED = "--resume says what to do about it."
 

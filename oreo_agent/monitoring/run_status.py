@@ -11,16 +11,6 @@ from oreo_agent.evaluation import wilson_interval
 from oreo_agent.training.progress_file import Note
 from oreo_agent.training.stage_plan import Unit
 
-__all__ = [
-    "MethodTally",
-    "Row",
-    "RunCondition",
-    "RunStatus",
-    "StageState",
-    "StageStatus",
-    "Tally",
-]
-
 Row = Mapping[str, float]
 """Metrics at one moment; ``step`` counts updates, or episodes where a stage plays."""
 

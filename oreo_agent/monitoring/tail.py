@@ -16,8 +16,6 @@ from oreo_agent.episodes.index import scan_summaries
 from oreo_agent.episodes.record import Outcome
 from oreo_agent.monitoring.run_status import Row, Tally
 
-__all__ = ["FileCache", "MetricsReader", "WaveReader"]
-
 T = TypeVar("T")
 _Stamp = tuple[int, int, int]
 

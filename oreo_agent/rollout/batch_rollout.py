@@ -22,9 +22,6 @@ from oreo_agent.rollout.episode_state import (
     to_request,
 )
 
-__all__ = ["EnvPool", "StreamingPool", "Wave", "run_wave"]
-
-
 _Start = tuple[TaskId, int | None]
 """Task and seed."""
 

@@ -13,8 +13,6 @@ from oreo_agent.files import write_whole
 from oreo_agent.rollout.batch_rollout import EnvPool, Wave, run_wave
 from oreo_agent.rollout.episode_state import Job
 
-__all__ = ["collect", "wave_path"]
-
 
 def collect(
     pool: EnvPool,

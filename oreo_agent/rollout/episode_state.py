@@ -13,8 +13,6 @@ from oreo_agent.envs.core import EnvSpec, Observation, StepResult, TaskId
 from oreo_agent.envs.worker.pool import EnvFault
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn, utc_now
 
-__all__ = ["Job", "Playing", "advance", "as_broken", "job_id", "to_episode", "to_request"]
-
 _TRIES = 3
 """How often an episode may be at work when its process is lost, before it is given up."""
 _NOTHING = Observation(text="", goal="")

@@ -11,8 +11,6 @@ from oreo_agent.envs.core import Observation, TaskId, TextEnv
 from oreo_agent.episodes.record import Episode, Outcome, Turn, new_episode_id, utc_now
 from oreo_agent.session.replay import Replayed
 
-__all__ = ["branch_of", "continuation_of", "new_episode"]
-
 
 def new_episode(env: TextEnv, agent: Agent, task: TaskId, observation: Observation) -> Episode:
     """Return an episode without turns, with what environment and agent know of it."""

@@ -13,8 +13,6 @@ from oreo_agent.episodes.record import Decision, Episode, Executed, Outcome, Tur
 from oreo_agent.session.state import SessionState, choice_options
 from oreo_agent.session.turns import past_turn, turn_seed
 
-__all__ = ["CurrentEpisode"]
-
 
 class CurrentEpisode:
     """An episode under way: its record so far, the present choice, and how it ended.

@@ -19,8 +19,6 @@ from oreo_agent.session.stage import Stage
 from oreo_agent.session.state import EventKind, SessionState
 from oreo_agent.session.turns import by_human
 
-__all__ = ["Session"]
-
 
 class Session(Stage):
     """Plays one task, turn by turn. Knows no screen and no model.

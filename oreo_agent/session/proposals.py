@@ -14,8 +14,6 @@ from oreo_agent.agents.simulation import OneEnvPool, PlansWithEnv, Simulator
 from oreo_agent.envs.core import ForkableEnv
 from oreo_agent.episodes.record import Proposal
 
-__all__ = ["another", "ask", "countable"]
-
 _ATTEMPTS = 4
 """Samples that are drawn in search of one that was not rejected before."""
 

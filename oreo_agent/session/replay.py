@@ -9,8 +9,6 @@ from oreo_agent.envs.core import EpisodeOverError, Observation, StepResult, Text
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import RunFailedError
 
-__all__ = ["DivergedError", "Replayed", "replay_turns", "speaks"]
-
 _EXCERPT = 60
 """Characters of an answer that an error quotes."""
 

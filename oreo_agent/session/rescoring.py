@@ -14,8 +14,6 @@ from oreo_agent.session.proposals import countable
 from oreo_agent.session.state import choice_options
 from oreo_agent.session.turns import past_turn, turn_seed
 
-__all__ = ["Rescored", "rescore"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescored:

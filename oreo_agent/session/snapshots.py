@@ -12,8 +12,6 @@ from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.session.replay import Replayed, replay_turns, speaks
 
-__all__ = ["Places", "Reopen"]
-
 Reopen = Callable[[str], TextEnv]
 """Makes the environment anew for a dialect."""
 

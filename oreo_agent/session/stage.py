@@ -19,8 +19,6 @@ from oreo_agent.session.state import EventKind, SessionEvent, SessionState
 from oreo_agent.session.turns import outcome_of
 from oreo_agent.session.unsaved_episodes import Ledger
 
-__all__ = ["Stage"]
-
 
 class Stage:
     """Keeps the episode, its journal and its subscribers; see `oreo_agent.session.Session`."""

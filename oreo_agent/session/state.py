@@ -10,8 +10,6 @@ from enum import StrEnum
 from oreo_agent.agents.protocol import AgentDecision
 from oreo_agent.episodes.record import Candidate, Episode
 
-__all__ = ["EventKind", "SessionEvent", "SessionState", "choice_options"]
-
 
 class EventKind(StrEnum):
     """What has just happened."""

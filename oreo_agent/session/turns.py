@@ -8,8 +8,6 @@ from oreo_agent.agents.protocol import PastTurn
 from oreo_agent.envs.core import StepResult
 from oreo_agent.episodes.record import Actor, Executed, Outcome, Turn
 
-__all__ = ["by_human", "outcome_of", "past_turn", "turn_seed"]
-
 
 def by_human(action: str) -> Executed:
     """Return the record of an action that a person chose, one that UTF-8 can hold."""

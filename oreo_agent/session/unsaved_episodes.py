@@ -12,8 +12,6 @@ from oreo_agent.episodes.record import Episode, Outcome, Turn
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import OreoAgentError, RunFailedError
 
-__all__ = ["Ledger"]
-
 
 class Ledger:
     """Keeps journals and unsaved episodes of one session.

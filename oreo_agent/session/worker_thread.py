@@ -21,19 +21,6 @@ from oreo_agent.errors import OreoAgentError, RunFailedError
 from oreo_agent.session.play import Session
 from oreo_agent.session.state import EventKind, SessionEvent
 
-__all__ = [
-    "SPEEDS",
-    "AgentFactory",
-    "Broken",
-    "Happened",
-    "Notice",
-    "Pace",
-    "Progress",
-    "Report",
-    "SessionDriver",
-    "SessionFactory",
-]
-
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 16.0)
 """Steps per second while running."""
 

@@ -19,8 +19,6 @@ from oreo_agent.models.rendering import Renderer
 from oreo_agent.models.tokenizer import train_tokenizer
 from oreo_agent.training.config import ModelConfig
 
-__all__ = ["BaseModel", "starting_model"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BaseModel:

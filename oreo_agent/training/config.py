@@ -20,18 +20,6 @@ from oreo_agent.learning.methods.sft import SFTSettings
 from oreo_agent.training.method_names import Name, find_method
 from oreo_agent.training.stage_plan import Stage, build_stages
 
-__all__ = [
-    "DemonstrationsConfig",
-    "EvaluationConfig",
-    "ModelConfig",
-    "RolloutsConfig",
-    "RoundsConfig",
-    "RunConfig",
-    "config_type",
-    "preset_config",
-    "run_configs",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DemonstrationsConfig:

@@ -6,8 +6,6 @@ import math
 import os
 from pathlib import Path
 
-__all__ = ["available_cores"]
-
 _CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 """Inside a container: microseconds of processor time a period, and the period."""
 

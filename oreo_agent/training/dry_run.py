@@ -7,8 +7,6 @@ from typing import Any
 from oreo_agent.training.config import RunConfig
 from oreo_agent.training.stage_plan import StageKind
 
-__all__ = ["plan"]
-
 
 def plan(config: RunConfig, *, logged: bool, start: bool) -> dict[str, Any]:
     """Return the stages of a run and how much work each is.

@@ -11,18 +11,6 @@ from oreo_agent.errors import RunFailedError
 from oreo_agent.models.prompt_text import PromptText
 from oreo_agent.progress_callback import ProgressCallback
 
-__all__ = [
-    "apart_from",
-    "by_chance",
-    "fingerprint",
-    "fingerprints",
-    "hold_out",
-    "need",
-    "successes",
-    "texts",
-    "with_return",
-]
-
 
 def with_return(episodes: Sequence[Episode], display: ProgressCallback) -> list[Episode]:
     """Return the episodes that have a return; say how many do not."""

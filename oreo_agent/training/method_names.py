@@ -8,8 +8,6 @@ from typing import TYPE_CHECKING
 from oreo_agent.errors import ConfigError
 from oreo_agent.learning.methods import METHODS, Method
 
-__all__ = ["Name", "ResultName", "find_method", "result_title", "round_name"]
-
 _ROUND = "-round"
 
 if TYPE_CHECKING:

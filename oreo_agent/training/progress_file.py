@@ -18,8 +18,6 @@ from oreo_agent.files import write_whole
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.run_dir import PROGRESS, SCHEMA_VERSION
 
-__all__ = ["Note", "Phase", "Progress", "ProgressFile", "read_progress", "report_progress"]
-
 _SECONDS_BETWEEN_WRITES = 0.5
 _NOTES = 50
 """So many of the newest notes are kept."""

@@ -21,8 +21,6 @@ from oreo_agent.training.results import (
     wastes_commands,
 )
 
-__all__ = ["comparisons", "markdown", "write_plots"]
-
 _LINES_INSIDE = 12
 """More lines than this have their legend beside the panel."""
 _CURVES = {

@@ -18,16 +18,6 @@ from oreo_agent.evaluation import (
 )
 from oreo_agent.training.run_dir import read_result
 
-__all__ = [
-    "Comparison",
-    "MethodResult",
-    "RunResults",
-    "compare",
-    "load_results",
-    "pool",
-    "wastes_commands",
-]
-
 HEADLINE = "oreo"
 
 

@@ -32,8 +32,6 @@ from oreo_agent.training.run_stages import RUNNERS
 from oreo_agent.training.single import set_threads
 from oreo_agent.training.stages import open_pool, prepare_tasks
 
-__all__ = ["train"]
-
 
 def train(
     config: RunConfig,

@@ -27,8 +27,6 @@ from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.stage_plan import Stage, StageKind
 from oreo_agent.training.stages import Games, derive_seed, play
 
-__all__ = ["RunContext"]
-
 
 @dataclass(slots=True, kw_only=True)
 class RunContext:

@@ -16,16 +16,6 @@ import msgspec
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.files import write_whole
 
-__all__ = [
-    "PROGRESS",
-    "SCHEMA_VERSION",
-    "Finished",
-    "RunDir",
-    "read_result",
-    "write_json",
-    "write_result",
-]
-
 SCHEMA_VERSION = 1
 """Of ``stages/*.json``, ``results.json`` and ``progress.json``."""
 PROGRESS = "progress.json"

@@ -36,8 +36,6 @@ from oreo_agent.training.run_dir import Finished, write_result
 from oreo_agent.training.stage_plan import Stage, StageKind, learners_of
 from oreo_agent.training.stages import Games, choose_games, evaluate_agent, jobs_for
 
-__all__ = ["RUNNERS"]
-
 
 def choose(run: RunContext, stage: Stage) -> None:
     """Choose the tasks; logged episodes of held-out ones are left out."""

@@ -36,8 +36,6 @@ from oreo_agent.training.stages import (
     prepare_tasks,
 )
 
-__all__ = ["collect", "evaluate", "make_agent", "set_threads"]
-
 
 def set_threads(threads: int) -> int:
     """Set torch's threads and return the number of cores this process may use.

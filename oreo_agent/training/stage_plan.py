@@ -10,8 +10,6 @@ from typing import Literal
 from oreo_agent.learning.methods import METHODS
 from oreo_agent.training.method_names import round_name
 
-__all__ = ["Stage", "StageKind", "Unit", "build_stages", "learners_of"]
-
 
 class StageKind(StrEnum):
     """What a stage does."""

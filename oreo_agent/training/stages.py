@@ -22,18 +22,6 @@ from oreo_agent.training.results import MethodResult
 if TYPE_CHECKING:
     from oreo_agent.progress_callback import ProgressCallback
 
-__all__ = [
-    "Games",
-    "choose_games",
-    "choose_tasks",
-    "derive_seed",
-    "evaluate_agent",
-    "jobs_for",
-    "open_pool",
-    "play",
-    "prepare_tasks",
-]
-
 _BROKEN_SHARE = 0.05
 """More episodes than this that break off by an error are a fault of the whole."""
 

@@ -20,8 +20,6 @@ from textual.widgets.option_list import Option
 from oreo_agent.tui.services import AgentSelection
 from oreo_agent.tui.text import safe_line
 
-__all__ = ["MODELS", "PLAYERS", "AgentScreen"]
-
 MODELS = (
     ("greedy", "the model's likeliest action", "model", 0.0),
     ("sampled", "drawn from the model", "model", 1.0),

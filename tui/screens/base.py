@@ -8,8 +8,6 @@ from textual.screen import Screen
 
 from oreo_agent.errors import OreoAgentError
 
-__all__ = ["FullScreen"]
-
 
 class FullScreen(Screen[None]):
     """A screen that a command can open, or that lies above one that it did."""

@@ -20,8 +20,6 @@ from oreo_agent.tui.widgets.comparison import ComparisonList
 from oreo_agent.tui.widgets.comparison_facts import BothAnswers
 from oreo_agent.tui.widgets.status import ErrorCard
 
-__all__ = ["CompareScreen"]
-
 
 class CompareScreen(PairViewScreen):
     """Compares two records, or two agents that play one game while it is shown.

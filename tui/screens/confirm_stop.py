@@ -13,8 +13,6 @@ from textual.widgets import Footer, Static
 
 from oreo_agent.tui.text import safe_line
 
-__all__ = ["StopScreen"]
-
 
 class StopScreen(ModalScreen[bool]):
     """Asks before a run is stopped.

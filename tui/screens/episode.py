@@ -30,8 +30,6 @@ from oreo_agent.tui.widgets.find import FindLine
 from oreo_agent.tui.widgets.status import StatusLine
 from oreo_agent.tui.widgets.transcript import Transcript
 
-__all__ = ["EpisodeScreen"]
-
 
 class EpisodeScreen(EpisodeViewScreen):
     """Steps through one recorded episode. The record is never changed.

@@ -15,8 +15,6 @@ from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.find import FindLine
 from oreo_agent.tui.widgets.transcript import Transcript
 
-__all__ = ["EpisodeViewScreen"]
-
 
 class EpisodeViewScreen(FullScreen):
     """A screen with an `EpisodePane` and a `FindLine`."""

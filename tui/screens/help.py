@@ -11,8 +11,6 @@ from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
 
-__all__ = ["HelpScreen", "key_rows"]
-
 _READING = """\
 V   value of a state: the return that the value model expects from there, between 0 and 1.
 A   advantage of an action: reward + V(after) - V(before), with V = 0 at the end of an episode.

@@ -40,8 +40,6 @@ from oreo_agent.tui.widgets.status import ErrorCard, StatusLine
 from oreo_agent.tui.widgets.takeover import TakeOverCard
 from oreo_agent.tui.widgets.transcript import Transcript
 
-__all__ = ["LiveScreen"]
-
 
 class LiveScreen(EpisodeViewScreen):
     """Shows one session. It only hands commands to the driver and draws what is reported.

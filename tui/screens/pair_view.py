@@ -18,8 +18,6 @@ from oreo_agent.tui.widgets.comparison_facts import BothAnswers, BothTitles, Bot
 from oreo_agent.tui.widgets.goal import GoalLine
 from oreo_agent.tui.widgets.status import ErrorCard, StatusLine
 
-__all__ = ["PairViewScreen"]
-
 
 class PairViewScreen(FullScreen):
     """Shows two episodes, as far as there are two yet.

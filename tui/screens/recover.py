@@ -19,8 +19,6 @@ from oreo_agent.errors import OreoAgentError
 from oreo_agent.tui.state_rows import turns_words
 from oreo_agent.tui.text import safe_line
 
-__all__ = ["RecoverScreen", "Recovery"]
-
 
 class Recovery(StrEnum):
     """What the person decided."""

@@ -27,8 +27,6 @@ from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.status import StatusLine
 from oreo_agent.tui.widgets.value_strip import spark
 
-__all__ = ["ReplayScreen"]
-
 _FIRST, _BATCH = 0.05, 0.3  # seconds between two additions to the list
 _FACT = 29  # cells of a fact beside its name
 _NOTHING = "Nothing is recorded here yet. In the live screen (F2), s saves a session."

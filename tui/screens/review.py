@@ -21,8 +21,6 @@ from oreo_agent.session import SessionState
 from oreo_agent.tui.state_rows import human_turns, outcome_words, turns_words
 from oreo_agent.tui.text import number, safe_line
 
-__all__ = ["Review", "ReviewScreen", "review_rows"]
-
 _LISTED = 5
 """Other episodes that are named one by one."""
 _LONGEST = 1000

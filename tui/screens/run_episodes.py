@@ -12,8 +12,6 @@ from oreo_agent.episodes.catalog import read_catalog
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.services import ScreenServices
 
-__all__ = ["RunEpisodesScreen"]
-
 
 class RunEpisodesScreen(ReplayScreen):
     """The replay of one folder above the run that writes it.

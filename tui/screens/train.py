@@ -30,8 +30,6 @@ from oreo_agent.tui.widgets.stage_list import StageList
 from oreo_agent.tui.widgets.status import ErrorCard, StatusLine
 from oreo_agent.tui.widgets.tally_list import TallyList
 
-__all__ = ["TrainScreen"]
-
 _SECONDS_BETWEEN_LOOKS = 0.5
 _PLOTS = 4
 _NARROWEST = 24

@@ -12,8 +12,6 @@ from textual.widgets.option_list import Option
 from oreo_agent.episodes.record import Candidate
 from oreo_agent.tui.text import fit, number, percent, safe_line
 
-__all__ = ["CandidateList"]
-
 _EIGHTHS = " ▏▎▍▌▋▊▉█"
 _ONE_LINE = 56
 """Cells from which on a candidate and its figures share one line."""

@@ -17,8 +17,6 @@ from oreo_agent.tui.comparison import MARKS
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.widgets.transcript_entry import Detail, entry_lines
 
-__all__ = ["ComparisonList", "Views"]
-
 _WIDE = 92
 """Cells from which on the two stand side by side."""
 _GUTTER = 3

@@ -17,8 +17,6 @@ from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import fit, number, percent, safe_line, wrap_cells
 from oreo_agent.tui.widgets.value_strip import ValueStrip
 
-__all__ = ["BothAnswers", "BothTitles", "BothValues", "States"]
-
 _WIDE = 100
 """Cells from which on the two stand side by side, as in the style sheet."""
 _OTHERS = 3

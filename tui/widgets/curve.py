@@ -15,8 +15,6 @@ from textual.widget import Widget
 
 from oreo_agent.tui.text import fit
 
-__all__ = ["Curve", "Line", "Plot", "ceiling", "short"]
-
 _DOTS = ((0x01, 0x08), (0x02, 0x10), (0x04, 0x20), (0x40, 0x80))
 """Bits of a braille cell by row and column."""
 _BRAILLE = 0x2800

@@ -19,8 +19,6 @@ from oreo_agent.episodes.record import Actor, Outcome
 from oreo_agent.tui.text import fit, safe_line
 from oreo_agent.tui.widgets.value_strip import spark
 
-__all__ = ["EpisodeList"]
-
 _MARKS = {
     Outcome.SUCCESS: ("✓", "won"),
     Outcome.HORIZON: ("✗", "lost"),

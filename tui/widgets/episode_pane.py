@@ -17,8 +17,6 @@ from oreo_agent.tui.widgets.goal import GoalLine
 from oreo_agent.tui.widgets.transcript import Transcript
 from oreo_agent.tui.widgets.value_strip import ValueStrip
 
-__all__ = ["EpisodePane"]
-
 
 class EpisodePane(Vertical):
     """Shows the states of an episode around one cursor."""

@@ -9,8 +9,6 @@ from textual.binding import Binding, BindingType
 from textual.message import Message
 from textual.widgets import Input
 
-__all__ = ["FindLine"]
-
 
 class FindLine(Input):
     """Hidden until it is opened; enter keeps the search, escape ends it."""

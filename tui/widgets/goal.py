@@ -7,8 +7,6 @@ from textual.widgets import Static
 
 from oreo_agent.tui.text import fit, safe_line
 
-__all__ = ["GoalLine"]
-
 
 class GoalLine(Static):
     """One line: the goal on the left, the progress on the right, cut to the width there is."""

@@ -9,8 +9,6 @@ from textual.widgets.option_list import Option
 from oreo_agent.monitoring.run_status import RunStatus
 from oreo_agent.tui.text import safe_line, wrap_cells
 
-__all__ = ["NoteList"]
-
 
 class NoteList(OptionList):
     """Notes, the newest last and in sight; hidden while there are none."""

@@ -14,8 +14,6 @@ from textual.widgets.option_list import Option
 from oreo_agent.monitoring.run_status import RunStatus, StageState, StageStatus
 from oreo_agent.tui.text import fit, percent
 
-__all__ = ["StageList", "clock"]
-
 _MARKS = {
     StageState.DONE: ("✓", "$success"),
     StageState.NOW: ("▸", "bold $accent"),

@@ -7,8 +7,6 @@ from textual.widgets import Static
 
 from oreo_agent.tui.text import safe_line, safe_text
 
-__all__ = ["ErrorCard", "StatusLine"]
-
 
 class StatusLine(Static):
     """One line of short facts, separated by dots."""

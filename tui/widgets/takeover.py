@@ -16,8 +16,6 @@ from textual.widgets import Input, Static
 
 from oreo_agent.tui.text import fit, safe_line
 
-__all__ = ["TakeOverCard", "complete"]
-
 
 class TakeOverCard(Vertical):
     """An input that is shown while the person is in control."""

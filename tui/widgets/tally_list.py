@@ -10,8 +10,6 @@ from textual.widgets.option_list import Option
 from oreo_agent.monitoring.run_status import MethodTally, Tally
 from oreo_agent.tui.text import fit
 
-__all__ = ["TallyList", "figures", "interval_bar"]
-
 _NAME = 22
 """Cells at most of a method's name."""
 _SHORTEST_BAR = 10

@@ -17,8 +17,6 @@ from textual.widgets.option_list import Option
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.widgets.transcript_entry import Detail, entry_lines
 
-__all__ = ["Transcript"]
-
 
 class Transcript(OptionList):
     """A list of states with a cursor. The cursor follows the end unless it was moved away."""

@@ -12,8 +12,6 @@ from oreo_agent.episodes.record import Actor
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import DEAD_ZONE, fit, wrap_cells
 
-__all__ = ["Detail", "entry_lines", "indented"]
-
 _RAIL = "▌"
 
 

@@ -16,8 +16,6 @@ from oreo_agent.episodes.record import Actor
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import DEAD_ZONE
 
-__all__ = ["ValueStrip", "spark"]
-
 _EIGHTHS = " ▁▂▃▄▅▆▇█"
 _AXIS = 4
 _HERE = Style(underline=True, reverse=True)

@@ -12,8 +12,6 @@ from enum import StrEnum
 
 from oreo_agent.envs.alfworld.goal_templates import read_varied_goal
 
-__all__ = ["Goal", "Treatment", "parse_goal"]
-
 
 class Treatment(StrEnum):
     """What has to be done to the object before it is put down; the value is the command's verb."""

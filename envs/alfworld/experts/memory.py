@@ -7,8 +7,6 @@ from dataclasses import dataclass, field
 
 from oreo_agent.envs.alfworld.experts.goals import Treatment
 
-__all__ = ["Memory", "kind_of"]
-
 _NAME = r"[^\W\d_]+ \d+"
 _NAMES = re.compile(rf"\b({_NAME})\b")
 _ROOM = re.compile(r"looking quickly around you, you see ([^\n]*)", re.IGNORECASE)

@@ -9,8 +9,6 @@ from oreo_agent.envs.alfworld.experts.memory import Memory, kind_of
 from oreo_agent.envs.alfworld.experts.policy import put_command
 from oreo_agent.envs.alfworld.experts.prior import STUCK_KINDS
 
-__all__ = ["distraction"]
-
 
 def distraction(memory: Memory, rng: random.Random, *, avoid: str) -> str:
     """Draw something that an agent might try; ``avoid`` itself where there is nothing else.

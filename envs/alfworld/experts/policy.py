@@ -27,8 +27,6 @@ from oreo_agent.envs.alfworld.experts.prior import (
     likely_kinds,
 )
 
-__all__ = ["Expert", "put_command"]
-
 _IDLE = "look"
 _APPLIANCES = {
     Treatment.CLEAN: "sinkbasin",

@@ -8,8 +8,6 @@ receptacle there have the list of ``alfworld.gen.constants.VAL_RECEPTACLE_OBJECT
 
 from __future__ import annotations
 
-__all__ = ["OPENABLE_KINDS", "SEARCH_ORDER", "STUCK_KINDS", "likely_kinds"]
-
 OPENABLE_KINDS = frozenset({"cabinet", "drawer", "fridge", "microwave", "safe"})
 """Kinds whose receptacles may be closed. Some cabinets and drawers cannot be opened or closed."""
 

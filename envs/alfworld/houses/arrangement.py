@@ -23,8 +23,6 @@ from oreo_agent.envs.alfworld.houses.tasks import (
     choose_task,
 )
 
-__all__ = ["Arrangement", "fingerprint", "sample_arrangement", "sites_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Arrangement:

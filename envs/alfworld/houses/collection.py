@@ -22,8 +22,6 @@ from oreo_agent.envs.alfworld.houses.verification import Replayer, check_house
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.files import write_whole
 
-__all__ = ["MANIFEST", "default_root", "ensure_houses"]
-
 MANIFEST = "manifest.json"
 """Names what a folder of houses holds; it lies next to the splits."""
 

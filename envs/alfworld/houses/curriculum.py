@@ -11,18 +11,6 @@ from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.errors import UsageError
 
-__all__ = [
-    "BALANCED",
-    "GOALS",
-    "OFFICIAL",
-    "STANDARD",
-    "VARIED",
-    "Curriculum",
-    "curriculum_options",
-    "read_curriculum",
-    "schedule",
-]
-
 VARIED = "varied"
 GOALS = ("official", VARIED)
 """ALFWorld's own templates, two a task type; or many, in words that people use."""

@@ -23,8 +23,6 @@ from oreo_agent.envs.alfworld.houses.tasks import LOOK, task_possible
 from oreo_agent.envs.alfworld.houses.walkthrough import shortest_walkthrough, walkthrough
 from oreo_agent.errors import UsageError
 
-__all__ = ["generate_house"]
-
 _HELD_OUT_SHARE = 4
 """One arrangement in so many belongs to ``valid_seen``, the others to ``train``."""
 _MOST_DRAWS = 1000

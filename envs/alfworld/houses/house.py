@@ -15,8 +15,6 @@ from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.tasks import LOOK
 from oreo_agent.errors import RunFailedError
 
-__all__ = ["PARTIAL", "House", "write_house"]
-
 PARTIAL = ".partial-"
 """Prefix of the folder in which a game is put together; only an interrupted write leaves one."""
 

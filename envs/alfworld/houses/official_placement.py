@@ -13,8 +13,6 @@ from oreo_agent.envs.alfworld.houses.scenes import room_of
 from oreo_agent.envs.alfworld.houses.sizes import SizeLimits
 from oreo_agent.envs.alfworld.houses.tasks import LAMP, LOOK, TWO, Task, homes_of, portable_kinds
 
-__all__ = ["place_as_official"]
-
 _MOST_TRIES = 300
 """Objects tried where more are asked for than a scene has by nature."""
 

@@ -8,8 +8,6 @@ from importlib import resources
 
 import msgspec
 
-__all__ = ["OfficialStatistics", "SceneStatistics", "load_statistics"]
-
 
 class SceneStatistics(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What official games hold in one scene."""

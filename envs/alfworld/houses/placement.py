@@ -23,8 +23,6 @@ from oreo_agent.envs.alfworld.houses.tasks import (
     portable_kinds,
 )
 
-__all__ = ["Instance", "Room", "place_objects"]
-
 _ABSENT = 0.1
 """Probability that a scene's object kind is missing from a house."""
 _SINGLE = frozenset(

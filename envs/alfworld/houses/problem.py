@@ -8,8 +8,6 @@ from collections.abc import Mapping
 from oreo_agent.envs.alfworld.houses.arrangement import Arrangement
 from oreo_agent.envs.alfworld.houses.rules import Site, load_rules
 
-__all__ = ["AGENT_PLACE", "goal_text", "location_of", "mangle", "problem_text", "shown_names"]
-
 AGENT_PLACE = "loc_bar_0_bar_0_bar_0_bar_0"
 """Where the agent starts; no receptacle is reached from there."""
 

@@ -17,8 +17,6 @@ from typing import Any
 
 from oreo_agent.errors import MissingError
 
-__all__ = ["Layout", "Rules", "Site", "load_layout", "load_rules"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rules:

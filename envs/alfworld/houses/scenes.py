@@ -10,15 +10,6 @@ from functools import cache
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 
-__all__ = [
-    "UNSEEN_SCENES",
-    "coordinate_name",
-    "furnish",
-    "furnish_as_official",
-    "room_of",
-    "scenes_of_split",
-]
-
 UNSEEN_SCENES = (10, 219, 308, 424)
 """Scenes of ALFWorld's official ``valid_unseen`` split."""
 

@@ -11,21 +11,6 @@ from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 from oreo_agent.envs.alfworld.houses.scenes import furnish, room_of
 
-__all__ = [
-    "APPLIANCE",
-    "LAMP",
-    "LAMP_HOLDERS",
-    "LOOK",
-    "ROOM_FOR_ONE",
-    "TWO",
-    "Task",
-    "choose_official_task",
-    "choose_task",
-    "homes_of",
-    "portable_kinds",
-    "task_possible",
-]
-
 LOOK = "look_at_obj_in_light"
 TWO = "pick_two_obj_and_place"
 

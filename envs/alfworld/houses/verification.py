@@ -13,8 +13,6 @@ from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LAMP, LOOK, TWO
 from oreo_agent.errors import RunFailedError
 
-__all__ = ["Replayer", "check_house"]
-
 _CHANGES = {"clean": "SinkBasin", "heat": "Microwave", "cool": "Fridge"}
 
 

@@ -12,8 +12,6 @@ from oreo_agent.envs.alfworld.houses.problem import location_of, shown_names
 from oreo_agent.envs.alfworld.houses.rules import Site, load_rules
 from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LAMP, LOOK, TWO
 
-__all__ = ["shortest_walkthrough", "walkthrough"]
-
 _VERB = {"SinkBasin": "clean", "Microwave": "heat", "Fridge": "cool"}
 
 

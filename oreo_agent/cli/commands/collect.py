@@ -35,9 +35,6 @@ from oreo_agent.cli.common.output import Output
 from oreo_agent.cli.common.progress import interruptible, progress_display
 from oreo_agent.cli.common.run_settings import resolve_run_settings
 
-__all__ = ["app"]
-
-
 app = typer.Typer()
 
 

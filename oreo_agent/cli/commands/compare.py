@@ -26,8 +26,6 @@ from oreo_agent.cli.common.options import (
 )
 from oreo_agent.cli.common.output import is_plain
 
-__all__ = ["app"]
-
 app = typer.Typer()
 
 

@@ -20,8 +20,6 @@ from oreo_agent.cli.common.output import Output
 from oreo_agent.cli.common.run_settings import resolve_run_settings
 from oreo_agent.errors import UsageError
 
-__all__ = ["app"]
-
 _KEYS = 'Several keys of one action are separated by commas: "step.next" = "l,right"'
 
 

@@ -12,8 +12,6 @@ from oreo_agent.cli.common.options import (
 from oreo_agent.cli.common.output import Output
 from oreo_agent.errors import CheckFailedError
 
-__all__ = ["app"]
-
 _MARKS = {"ok": "✓", "warn": "!", "fail": "✗"}
 
 

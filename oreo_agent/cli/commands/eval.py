@@ -43,8 +43,6 @@ if TYPE_CHECKING:
     from oreo_agent.agents.protocol import Agent
     from oreo_agent.training.results import MethodResult
 
-__all__ = ["app"]
-
 _RESULTS = "results.json"
 
 app = typer.Typer()

@@ -30,8 +30,6 @@ from oreo_agent.cli.common.options import (
 )
 from oreo_agent.cli.common.output import is_plain, say
 
-__all__ = ["app"]
-
 app = typer.Typer()
 
 

@@ -14,9 +14,6 @@ from oreo_agent.cli.common.options import (
 from oreo_agent.cli.common.output import Output
 from oreo_agent.errors import UsageError
 
-__all__ = ["app"]
-
-
 app = typer.Typer()
 
 

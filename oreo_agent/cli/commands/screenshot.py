@@ -37,8 +37,6 @@ if TYPE_CHECKING:
     from oreo_agent.tui.app import OreoApp
     from oreo_agent.tui.screenshot import Shot
 
-__all__ = ["app"]
-
 _SMALLEST, _LARGEST = 20, 400  # cells: less shows nothing, more is a slip of the pen
 
 

@@ -16,8 +16,6 @@ from oreo_agent.cli.common.options import examples
 from oreo_agent.cli.common.output import Output, say
 from oreo_agent.errors import MissingError, RunFailedError, UsageError
 
-__all__ = ["app"]
-
 _DEFAULT = ("play", "alfworld")
 _LOCALHOST = "127.0.0.1"
 

@@ -39,8 +39,6 @@ from oreo_agent.training.method_names import Name
 if TYPE_CHECKING:
     from oreo_agent.tui.services import ScreenServices
 
-__all__ = ["app"]
-
 app = typer.Typer()
 
 

@@ -12,17 +12,6 @@ from oreo_agent.errors import MissingError, UsageError
 if TYPE_CHECKING:
     from oreo_agent.training.config import RunConfig
 
-__all__ = [
-    "SHIPPED",
-    "check_environment",
-    "expert_without_model",
-    "is_checkpoint",
-    "settle_checkpoint",
-    "shipped_checkpoint",
-    "source_of_games",
-    "starting_checkpoint",
-]
-
 SHIPPED = Path("shipped")
 """What ``--checkpoint`` may say for the trained model that comes with the package."""
 

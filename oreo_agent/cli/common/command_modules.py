@@ -7,8 +7,6 @@ from importlib import import_module
 
 import typer
 
-__all__ = ["add_commands"]
-
 
 def add_commands(group: typer.Typer, package: str, modules: Iterable[str]) -> None:
     """Add the commands of a package's modules in this order; each module holds them as ``app``."""

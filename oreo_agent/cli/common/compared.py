@@ -18,8 +18,6 @@ if TYPE_CHECKING:
     from oreo_agent.session import SessionFactory
     from oreo_agent.tui.comparison import HeadToHead, Side
 
-__all__ = ["Compared", "is_player", "what_to_compare"]
-
 _CHECKPOINTS = "checkpoints"
 
 

@@ -14,8 +14,6 @@ from pathlib import Path
 from oreo_agent.cli.common.output import one_line, say
 from oreo_agent.errors import ExitCode, RunFailedError
 
-__all__ = ["DetachedRun"]
-
 _SECONDS_BETWEEN_LOOKS = 0.05
 _SECONDS_TO_LEAVE = 60.0
 _SAID = ("warning:", "error:", "fix:", "interrupted", "internal error:")

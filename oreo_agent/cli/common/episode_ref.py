@@ -12,8 +12,6 @@ if TYPE_CHECKING:
     from oreo_agent.episodes import Episode
     from oreo_agent.episodes.catalog import Entry
 
-__all__ = ["find_entry", "find_episode", "find_parent", "split_ref"]
-
 _NAMED = 5
 """Most ids that an error lists."""
 

@@ -16,8 +16,6 @@ from oreo_agent.errors import UsageError
 if TYPE_CHECKING:
     from oreo_agent.session import Session, SessionFactory
 
-__all__ = ["GameOptions"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GameOptions:

@@ -10,41 +10,6 @@ import typer
 
 from oreo_agent.agents.agent_spec import AGENT_FORMS, AgentKind
 
-__all__ = [
-    "DATA",
-    "MODEL",
-    "OUTPUT",
-    "AgentOption",
-    "CheckpointOption",
-    "ConfigOption",
-    "CorrectedOption",
-    "DataOption",
-    "Dialect",
-    "DialectOption",
-    "EnvArgument",
-    "ForceFlag",
-    "GameLimit",
-    "GamesOption",
-    "JsonFlag",
-    "JsonLinesFlag",
-    "MouseFlag",
-    "PlainFlag",
-    "Preset",
-    "PresetOption",
-    "QuietFlag",
-    "SeedOption",
-    "SetOption",
-    "SplitOption",
-    "StartOption",
-    "TaskOption",
-    "TemperatureOption",
-    "ThreadsOption",
-    "env_options",
-    "evaluation_split",
-    "examples",
-    "practice_split",
-]
-
 MODEL = "Model"
 DATA = "Data"
 OUTPUT = "Output"

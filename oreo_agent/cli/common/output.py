@@ -12,8 +12,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["JSON_SCHEMA", "Output", "is_plain", "one_line", "plain", "say"]
-
 JSON_SCHEMA = 1
 """Version of every document that ``--json`` prints."""
 

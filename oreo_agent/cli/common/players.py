@@ -12,8 +12,6 @@ from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
 if TYPE_CHECKING:
     from oreo_agent.agents.protocol import Agent
 
-__all__ = ["load_player"]
-
 _LOADING = threading.Lock()
 """transformers loads through global state: of two models loaded at once, one loses tied weights."""
 

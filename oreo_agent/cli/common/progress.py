@@ -17,8 +17,6 @@ from oreo_agent.progress_callback import ProgressCallback
 if TYPE_CHECKING:
     from rich.progress import Progress, TaskID
 
-__all__ = ["JsonDisplay", "ProgressDisplay", "interruptible", "progress_display"]
-
 _SECONDS_BETWEEN_LINES = 15.0
 _SECONDS_BETWEEN_EVENTS = 1.0
 

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from oreo_agent.evaluation import Proportion
     from oreo_agent.training.results import MethodResult, RunResults
 
-__all__ = ["cost_lines", "results_document", "show_methods", "show_results"]
-
 
 def show_results(
     output: Output,

@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from oreo_agent.config import Resolved
     from oreo_agent.training.config import RunConfig
 
-__all__ = ["resolve_run_settings"]
-
 
 def resolve_run_settings(
     env: str,

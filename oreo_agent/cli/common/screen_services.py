@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from oreo_agent.session import Session
     from oreo_agent.tui.services import AgentSelection, ScreenServices
 
-__all__ = ["SAVED", "ServiceOptions"]
-
 SAVED = Path("runs/play")
 """Where the screen saves episodes unless --out says otherwise."""
 

@@ -16,8 +16,6 @@ if TYPE_CHECKING:
     from oreo_agent.training.config import RunConfig
     from oreo_agent.tui.services import Appearance
 
-__all__ = ["check_screen", "load_appearance", "other_settings", "resolve_screen"]
-
 
 def resolve_screen(config: Path | None = None) -> Resolved[ScreenConfig]:
     """Fill the screen's settings from files and environment; their names are not looked at.

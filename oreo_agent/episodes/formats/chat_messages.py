@@ -11,8 +11,6 @@ from oreo_agent.episodes.formats.dialogue import Message, Role
 from oreo_agent.episodes.formats.log_schema import LogFormatError
 from oreo_agent.episodes.formats.react import read_calls
 
-__all__ = ["Conversation", "Said", "read_messages"]
-
 _CALLERS = ("function_call", "tool_call")
 _ROLES = {
     **dict.fromkeys(("system", "developer"), Role.SYSTEM),

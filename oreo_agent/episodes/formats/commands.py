@@ -8,8 +8,6 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 
-__all__ = ["COMMAND", "LONGEST", "begins_with_verb", "compose", "is_command", "plain_forms"]
-
 LONGEST = 200
 """Characters; a longer text is no command."""
 

@@ -22,8 +22,6 @@ from oreo_agent.episodes.formats.log_schema import (
 )
 from oreo_agent.episodes.formats.react import Reading, read_message
 
-__all__ = ["Dialogue", "Message", "Role", "read_dialogue"]
-
 
 class Role(StrEnum):
     """Who speaks."""

@@ -10,8 +10,6 @@ from typing import Any
 
 from oreo_agent.episodes.record import Actor, Decision, Episode, Outcome, Turn
 
-__all__ = ["WRITERS", "Feature", "Row", "Writer", "chat", "features"]
-
 Row = dict[str, Any]
 """Plain data, as JSON or a table has it."""
 _ATIF = "ATIF-v1.4"

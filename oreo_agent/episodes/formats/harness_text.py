@@ -10,8 +10,6 @@ from dataclasses import dataclass
 
 from oreo_agent.episodes.formats.commands import COMMAND, LONGEST, plain_forms
 
-__all__ = ["Opening", "Shown", "clean_answer", "goal_of", "read_opening", "room_of"]
-
 _GOAL = re.compile(r"Your task is(?: to)?[ \t*_]*:[ \t*_]*\n?([^\n]*)", re.IGNORECASE)
 _OTHER_GOAL = re.compile(
     r"^[ \t*_#>]*(?:(?:your|the|current) )?(?:task|goal|objective)(?: is)?(?: to)?[ \t*_]*:"

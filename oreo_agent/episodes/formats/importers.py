@@ -21,8 +21,6 @@ from oreo_agent.episodes.formats.log_schema import (
 from oreo_agent.episodes.formats.react import read_message
 from oreo_agent.errors import UsageError
 
-__all__ = ["FORMATS", "read_logged"]
-
 _CURE = "See docs/file-formats.md for the keys of each --format."
 
 

@@ -12,8 +12,6 @@ import msgspec
 from oreo_agent.episodes.formats.log_schema import LogFormatError
 from oreo_agent.episodes.index import open_shard
 
-__all__ = ["Item", "decode", "read_items"]
-
 _T = TypeVar("_T")
 _LONGEST_LINE = 64 << 20  # bytes; an episode takes a few thousand
 _LARGEST_ARRAY = 1 << 30  # bytes; an array has to be held in memory whole

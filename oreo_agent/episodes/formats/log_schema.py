@@ -7,15 +7,6 @@ from dataclasses import dataclass, replace
 
 from oreo_agent.errors import RunFailedError
 
-__all__ = [
-    "LogFormatError",
-    "LoggedEpisode",
-    "LoggedTurn",
-    "Thoughts",
-    "is_refusal",
-    "join_thoughts",
-]
-
 
 class LogFormatError(RunFailedError):
     """A file, or a line of it, is not a log of the format that was named."""

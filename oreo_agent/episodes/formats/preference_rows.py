@@ -8,8 +8,6 @@ from collections.abc import Iterable, Iterator
 from oreo_agent.episodes.formats.exporters import Row, chat
 from oreo_agent.episodes.record import Decision, Episode, Outcome
 
-__all__ = ["correction_pairs", "episode_pairs"]
-
 _Conversation = list[dict[str, str]]
 
 

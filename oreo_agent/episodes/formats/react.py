@@ -8,8 +8,6 @@ from dataclasses import dataclass, replace
 from oreo_agent.episodes.formats.commands import begins_with_verb, is_command, plain_forms
 from oreo_agent.episodes.formats.tool_calls import json_object, read_call
 
-__all__ = ["Reading", "read_calls", "read_message"]
-
 _ENDS = ("</s>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<end_of_turn>")
 _TAG = re.compile(r"<(/?)(action|act|command)>", re.IGNORECASE)
 _LABEL = re.compile(

@@ -9,8 +9,6 @@ import msgspec
 
 from oreo_agent.episodes.formats.commands import begins_with_verb, compose, plain_forms
 
-__all__ = ["Call", "json_object", "read_call"]
-
 _DEEPEST = 4  # calls inside calls
 _WRAPPERS = ("function", "function_call", "functionCall", "tool_call", "call")
 _NAMES = ("name", "function_name", "tool_name", "tool", "function", "recipient_name")

@@ -11,8 +11,6 @@ from oreo_agent.learning.methods.method import Method, MethodSettings, shared_se
 if TYPE_CHECKING:
     from oreo_agent.learning.fitting import TrainingJob, TrainingResult
 
-__all__ = ["DPO", "DPO_NLL", "DPOLossSettings", "DPOSettings"]
-
 
 @dataclass(kw_only=True)
 class DPOLossSettings:

@@ -11,8 +11,6 @@ if TYPE_CHECKING:
 
     from oreo_agent.learning.fitting import TrainingJob, TrainingResult
 
-__all__ = ["Method", "MethodSettings", "shared_settings"]
-
 
 class MethodSettings:
     """Base of the dataclasses that are a method's section of the configuration.

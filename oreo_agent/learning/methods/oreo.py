@@ -14,15 +14,6 @@ from oreo_agent.learning.methods.method import Method, MethodSettings, shared_se
 if TYPE_CHECKING:
     from oreo_agent.learning.fitting import TrainingJob, TrainingResult
 
-__all__ = [
-    "OREO",
-    "OREO_ASTAR",
-    "OREO_RESPONSE",
-    "OREO_STEP",
-    "OREOLossSettings",
-    "OREOSettings",
-]
-
 
 @dataclass(kw_only=True)
 class OREOLossSettings:

@@ -12,8 +12,6 @@ from oreo_agent.learning.methods.sft import imitate
 if TYPE_CHECKING:
     from oreo_agent.learning.fitting import TrainingJob, TrainingResult
 
-__all__ = ["REJECTION", "RejectionSettings"]
-
 
 @dataclass(kw_only=True)
 class RejectionSettings(MethodSettings):

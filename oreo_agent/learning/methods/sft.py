@@ -11,8 +11,6 @@ from oreo_agent.learning.methods.method import Method, MethodSettings
 if TYPE_CHECKING:
     from oreo_agent.learning.fitting import TrainingJob, TrainingResult
 
-__all__ = ["SFT", "SFTSettings", "imitate"]
-
 _EVALUATIONS = 12
 """How often held-out accuracy is measured, to keep the best point."""
 

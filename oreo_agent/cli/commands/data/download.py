@@ -15,9 +15,6 @@ from oreo_agent.cli.common.options import (
 )
 from oreo_agent.cli.common.output import Output
 
-__all__ = ["app"]
-
-
 app = typer.Typer()
 
 

@@ -11,8 +11,6 @@ import typer
 from oreo_agent.cli.common.options import OUTPUT, ForceFlag, JsonFlag, QuietFlag, examples
 from oreo_agent.cli.common.output import Output
 
-__all__ = ["app"]
-
 app = typer.Typer()
 
 

@@ -22,9 +22,6 @@ from oreo_agent.cli.common.output import Output, plain
 if TYPE_CHECKING:
     from rich.console import Console
 
-__all__ = ["app"]
-
-
 app = typer.Typer()
 
 

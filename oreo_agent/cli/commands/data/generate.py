@@ -16,8 +16,6 @@ from oreo_agent.cli.common.options import (
 )
 from oreo_agent.cli.common.output import Output, plain
 
-__all__ = ["app"]
-
 _CURRICULUM = "Curriculum"
 
 app = typer.Typer()

@@ -6,8 +6,6 @@ import typer
 
 from oreo_agent.cli.common.command_modules import add_commands
 
-__all__ = ["app"]
-
 app = typer.Typer(
     name="data",
     no_args_is_help=True,

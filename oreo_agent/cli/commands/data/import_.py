@@ -27,8 +27,6 @@ if TYPE_CHECKING:
     from oreo_agent.importing import ImportOptions, ImportReport
     from oreo_agent.importing.report import EpisodeReport
 
-__all__ = ["app"]
-
 app = typer.Typer()
 
 

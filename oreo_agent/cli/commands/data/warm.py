@@ -10,8 +10,6 @@ from oreo_agent.cli.common.options import DATA, DataOption, JsonLinesFlag, Quiet
 from oreo_agent.cli.common.output import Output, one_line
 from oreo_agent.cli.common.progress import interruptible, progress_display
 
-__all__ = ["app"]
-
 app = typer.Typer()
 
 
