@@ -17,13 +17,13 @@ from typing import TypeVar
 from textual.pilot import Pilot
 
 from oreo_agent.agents.expert import ExpertAgent, load_expert
-from oreo_agent.agents.protocol import ActRequest
+from oreo_agent.agents.turns import turn_request
 from oreo_agent.envs.registry import plugin_of
 from oreo_agent.episodes import EpisodeStore, Outcome
 from oreo_agent.episodes.catalog import read_catalog
+from oreo_agent.episodes.turns import past_turn
 from oreo_agent.errors import RunFailedError
 from oreo_agent.session import SessionState
-from oreo_agent.session.turns import past_turn
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.episode import EpisodeScreen
@@ -176,12 +176,12 @@ class _Person:
 
     def _advice(self, state: SessionState) -> str:
         episode = state.episode
-        request = ActRequest(
-            episode=episode.id,
-            goal=episode.goal,
-            history=tuple(map(past_turn, episode.turns)),
-            observation=episode.final_observation or "",
-            admissible=state.admissible,
+        request = turn_request(
+            episode.id,
+            episode.goal,
+            tuple(map(past_turn, episode.turns)),
+            episode.final_observation or "",
+            state.admissible,
             seed=0,
         )
         (decision,) = self.expert.act([request])

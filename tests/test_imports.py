@@ -39,6 +39,7 @@ def test_the_command_imports_only_typer_and_the_standard_library(tmp_path: Path)
     "module",
     [
         "oreo_agent.agents.protocol",
+        "oreo_agent.agents.turns",
         "oreo_agent.config",
         "oreo_agent.envs",
         "oreo_agent.episodes",

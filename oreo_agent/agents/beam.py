@@ -17,11 +17,12 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from oreo_agent.agents.candidates import CandidateSource, Option, State
-from oreo_agent.agents.protocol import ActRequest, AgentDecision, PastTurn
+from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.ranking import Ranking
 from oreo_agent.agents.search import ROWS_AT_ONCE, SearchAgent
 from oreo_agent.envs.math.steps import final_answer
 from oreo_agent.episodes.record import Candidate
+from oreo_agent.episodes.turns import PastTurn
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

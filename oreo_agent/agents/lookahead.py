@@ -12,12 +12,13 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from oreo_agent.agents.candidates import CandidateSource, Option, State
-from oreo_agent.agents.protocol import ActRequest, AgentDecision, PastTurn
+from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.ranking import Ranking
 from oreo_agent.agents.search import ROWS_AT_ONCE, SearchAgent
 from oreo_agent.agents.simulation import Move, Reached, Simulator
 from oreo_agent.envs.core import StepResult
 from oreo_agent.episodes.record import ValueEstimate
+from oreo_agent.episodes.turns import PastTurn
 from oreo_agent.errors import UsageError
 
 

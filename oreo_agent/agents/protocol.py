@@ -7,22 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from oreo_agent.episodes.record import Actor, Candidate, Proposal, Sampling, ValueEstimate
+from oreo_agent.episodes.turns import PastTurn
 
 MAX_ACTION_TOKENS = 24
 """A command that has not ended by then is none."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PastTurn:
-    """A turn that has been played."""
-
-    observation: str
-    message: str
-    """What was executed, in the words of whoever wrote it."""
-    token_ids: tuple[int, ...] | None = None
-    """The message as the model wrote it, end-of-turn included; None renders it from text."""
-    action: str | None = None
-    """What was sent to the environment, where it differs from ``message``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

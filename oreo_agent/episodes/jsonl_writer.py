@@ -13,7 +13,7 @@ import msgspec
 from oreo_agent.errors import RunFailedError
 from oreo_agent.files import sync_folder
 
-Notice = Callable[[str], None]
+Notice = Callable[[str], object]
 """Receives one line of text about something that was repaired."""
 
 _CHUNK = 1 << 16

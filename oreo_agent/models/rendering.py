@@ -16,8 +16,8 @@ from functools import cached_property
 
 from transformers import PreTrainedTokenizerFast
 
-from oreo_agent.agents.protocol import PastTurn
 from oreo_agent.episodes.record import Actor, Episode, Outcome
+from oreo_agent.episodes.turns import PastTurn
 from oreo_agent.errors import RunFailedError
 from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.prompt_text import PromptText

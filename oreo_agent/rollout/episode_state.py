@@ -8,10 +8,12 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision, PastTurn
+from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
+from oreo_agent.agents.turns import executed_by, outcome_of, turn_request
 from oreo_agent.envs.core import EnvSpec, Observation, StepResult, TaskId
 from oreo_agent.envs.worker.pool import EnvFault
-from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn, utc_now
+from oreo_agent.episodes.record import Actor, Episode, Outcome, Turn, utc_now
+from oreo_agent.episodes.turns import PastTurn, past_turn
 
 _TRIES = 3
 """How often an episode may be at work when its process is lost, before it is given up."""
@@ -75,13 +77,13 @@ class Playing:
 
 def to_request(playing: Playing) -> ActRequest:
     """Return what the agent is asked at this turn."""
-    return ActRequest(
-        episode=playing.id,
-        goal=playing.goal,
-        history=tuple(playing.history),
-        observation=playing.observation.text,
-        admissible=playing.observation.admissible,
-        seed=_turn_seed(playing.job.seed, len(playing.turns)),
+    return turn_request(
+        playing.id,
+        playing.goal,
+        playing.history,
+        playing.observation.text,
+        playing.observation.admissible,
+        seed=playing.job.seed,
     )
 
 
@@ -93,43 +95,28 @@ def advance(
     keep_admissible: bool,
 ) -> None:
     """Record a decision and what the environment answered; set the outcome at the end."""
-    proposal = decision.proposal
-    actor = decision.actor or agent.actor
-    model_wrote_it = actor in (Actor.POLICY, Actor.SEARCH)
+    executed = executed_by(agent, decision)
     if isinstance(answer, EnvFault):
-        playing.fail(f"turn {len(playing.turns) + 1}, {proposal.action!r}", answer)
+        playing.fail(f"turn {len(playing.turns) + 1}, {executed.action!r}", answer)
         return
-    playing.turns.append(
-        Turn(
-            observation=playing.observation.text,
-            admissible=playing.observation.admissible if keep_admissible else None,
-            proposed=proposal if model_wrote_it else None,
-            executed=Executed(
-                message=proposal.message,
-                action=proposal.action,
-                actor=actor,
-                token_ids=proposal.token_ids,
-            ),
-            candidates=decision.candidates,
-            value=decision.value,
-            reward=0.0 if answer is None else answer.reward,
-        )
+    model_wrote_it = executed.actor in (Actor.POLICY, Actor.SEARCH)
+    turn = Turn(
+        observation=playing.observation.text,
+        admissible=playing.observation.admissible if keep_admissible else None,
+        proposed=decision.proposal if model_wrote_it else None,
+        executed=executed,
+        candidates=decision.candidates,
+        value=decision.value,
+        reward=0.0 if answer is None else answer.reward,
     )
-    playing.history.append(
-        PastTurn(
-            observation=playing.observation.text,
-            message=proposal.message,
-            token_ids=proposal.token_ids,
-            action=proposal.action,
-        )
-    )
+    playing.turns.append(turn)
+    playing.history.append(past_turn(turn))
     if answer is None:
         playing.outcome = Outcome.INVALID
         return
     playing.observation = answer.observation
-    if answer.terminated:
-        playing.outcome = Outcome.SUCCESS if answer.info.get("won") else Outcome.HORIZON
-    elif answer.truncated or playing.why_given_up():
+    playing.outcome = outcome_of(answer)
+    if playing.outcome is None and playing.why_given_up():
         playing.outcome = Outcome.HORIZON
 
 
@@ -179,7 +166,3 @@ def job_id(job: Job, agent: Agent) -> str:
     """Return an id that depends on what is played, so that a wave played again has the same ids."""
     text = f"{agent.name}\0{agent.sampling}\0{job.task}\0{job.split}\0{job.seed}\0{job.patience}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def _turn_seed(seed: int, turn: int) -> int:
-    return int.from_bytes(hashlib.blake2b(f"{seed}/{turn}".encode(), digest_size=8).digest())

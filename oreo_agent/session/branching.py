@@ -1,4 +1,4 @@
-"""How an episode begins: anew, or where another one stands."""
+"""How an episode begins: new, as a branch, or as the continuation of a saved one."""
 
 from __future__ import annotations
 
@@ -12,8 +12,27 @@ from oreo_agent.episodes.record import Episode, Outcome, Turn, new_episode_id, u
 from oreo_agent.session.replay import Replayed
 
 
-def new_episode(env: TextEnv, agent: Agent, task: TaskId, observation: Observation) -> Episode:
-    """Return an episode without turns, with what environment and agent know of it."""
+def new_episode(
+    env: TextEnv,
+    agent: Agent,
+    task: TaskId,
+    observation: Observation,
+    *,
+    split: str | None,
+    seed: int,
+    versions: Mapping[str, str],
+) -> Episode:
+    """Return an episode without turns.
+
+    Args:
+        env: Where it is played.
+        agent: Who plays.
+        task: The task.
+        observation: The first observation.
+        split: The task's split.
+        seed: Of the task and of the agent's turns.
+        versions: Library versions for the record.
+    """
     facts = env.task_info(task)
     return Episode(
         id=new_episode_id(),
@@ -26,6 +45,9 @@ def new_episode(env: TextEnv, agent: Agent, task: TaskId, observation: Observati
         task_type=facts.get("type"),
         task_sha256=facts.get("sha256"),
         dialect=facts.get("dialect"),
+        split=split,
+        seed=seed,
+        versions=dict(versions),
         tokenizer_sha256=agent.tokenizer_sha256,
         model=agent.name,
         sampling=agent.sampling,
@@ -41,7 +63,7 @@ def branch_of(
     Args:
         parent: The episode that it goes on from.
         keep: How many of its turns are copied.
-        replayed: Where playing those turns again has led.
+        replayed: The state after those turns.
         agent: Who plays on. With another tokenizer than the parent's, the copied turns lose their
             token ids: an episode has one tokenizer, and messages are rendered from their text.
         versions: Library versions for the record.
@@ -63,7 +85,7 @@ def branch_of(
         fork_turn=keep,
         tokenizer_sha256=tokenizer,
         error=None,
-        note=None,  # of the parent; it says nothing of what is played from here on
+        note=None,  # it was about the parent
         created=utc_now(),
         model=agent.name,
         sampling=agent.sampling,
@@ -72,7 +94,7 @@ def branch_of(
 
 
 def continuation_of(parent: Episode) -> Episode:
-    """Return a new episode that goes on where its parent, which stays as it is, stands now."""
+    """Return a new episode that goes on from the present end of its parent."""
     return msgspec.structs.replace(
         parent,
         id=new_episode_id(),

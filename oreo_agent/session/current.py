@@ -1,4 +1,4 @@
-"""The episode that a session is playing, and where it stands."""
+"""The episode that a session is playing."""
 
 from __future__ import annotations
 
@@ -8,10 +8,14 @@ from collections.abc import Sequence
 import msgspec
 
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
+from oreo_agent.agents.turns import turn_request
 from oreo_agent.envs.core import EnvSpec, Observation, StepResult
 from oreo_agent.episodes.record import Decision, Episode, Executed, Outcome, Turn, utc_now
+from oreo_agent.episodes.turns import past_turn
+from oreo_agent.errors import OreoAgentError
+from oreo_agent.session.branching import continuation_of
 from oreo_agent.session.state import SessionState, choice_options
-from oreo_agent.session.turns import past_turn, turn_seed
+from oreo_agent.session.unsaved_episodes import UnsavedEpisodes
 
 
 class CurrentEpisode:
@@ -19,28 +23,38 @@ class CurrentEpisode:
 
     Args:
         episode: The record; each turn replaces it by a longer one.
-        observation: What the environment says where it begins.
+        observation: The environment's first observation.
+        unsaved: Writes the journal.
         parent: The record that it branched from.
+        branch: Number of the branch in its session; 0 is no branch. Branches draw other samples.
     """
 
     def __init__(
-        self, episode: Episode, observation: Observation, parent: Episode | None = None
+        self,
+        episode: Episode,
+        observation: Observation,
+        unsaved: UnsavedEpisodes,
+        *,
+        parent: Episode | None = None,
+        branch: int = 0,
     ) -> None:
+        self._unsaved = unsaved
         self.episode = episode
         self.parent = parent
+        self.branch = branch
         self.over = False
         self.failure: str | None = None
         """Boundary and cause of a failure."""
-        self.arrive(observation)
+        self.observe(observation)
 
-    def arrive(self, observation: Observation | None) -> None:
-        """Stand at a new state, where nobody has decided yet; None leaves the last one's words."""
+    def observe(self, observation: Observation | None) -> None:
+        """Go on to the next turn, without a decision yet; None keeps the last observation."""
         if observation is not None:
             self.observation = observation
         self.admissible = observation.admissible if observation is not None else None
         self.decision: AgentDecision | None = None
         self.rejected: tuple[AgentDecision, ...] = ()
-        """What the person did not want here, in order."""
+        """Decisions that the person rejected at this turn, in order."""
         self._began = time.monotonic()
         self._began_at = utc_now()
 
@@ -51,25 +65,20 @@ class CurrentEpisode:
         self.decision = other
 
     @property
-    def refused(self) -> frozenset[str]:
-        """The actions that the person did not want here, the present proposal among them."""
+    def rejected_actions(self) -> frozenset[str]:
+        """The actions that were rejected at this turn, the present proposal included."""
         decisions = (*self.rejected, *([self.decision] if self.decision else []))
         return frozenset(decision.proposal.action for decision in decisions)
 
-    def add_turn(
-        self, executed: Executed, how: Decision, result: StepResult | None
-    ) -> tuple[Turn, str | None]:
-        """Record what was done here and what came of it.
+    def add_turn(self, executed: Executed, how: Decision, result: StepResult | None) -> None:
+        """Record an action and its result.
 
-        Of several proposals the first one is recorded: what is done instead corrects that.
+        Of several proposals the first one is recorded: the action done instead corrects that.
 
         Args:
-            executed: What was done.
-            how: What became of the agent's proposal.
+            executed: The action.
+            how: Whether and how the person changed the agent's proposal.
             result: The environment's answer; None where it was not asked, or failed.
-
-        Returns:
-            The turn, and what the environment printed after it.
         """
         asked = self.decision
         first = self.rejected[0] if self.rejected else asked
@@ -89,38 +98,56 @@ class CurrentEpisode:
         self.episode = msgspec.structs.replace(
             self.episode, turns=(*self.episode.turns, turn), final_observation=answer
         )
-        return turn, answer
+        self._unsaved.append_turn(turn, answer)
 
     def annotate(self, note: str | None) -> None:
-        """Record what the person noted."""
+        """Record the person's note."""
         self.episode = msgspec.structs.replace(self.episode, note=note)
+        self._unsaved.note(note)
 
-    def end(self, outcome: Outcome, error: str | None) -> None:
+    def end(self, outcome: Outcome, error: str | None = None) -> None:
         """Record how it ended."""
         self.episode = msgspec.structs.replace(self.episode, outcome=outcome, error=error)
         self.over = True
+        self._unsaved.end(outcome, error)
 
-    def request(self, seed: int, branch: int, attempt: int = 0) -> ActRequest:
-        """Return what the agent is asked here.
+    def fail(self, boundary: str, error: Exception) -> str:
+        """End it as ``error``, if it goes on; returns boundary and cause."""
+        kind = "" if isinstance(error, OreoAgentError) else f"{type(error).__name__}: "
+        self.failure = f"{boundary}: {kind}{error}"
+        self.decision = None
+        if not self.over:
+            self.end(Outcome.ERROR, self.failure)
+        return self.failure
+
+    def leave(self) -> None:
+        """End it as unfinished, if it goes on."""
+        if not self.over:
+            self.end(Outcome.UNFINISHED)
+
+    def continue_saved(self) -> None:
+        """Go on in a new episode: one that is in a store is not edited."""
+        self.parent = self.episode
+        self.episode = continuation_of(self.episode)
+        self._unsaved.open(self.episode)
+
+    def request(self, seed: int, attempt: int = 0) -> ActRequest:
+        """Return what the agent is asked at this turn.
 
         Args:
-            seed: The session's; a branch of another session's episode keeps that one's.
-            branch: How many branches the session has opened.
-            attempt: How many proposals were rejected here.
+            seed: Used where the record names none.
+            attempt: How many times the agent was asked at this turn before.
         """
         episode = self.episode
-        return ActRequest(
-            episode=episode.id,
-            goal=episode.goal,
-            history=tuple(past_turn(turn) for turn in episode.turns),
-            observation=episode.final_observation or "",
-            admissible=self.admissible,
-            seed=turn_seed(
-                seed if episode.seed is None else episode.seed,
-                branch,
-                len(episode.turns),
-                attempt,
-            ),
+        return turn_request(
+            episode.id,
+            episode.goal,
+            tuple(map(past_turn, episode.turns)),
+            episode.final_observation or "",
+            self.admissible,
+            seed=seed if episode.seed is None else episode.seed,
+            branch=self.branch,
+            attempt=attempt,
         )
 
     def snapshot(self, spec: EnvSpec, agent: str, pending: Sequence[Episode]) -> SessionState:

@@ -1,4 +1,4 @@
-"""What an agent wants to do, and what it wants instead when a person rejects that."""
+"""Asking an agent for a proposal, and for another one when a person rejects it."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from oreo_agent.envs.core import ForkableEnv
 from oreo_agent.episodes.record import Proposal
 
 _ATTEMPTS = 4
-"""Samples that are drawn in search of one that was not rejected before."""
+"""Samples drawn in search of one that was not rejected before."""
 
 
-def ask(agent: Agent, env: ForkableEnv, request: ActRequest) -> AgentDecision:
-    """Return what an agent wants to do.
+def propose(agent: Agent, env: ForkableEnv, request: ActRequest) -> AgentDecision:
+    """Return an agent's decision.
 
     Args:
-        agent: Who is asked.
-        env: Where the request's episode is played; an agent that tries actions out moves it, and it
-            is brought back.
+        agent: The agent.
+        env: The environment of the request's episode. An agent that tries actions out moves it; it
+            is brought back afterwards.
         request: The state.
 
     Raises:
@@ -32,29 +32,29 @@ def ask(agent: Agent, env: ForkableEnv, request: ActRequest) -> AgentDecision:
     """
     if not _plans(agent):
         (decision,) = agent.act([request])
-        return countable(decision)
+        return without_nonfinite(decision)
     simulator = Simulator(OneEnvPool(env), {request.episode: 0})
     (decision,) = agent.act_with([request], simulator)
     for fault in simulator.return_to_present().values():
         raise fault.error()
-    return countable(decision)
+    return without_nonfinite(decision)
 
 
-def another(
+def propose_another(
     agent: Agent,
     env: ForkableEnv,
     request: Callable[[int], ActRequest],
     present: AgentDecision,
-    refused: frozenset[str],
+    rejected: frozenset[str],
 ) -> AgentDecision | None:
-    """Return another proposal than those refused: a new sample, else the likeliest candidate left.
+    """Return a proposal that was not rejected: a new sample, else the likeliest other candidate.
 
     Args:
-        agent: Who is asked.
-        env: As for `ask`.
+        agent: The agent.
+        env: As for `propose`.
         request: Makes the request of a further attempt, counted from 1.
         present: The last decision.
-        refused: Actions that are not wanted.
+        rejected: Actions that were rejected.
 
     Returns:
         None where the agent has nothing else to propose.
@@ -62,10 +62,10 @@ def another(
     sampling = agent.sampling
     is_greedy = sampling is not None and sampling.temperature == 0
     for attempt in range(1, 1 if is_greedy else 1 + _ATTEMPTS):
-        decision = ask(agent, env, request(attempt))
-        if decision.proposal.action not in refused:
+        decision = propose(agent, env, request(attempt))
+        if decision.proposal.action not in rejected:
             return decision
-    left = [c for c in present.candidates if c.action not in refused]
+    left = [c for c in present.candidates if c.action not in rejected]
     if not left:
         return None
     best = max(left, key=lambda candidate: candidate.probability or 0.0)
@@ -73,8 +73,8 @@ def another(
     return dataclasses.replace(present, proposal=proposal)
 
 
-def countable(decision: AgentDecision) -> AgentDecision:
-    """Leave out estimates that are no numbers, of a model that diverged: nobody can show them."""
+def without_nonfinite(decision: AgentDecision) -> AgentDecision:
+    """Leave out NaN and infinite estimates, of a model that diverged."""
     value = decision.value
     return dataclasses.replace(
         decision,

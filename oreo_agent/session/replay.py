@@ -1,4 +1,4 @@
-"""Playing recorded actions again, and refusing to go on from another state than the recorded."""
+"""Replaying recorded actions, and refusing to go on from a state other than the recorded one."""
 
 from __future__ import annotations
 
@@ -14,26 +14,26 @@ _EXCERPT = 60
 
 
 class DivergedError(RunFailedError):
-    """Playing the recorded actions again did not give the recorded observations."""
+    """Replaying the recorded actions did not give the recorded observations."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Replayed:
-    """Where playing again has led."""
+    """The state that a replay has reached."""
 
     observation: Observation
     last: StepResult | None
-    """What the last step brought; None where there was no step."""
+    """Result of the last step; None where there was no step."""
 
 
-def speaks(env: TextEnv, episode: Episode) -> bool:
-    """Whether an environment words its game as a record does; what neither tells is the same.
+def same_dialect(env: TextEnv, episode: Episode) -> bool:
+    """Return whether environment and record use one dialect, as far as both name theirs.
 
     Raises:
         EnvError: The task is not there.
     """
-    spoken = env.task_info(episode.task).get("dialect")
-    return None in (spoken, episode.dialect) or spoken == episode.dialect
+    dialect = env.task_info(episode.task).get("dialect")
+    return None in (dialect, episode.dialect) or dialect == episode.dialect
 
 
 def replay_turns(
@@ -43,7 +43,7 @@ def replay_turns(
     *,
     on_state: Callable[[Observation, StepResult | None], None] | None = None,
 ) -> Replayed:
-    """Reset an environment and play the first ``keep`` turns of a record again.
+    """Reset an environment and replay the first ``keep`` turns of a record.
 
     Every observation is compared with the recorded one.
 
@@ -51,14 +51,14 @@ def replay_turns(
         env: The environment.
         episode: The record.
         keep: How many of its turns to play.
-        on_state: Is told each state that agrees, and the step that led there.
+        on_state: Called with each state that agrees, and the step that led there.
 
     Raises:
-        DivergedError: An observation differs, the game ends early, or the environment speaks
-            another dialect.
+        DivergedError: An observation differs, the game ends early, or the environment has another
+            dialect.
         EnvError: The task is not there.
     """
-    if not speaks(env, episode):
+    if not same_dialect(env, episode):
         raise DivergedError(
             f"Episode {episode.id} speaks dialect {episode.dialect!r}, the environment another.",
             f"Make the environment with the option dialect={episode.dialect!r}.",

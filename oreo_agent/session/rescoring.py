@@ -1,4 +1,4 @@
-"""A recorded episode as another agent sees it: its values and candidates at every state."""
+"""A recorded episode with the values and candidates of another agent at every state."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from dataclasses import dataclass
 
 import msgspec
 
-from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
+from oreo_agent.agents.protocol import Agent, AgentDecision
+from oreo_agent.agents.turns import turn_request
 from oreo_agent.episodes.record import Episode
-from oreo_agent.session.proposals import countable
+from oreo_agent.episodes.turns import past_turn
+from oreo_agent.session.proposals import without_nonfinite
 from oreo_agent.session.state import choice_options
-from oreo_agent.session.turns import past_turn, turn_seed
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rescored:
-    """What an agent thinks of an episode. The record itself stays as it is."""
+    """An agent's assessment of an episode. The record itself stays as it is."""
 
     episode: Episode
-    """The record with the agent's values and candidates in place of the recorded ones. What was
-    proposed and done is the record's."""
+    """The record with the agent's values and candidates in place of the recorded ones. Proposals
+    and actions are the record's."""
     last: AgentDecision | None
-    """What it thinks of the state at the end; None where the record does not have it."""
+    """Its decision in the final state; None where the record does not have that state."""
     agent: str
 
 
@@ -35,7 +36,7 @@ def rescore(
     Args:
         episode: The record.
         agent: One that answers from the transcript alone, not by trying actions out.
-        progress: Is told how many states are done; returns False to stop early.
+        progress: Called with how many states are done; returns False to stop early.
     """
     name = f"{episode.id}/rescored"
     history = tuple(map(past_turn, episode.turns))
@@ -47,15 +48,15 @@ def rescore(
         states.append((episode.final_observation, None))
     last: AgentDecision | None = None
     for index, (observation, admissible) in enumerate(states):
-        request = ActRequest(
-            episode=name,
-            goal=episode.goal,
-            history=history[:index],
-            observation=observation,
-            admissible=admissible,
-            seed=turn_seed(episode.seed or 0, 0, index),
+        request = turn_request(
+            name,
+            episode.goal,
+            history[:index],
+            observation,
+            admissible,
+            seed=episode.seed or 0,
         )
-        decision = countable(*agent.act([request]))
+        decision = without_nonfinite(*agent.act([request]))
         if index < len(turns):
             turns[index] = msgspec.structs.replace(
                 turns[index],

@@ -1,4 +1,4 @@
-"""What a session tells its subscribers: immutable snapshots and events."""
+"""Immutable snapshots and events that a session sends to its subscribers."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class EventKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionState:
-    """A snapshot; later changes do not touch it."""
+    """A snapshot of a session."""
 
     episode: Episode
     """The episode so far; its outcome is ``unfinished`` while it goes on."""
@@ -40,12 +40,12 @@ class SessionState:
     """The record that this one branched from in this session."""
     admissible: tuple[str, ...] | None = None
     decision: AgentDecision | None = None
-    """What the agent wants to do now, once it was asked."""
+    """The agent's decision at this turn, once it was asked."""
     rejected: int = 0
     """How many of its proposals here were rejected."""
     options: tuple[Candidate, ...] = ()
-    """What ``Session.choose`` counts: the agent's candidates, likeliest first; else its pick and
-    the admissible actions. Empty once the episode is over."""
+    """What ``Session.choose`` accepts: the agent's candidates, likeliest first; else its proposal
+    and the admissible actions. Empty once the episode is over."""
     over: bool = False
     failure: str | None = None
     """Boundary and cause of a failure; going back to any turn tries again."""
@@ -60,7 +60,7 @@ class SessionState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SessionEvent:
-    """What a subscriber is told."""
+    """An event, with the state after it."""
 
     kind: EventKind
     state: SessionState
@@ -70,9 +70,9 @@ class SessionEvent:
 def choice_options(
     decision: AgentDecision | None, admissible: Sequence[str] | None
 ) -> tuple[Candidate, ...]:
-    """Return what a person may choose from: the likeliest, or the agent's own pick, first.
+    """Return the actions to choose from: the likeliest, or the agent's proposal, first.
 
-    What a model writes freely need not be among the admissible actions; it comes before them.
+    A model's proposal need not be among the admissible actions; it comes before them.
     """
     if decision is not None and decision.candidates:
         ordered = sorted(decision.candidates, key=lambda c: -(c.probability or 0.0))

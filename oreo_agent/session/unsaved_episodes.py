@@ -1,4 +1,4 @@
-"""What a session has played and no store has yet: closed branches and their journals."""
+"""Episodes of a session that no store has yet, and their journals."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import OreoAgentError, RunFailedError
 
 
-class Ledger:
+class UnsavedEpisodes:
     """Keeps journals and unsaved episodes of one session.
 
-    A journal that cannot be written is said through ``on_notice``; play goes on, and the journal
-    writes what it missed together with the next turn.
+    A journal that cannot be written is reported through ``on_notice``; play goes on, and the
+    journal writes what it missed together with the next turn.
 
     Args:
         folder: Where journals lie; None keeps none.
-        on_notice: Is told of repairs and of a journal that cannot be written.
+        on_notice: Called with repairs and with failures to write a journal.
     """
 
     def __init__(self, folder: Path | None, on_notice: Notice) -> None:
@@ -52,19 +52,19 @@ class Ledger:
         self._adopted.add(episode.id)
         self._old_journals.append(journal)
 
-    def turn(self, turn: Turn, answer: str | None) -> None:
-        """Put a turn on the disk."""
+    def append_turn(self, turn: Turn, answer: str | None) -> None:
+        """Write a turn to the journal."""
         self._write(lambda journal: journal.append(turn, answer))
 
     def end(self, outcome: Outcome, error: str | None) -> None:
-        """Put the end of the episode on the disk."""
+        """Write the end of the episode to the journal."""
         self._write(lambda journal: journal.end(outcome, error))
 
     def note(self, note: str | None) -> None:
-        """Put what the person noted on the disk."""
+        """Write the person's note to the journal."""
         self._write(lambda journal: journal.note(note))
 
-    def shelve(self, episode: Episode) -> None:
+    def set_aside(self, episode: Episode) -> None:
         """Set the current episode aside; it is saved with the others, and its journal kept."""
         if episode.turns and not self.is_saved:
             self._closed.append(episode)
@@ -72,7 +72,7 @@ class Ledger:
             self._old_journals.append(self._journal)
             self._journal = None
 
-    def unsaved(self, current: Episode) -> list[Episode]:
+    def pending(self, current: Episode) -> list[Episode]:
         """Return the episodes with turns that no store has.
 
         A branch that has only its parent's turns so far is left out, unless they end it.
@@ -84,22 +84,22 @@ class Ledger:
 
     def save(self, current: Episode, store: EpisodeStore, shard: str) -> int:
         """Put them into a store, then delete the journals."""
-        pending = self.unsaved(current)
+        pending = self.pending(current)
         if pending:
             with store.writer(shard) as writer:
                 for episode in pending:
                     if not self._was_saved(episode, store):
                         writer.append(episode)
                     self._closed = [kept for kept in self._closed if kept is not episode]
-            self._forget_closed()
+            self._discard_closed()
             if pending[-1] is current:
-                self._forget_current()
+                self._discard_current()
         return len(pending)
 
-    def forget(self) -> None:
+    def discard(self) -> None:
         """Delete the journals; nothing is unsaved any more."""
-        self._forget_closed()
-        self._forget_current()
+        self._discard_closed()
+        self._discard_current()
 
     def close(self) -> None:
         """Release the journals and leave them where they are."""
@@ -107,13 +107,13 @@ class Ledger:
             if journal is not None:
                 journal.close()
 
-    def _forget_closed(self) -> None:
+    def _discard_closed(self) -> None:
         self._closed.clear()
         for journal in self._old_journals:
             journal.remove()
         self._old_journals.clear()
 
-    def _forget_current(self) -> None:
+    def _discard_current(self) -> None:
         self.is_saved = True
         if self._journal is not None:
             self._journal.remove()

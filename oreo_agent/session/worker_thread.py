@@ -18,7 +18,7 @@ from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes.record import Episode
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import OreoAgentError, RunFailedError
-from oreo_agent.session.play import Session
+from oreo_agent.session.session import Session
 from oreo_agent.session.state import EventKind, SessionEvent
 
 SPEEDS = (0.25, 0.5, 1.0, 2.0, 4.0, 16.0)

@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from oreo_agent.agents.protocol import ActRequest, PastTurn
+from oreo_agent.agents.protocol import ActRequest
+from oreo_agent.episodes.turns import PastTurn
 
 
 @dataclass(frozen=True, kw_only=True)

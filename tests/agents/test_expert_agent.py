@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 
 from oreo_agent.agents.expert import ExpertAgent, load_expert
-from oreo_agent.agents.protocol import ActRequest, Agent, PastTurn
+from oreo_agent.agents.protocol import ActRequest, Agent
 from oreo_agent.envs.registry import plugin_of
 from oreo_agent.episodes.record import Actor
+from oreo_agent.episodes.turns import PastTurn
 
 GOAL = "put some mug on shelf"
 ROOM = (

@@ -5,8 +5,8 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from oreo_agent.agents.protocol import PastTurn
 from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn
+from oreo_agent.episodes.turns import PastTurn
 from oreo_agent.errors import ConfigError
 from oreo_agent.learning.dataset_rows import rendered_episodes
 from oreo_agent.models.chat import ChatStyle, ChatTemplate

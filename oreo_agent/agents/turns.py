@@ -1,0 +1,73 @@
+"""One turn of an agent in an environment: its seed, the request, what is executed, how it ends.
+
+Rollouts and sessions share these, so that a recorded seed gives the same episode in both.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+
+from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
+from oreo_agent.envs.core import StepResult
+from oreo_agent.episodes.record import Executed, Outcome
+from oreo_agent.episodes.turns import PastTurn
+
+
+def turn_request(
+    episode: str,
+    goal: str,
+    history: Sequence[PastTurn],
+    observation: str,
+    admissible: tuple[str, ...] | None,
+    *,
+    seed: int,
+    branch: int = 0,
+    attempt: int = 0,
+) -> ActRequest:
+    """Return the request for an agent's next turn.
+
+    Args:
+        episode: Names the episode in the agent's caches.
+        goal: The episode's goal.
+        history: The turns played so far.
+        observation: What the environment printed last.
+        admissible: The admissible actions, where they are known.
+        seed: The episode's seed, as recorded.
+        branch: Distinguishes branches of one episode; 0 is the episode itself.
+        attempt: How many requests were made for this turn before.
+    """
+    return ActRequest(
+        episode=episode,
+        goal=goal,
+        history=tuple(history),
+        observation=observation,
+        admissible=admissible,
+        seed=_turn_seed(seed, len(history), branch, attempt),
+    )
+
+
+def executed_by(agent: Agent, decision: AgentDecision) -> Executed:
+    """Return the record of an agent's decision that is carried out."""
+    proposal = decision.proposal
+    return Executed(
+        message=proposal.message,
+        action=proposal.action,
+        actor=decision.actor or agent.actor,
+        token_ids=proposal.token_ids,
+    )
+
+
+def outcome_of(result: StepResult) -> Outcome | None:
+    """Return how a step ended the episode; None if the episode goes on.
+
+    A task that ended without being won counts as one that ran out of turns: a return of zero.
+    """
+    if result.terminated and result.info.get("won"):
+        return Outcome.SUCCESS
+    return Outcome.HORIZON if result.terminated or result.truncated else None
+
+
+def _turn_seed(seed: int, turn: int, branch: int, attempt: int) -> int:
+    words = f"{seed}/{turn}" + (f"/{branch}/{attempt}" if branch or attempt else "")
+    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest())
