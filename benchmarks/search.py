@@ -15,16 +15,18 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import msgspec
 
+from oreo_agent.agents.factory import make_agent
 from oreo_agent.config import resolve
 from oreo_agent.envs.registry import BUILT_IN, plugin_of
 from oreo_agent.evaluation import mcnemar_exact, wilson_interval
 from oreo_agent.training.config import config_type
+from oreo_agent.training.evaluate import evaluate
 from oreo_agent.training.results import MethodResult
-from oreo_agent.training.single import evaluate, make_agent
 
 _COUNTS = (1, 2, 3, 5, 8)
 _RANKINGS = ("", ":prior=0.05", ":by=logprob")
@@ -45,7 +47,7 @@ def main() -> int:
     split = options.split or next(iter(config.plan().held_out))
     found: dict[str, MethodResult] = {}
     for name in options.agents or _agents(options.env):
-        agent = make_agent(name, options.checkpoint, config=config)
+        agent = make_agent(name, replace(config.agent_setting(), checkpoint=options.checkpoint))
         result = evaluate(config, agent, name=name, split=split, limit=options.limit)
         found[name] = result
         print(_line(result, found), flush=True)

@@ -29,7 +29,7 @@ import math
 import random
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -39,6 +39,7 @@ import msgspec
 from experiments.runs import RESULTS
 from experiments.siblings import compare_episodes
 from experiments.tables import markdown, p_text
+from oreo_agent.agents.factory import make_agent
 from oreo_agent.agents.protocol import Agent, AgentDecision
 from oreo_agent.config import resolve
 from oreo_agent.envs.core import ForkableEnv
@@ -49,7 +50,7 @@ from oreo_agent.files import write_whole
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.rollout.episode_state import Job, Playing, advance, to_request
 from oreo_agent.training.config import config_type
-from oreo_agent.training.single import make_agent, set_threads
+from oreo_agent.training.cpu_count import set_threads
 from oreo_agent.training.stages import derive_seed, prepare_tasks
 
 __all__ = ["Fork", "Kept", "Tried", "draw", "report"]
@@ -127,10 +128,11 @@ def main() -> int:
     if options.env != "alfworld" or options.split not in _SCENES:
         parser.error(f"games are forked in alfworld, {' and '.join(_SCENES)}; give --episodes")
     config = resolve(config_type("alfworld"), env={}, sets=options.set).value
+    setting = replace(config.agent_setting(), checkpoint=options.checkpoint)
     given = prepare_tasks(config, ProgressCallback())
     agents = (
-        make_agent(f"value:{options.candidates}", options.checkpoint, config=config),
-        make_agent("model", options.checkpoint, temperature=1.0, config=config),
+        make_agent(f"value:{options.candidates}", setting),
+        make_agent("model", replace(setting, temperature=1.0)),
     )
     rows = options.candidates * options.finishes
     envs = [_forkable(config.plugin.name, given) for _ in range(rows)]

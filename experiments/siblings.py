@@ -14,15 +14,17 @@ import statistics
 import tempfile
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
 
+from oreo_agent.agents.factory import make_agent
 from oreo_agent.config import resolve
 from oreo_agent.episodes.record import Candidate, Episode, Outcome
 from oreo_agent.learning.calibration import auc
+from oreo_agent.training.collect import collect
 from oreo_agent.training.config import config_type
-from oreo_agent.training.single import collect, make_agent
 
 __all__ = ["compare_episodes", "sibling_pairs"]
 
@@ -37,7 +39,8 @@ def compare_episodes(
     kind = config_type(env)
     size = f"{kind.plugin.section}.{split}={games}"
     config = resolve(kind, env={}, sets=[*sets, size]).value
-    agent = make_agent("value:1", checkpoint, temperature=1.0, config=config)
+    setting = replace(config.agent_setting(), checkpoint=checkpoint, temperature=1.0)
+    agent = make_agent("value:1", setting)
     with tempfile.TemporaryDirectory(prefix="oreo-siblings-") as folder:
         out = Path(folder) / "episodes"
         episodes = collect(config, agent, out, split=split, count=games * samples)

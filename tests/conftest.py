@@ -127,8 +127,8 @@ def logged_episodes(
     from oreo_agent.agents.random import RandomAgent
     from oreo_agent.config import resolve
     from oreo_agent.envs.registry import plugin_of
+    from oreo_agent.training.collect import collect
     from oreo_agent.training.config import config_type
-    from oreo_agent.training.single import collect
 
     config = resolve(config_type("alfworld"), env={}, sets=tiny_settings).value
     root = tmp_path_factory.mktemp("logged")

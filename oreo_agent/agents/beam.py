@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.candidates import CandidateSource, Option, State
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.ranking import Ranking
@@ -23,6 +24,7 @@ from oreo_agent.agents.search import ROWS_AT_ONCE, SearchAgent
 from oreo_agent.envs.math.steps import final_answer
 from oreo_agent.episodes.record import Candidate
 from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,3 +199,18 @@ class BeamSearchAgent(SearchAgent):
     def _final_order(self, beam: _Beam) -> tuple[bool, bool, float, float]:
         order = self._order(beam)
         return beam.finished and order[0], *order
+
+
+def make_agent(spec: AgentSpec, setting: AgentSetting) -> BeamSearchAgent:
+    """Return the agent ``beam:B``; see `SearchAgent.load`.
+
+    Raises:
+        UsageError: The turns of the environment are not steps that can be planned.
+    """
+    if not setting.plugin.plans_steps:
+        raise UsageError(
+            f"--agent {spec.text} plans steps of a solution;"
+            f" {setting.plugin.name} answers every turn.",
+            "Use value:K, or lookahead:KxDEPTH, which tries actions out.",
+        )
+    return BeamSearchAgent.load(spec, setting, horizon=setting.horizon)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.search import ROWS_AT_ONCE, SearchAgent
 
@@ -46,3 +47,8 @@ class BestOfKAgent(SearchAgent):
                 )
             )
         return decisions
+
+
+def make_agent(spec: AgentSpec, setting: AgentSetting) -> BestOfKAgent:
+    """Return the agent ``value:K``; see `SearchAgent.load`."""
+    return BestOfKAgent.load(spec, setting)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.envs.plugin import EnvPlugin, ExpertEpisode, ExpertPolicy
 from oreo_agent.episodes.record import Actor, Proposal, Sampling
@@ -127,3 +128,8 @@ def load_expert(
             " or give it an expert (docs/write-your-own-environment.md).",
         )
     return ExpertAgent(policy, noise=noise, per_episode=per_episode)
+
+
+def make_agent(spec: AgentSpec, setting: AgentSetting) -> ExpertAgent:
+    """Return the environment's expert; see `load_expert`."""
+    return load_expert(setting.plugin, setting.options, noise=setting.noise)

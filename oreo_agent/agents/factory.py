@@ -1,65 +1,47 @@
-"""Search agents from a checkpoint."""
+"""The one place where agents are made from a specification."""
 
 from __future__ import annotations
 
-from pathlib import Path
+import threading
+from collections.abc import Callable
+from importlib import import_module
 
-from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
-from oreo_agent.agents.beam import BeamSearchAgent
-from oreo_agent.agents.best_of_k import BestOfKAgent
-from oreo_agent.agents.candidates import CandidateSource
-from oreo_agent.agents.language_model import model_name
-from oreo_agent.agents.lookahead import PrivilegedLookaheadAgent
-from oreo_agent.agents.protocol import MAX_ACTION_TOKENS
-from oreo_agent.agents.search import SearchAgent
-from oreo_agent.models.checkpoints import load_checkpoint
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
+from oreo_agent.agents.protocol import Agent
 
-_TEMPERATURE = 1.0
-"""Of the samples where none is named: at 0 they would all be the same."""
+_LOADING = threading.Lock()
+"""transformers loads through global state: of two models loaded at once, one loses tied weights."""
+
+AgentMaker = Callable[[AgentSpec, AgentSetting], Agent]
+"""The function ``make_agent`` of an agent's module."""
 
 
-def load_search_agent(
-    choice: AgentChoice,
-    path: Path,
-    *,
-    temperature: float = 0.0,
-    restricted: bool = False,
-    max_tokens: int = MAX_ACTION_TOKENS,
-    horizon: int = 20,
-    show_values: bool = False,
-) -> SearchAgent:
-    """Load a checkpoint as an agent that searches.
+def make_agent(spec: AgentSpec | str, setting: AgentSetting) -> Agent:
+    """Return an agent.
 
     Args:
-        choice: Which search, and how.
-        path: A checkpoint folder.
-        temperature: Of the samples, where the choice names none; 0 stands for 1.
-        restricted: Restrict sampling to admissible actions.
-        max_tokens: A message that has not ended by then holds no action.
-        horizon: Steps that a planned solution may have.
-        show_values: Read values also where only likelihood counts.
+        spec: Which agent; a text is read by `AgentSpec.parse`.
+        setting: The environment, the model and how it decodes.
 
     Raises:
-        MissingError: There is no checkpoint at ``path``.
-        UsageError: It has no value model, and the search needs one.
+        UsageError: There is no such agent, or it does not fit the environment or the checkpoint.
+        MissingError: There is no checkpoint at the path.
+        OreoAgentError: The agent cannot be loaded.
     """
-    checkpoint = load_checkpoint(path)
-    wished = choice.temperature
-    source = CandidateSource(
-        checkpoint.policy,
-        checkpoint.value if choice.ranking.reads_values or show_values else None,
-        checkpoint.renderer,
-        count=choice.count,
-        temperature=(temperature or _TEMPERATURE) if wished is None else wished,
-        admissible=choice.admissible,
-        restricted=restricted,
-        max_tokens=checkpoint.longest(max_tokens),
-    )
-    name = f"{choice.text} of {model_name(checkpoint, path)}"
-    if choice.kind is AgentKind.BEAM:
-        return BeamSearchAgent(source, name=name, ranking=choice.ranking, horizon=horizon)
-    if choice.kind is AgentKind.LOOKAHEAD:
-        return PrivilegedLookaheadAgent(
-            source, name=name, ranking=choice.ranking, depth=choice.depth
-        )
-    return BestOfKAgent(source, name=name, ranking=choice.ranking)
+    if isinstance(spec, str):
+        spec = AgentSpec.parse(spec)
+    if not spec.kind.needs_checkpoint:
+        return _maker(spec)(spec, setting)
+    setting.model_folder()
+    setting.progress("loading the model")
+    if setting.threads is not None:
+        import torch  # takes seconds
+
+        torch.set_num_threads(setting.threads)
+    with _LOADING:
+        return _maker(spec)(spec, setting)
+
+
+def _maker(spec: AgentSpec) -> AgentMaker:
+    make: AgentMaker = import_module(spec.kind.module).make_agent
+    return make

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from transformers import PreTrainedModel
 
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.decoding import Draft, MessageWriter, Order, read_message, sample_noise
 from oreo_agent.agents.protocol import MAX_ACTION_TOKENS, ActRequest, AgentDecision
 from oreo_agent.agents.state_values import StateValues
@@ -205,3 +206,15 @@ def model_name(checkpoint: Checkpoint, path: Path) -> str:
             while block := file.read(1 << 20):
                 digest.update(block)
     return f"{checkpoint.meta.method}@{digest.hexdigest()[:12]}"
+
+
+def make_agent(spec: AgentSpec, setting: AgentSetting) -> LanguageModelAgent:
+    """Return the agent ``model``; see `load_agent`."""
+    return load_agent(
+        setting.model_folder(),
+        temperature=setting.temperature,
+        restricted=setting.restricted,
+        with_value=setting.with_estimates,
+        show_candidates=setting.with_estimates,
+        max_tokens=setting.max_tokens,
+    )

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.candidates import CandidateSource, Option, State
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.ranking import Ranking
@@ -261,3 +262,8 @@ class PrivilegedLookaheadAgent(SearchAgent):
             candidates=tuple(node.steps[0].candidate(node.value) for node in first.values()),
             value=value,
         )
+
+
+def make_agent(spec: AgentSpec, setting: AgentSetting) -> PrivilegedLookaheadAgent:
+    """Return the agent ``lookahead:KxDEPTH``; see `SearchAgent.load`."""
+    return PrivilegedLookaheadAgent.load(spec, setting, depth=spec.settings.depth)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.episodes.record import Actor, Proposal, Sampling
 
@@ -29,3 +30,8 @@ class RandomAgent:
         options = request.admissible or ("look",)
         action = random.Random(request.seed).choice(options)
         return AgentDecision(proposal=Proposal(message=action, action=action, model=self.name))
+
+
+def make_agent(spec: AgentSpec, setting: AgentSetting) -> RandomAgent:
+    """Return the agent; it has no settings."""
+    return RandomAgent()

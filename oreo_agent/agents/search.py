@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from typing import Any, Self
 
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.candidates import CandidateSource, Option, State
+from oreo_agent.agents.language_model import model_name
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.ranking import Ranking
+from oreo_agent.agents.search_settings import SearchSettings
 from oreo_agent.agents.usage import Cost
 from oreo_agent.episodes.record import Actor, Sampling, ValueEstimate
 from oreo_agent.errors import UsageError
+from oreo_agent.models.checkpoints import load_checkpoint
 
 ROWS_AT_ONCE = 256
 """Candidates under way at once, over all episodes: each takes the memory of its whole sequence."""
@@ -46,6 +51,38 @@ class SearchAgent(ABC):
         self.tokenizer_sha256: str | None = source.renderer.sha256
         self._turns = 0
         self._env_steps = 0
+
+    @classmethod
+    def load(cls, spec: AgentSpec, setting: AgentSetting, **settings: Any) -> Self:
+        """Load a checkpoint as an agent that searches.
+
+        Args:
+            spec: The search and its settings.
+            setting: The checkpoint, and how samples are drawn where the settings do not say. At
+                temperature 0 all samples would be the same: it stands for 1.
+            settings: Further arguments of the class.
+
+        Raises:
+            MissingError: There is no checkpoint.
+            UsageError: It has no value model, and the search needs one.
+        """
+        search: SearchSettings = spec.settings
+        folder = setting.model_folder()
+        checkpoint = load_checkpoint(folder)
+        reads_values = search.ranking.reads_values or setting.with_estimates
+        temperature = search.temperature
+        source = CandidateSource(
+            checkpoint.policy,
+            checkpoint.value if reads_values else None,
+            checkpoint.renderer,
+            count=search.count,
+            temperature=(setting.temperature or 1.0) if temperature is None else temperature,
+            admissible=search.admissible,
+            restricted=setting.restricted,
+            max_tokens=checkpoint.longest(setting.max_tokens),
+        )
+        name = f"{spec.text} of {model_name(checkpoint, folder)}"
+        return cls(source, name=name, ranking=search.ranking, **settings)
 
     @property
     def cost(self) -> Cost:

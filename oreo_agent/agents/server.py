@@ -14,10 +14,10 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.chat_client import ChatClient, Completion, ContextOverflowError, ServerError
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.server_settings import API_KEY_VARIABLE, ServerSettings
-from oreo_agent.envs.plugin import EnvPlugin
 from oreo_agent.episodes.record import Actor, Proposal, Sampling
 from oreo_agent.errors import UsageError
 from oreo_agent.models.prompt_text import PromptText
@@ -138,33 +138,21 @@ def conversation(
     return messages
 
 
-def open_server(
-    settings: ServerSettings,
-    plugin: EnvPlugin[Any],
-    *,
-    temperature: float = 0.0,
-    restricted: bool = False,
-    max_tokens: int = _TOKENS,
-) -> ServerAgent:
+def make_agent(spec: AgentSpec, setting: AgentSetting) -> ServerAgent:
     """Return an agent that asks a server. The key is read from ``OREO_AGENT_API_KEY``.
-
-    Args:
-        settings: Which server, and how.
-        plugin: The environment: its rules, where the settings want them, and how observations are
-            worded.
-        temperature: Where the settings name none.
-        restricted: Not possible here.
-        max_tokens: Where the settings name none; thoughts need some.
 
     Raises:
         ServerError: The server is down, or refuses the key.
-        UsageError: Decoding is to be restricted, or it is open which model is meant.
+        UsageError: Decoding is to be restricted, or the server has several models and none is
+            named.
     """
-    if restricted:
+    setting.progress("looking for the server")
+    if setting.restricted:
         raise UsageError(
             "a server's decoding cannot be restricted to admissible actions.",
             "Set evaluation.restricted=false, or load the model with --checkpoint.",
         )
+    settings: ServerSettings = spec.settings
     client = ChatClient(
         settings.url,
         key=os.environ.get(API_KEY_VARIABLE),
@@ -181,13 +169,14 @@ def open_server(
     except BaseException:
         client.close()
         raise
+    temperature = settings.temperature
     return ServerAgent(
         client,
         model=settings.model or listed[0],
-        instructions=plugin.instructions if settings.instructions else "",
-        prompts=PromptText(plugin.prompt_cuts),
-        temperature=temperature if settings.temperature is None else settings.temperature,
-        max_tokens=settings.tokens or max_tokens,
+        instructions=setting.plugin.instructions if settings.instructions else "",
+        prompts=PromptText(setting.plugin.prompt_cuts),
+        temperature=setting.temperature if temperature is None else temperature,
+        max_tokens=settings.tokens or _TOKENS,
     )
 
 

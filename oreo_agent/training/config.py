@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hi
 
 from msgspec import Meta
 
+from oreo_agent.agents.agent_spec import AgentSetting
 from oreo_agent.config import NonNegativeFloat, NonNegativeInt, PositiveInt, Probability, resolve
 from oreo_agent.envs.core import EnvError
 from oreo_agent.envs.factory_plugin import FactoryPlugin
@@ -188,6 +189,16 @@ class RunConfig(_WithMethods):
     def plan(self) -> TaskPlan:
         """Return which tasks are played; see `EnvPlugin.plan`."""
         return self.plugin.plan(self.env_settings)
+
+    def agent_setting(self) -> AgentSetting:
+        """Return what agents of this run are made from; callers add the checkpoint and the like."""
+        tasks = self.plan()
+        return AgentSetting(
+            plugin=self.plugin,
+            options=self.options(),
+            max_tokens=tasks.max_tokens,
+            horizon=tasks.horizon,
+        )
 
     def options(self) -> dict[str, object]:
         """Return the options that open the tasks; see `EnvPlugin.options`."""

@@ -1,4 +1,4 @@
-"""How many cores this process may use. No torch."""
+"""How many cores this process may use, and torch's threads. Loads torch only to set them."""
 
 from __future__ import annotations
 
@@ -18,3 +18,18 @@ def available_cores() -> int:
         return max(1, min(cores, math.ceil(int(quota) / int(period))))
     except (OSError, ValueError):  # no control group, or the quota is "max"
         return cores
+
+
+def set_threads(threads: int) -> int:
+    """Set torch's threads and return the number of cores this process may use.
+
+    Args:
+        threads: 0 takes those cores, or fewer where ``OMP_NUM_THREADS`` says so.
+    """
+    import torch  # takes seconds
+
+    cores = available_cores()
+    named = os.environ.get("OMP_NUM_THREADS", "")
+    limit = int(named) if named.isdigit() and int(named) > 0 else cores
+    torch.set_num_threads(threads or min(cores, limit))
+    return cores

@@ -17,6 +17,7 @@ from oreo_agent.learning.loggers import check_loggers
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import RunConfig
+from oreo_agent.training.cpu_count import set_threads
 from oreo_agent.training.episode_filters import (
     fingerprint,
     fingerprints,
@@ -29,7 +30,6 @@ from oreo_agent.training.results import RunResults
 from oreo_agent.training.run_context import RunContext
 from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.run_stages import RUNNERS
-from oreo_agent.training.single import set_threads
 from oreo_agent.training.stages import open_pool, prepare_tasks
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -221,6 +222,14 @@ def evaluate_agent(
             "Mend the cause and resume: its wave is played again.",
         )
     return MethodResult(method=method, games=game_results(episodes, no_effect=no_effect))
+
+
+def call_identity(config: RunConfig, agent: Agent, **call: object) -> dict[str, object]:
+    """Return what identifies an evaluation or collection, for `RunDir.claim`.
+
+    An agent's name changes with its weights.
+    """
+    return {"config": asdict(config), "agent": agent.name, "sampling": agent.sampling, **call}
 
 
 def _forget_waves(folder: Path, failed: Sequence[int], wave: int) -> None:

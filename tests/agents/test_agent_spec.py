@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+
 import pytest
 
-from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
+from oreo_agent.agents.agent_spec import AGENT_KINDS, AgentSpec
 from oreo_agent.agents.ranking import RankBy, Ranking
-from oreo_agent.envs.registry import plugin_of
 from oreo_agent.errors import UsageError
 
 
 @pytest.mark.parametrize("kind", ["model", "expert", "random"])
 def test_what_does_not_search_is_named_by_its_kind(kind: str) -> None:
-    choice = AgentChoice.parse(kind)
-    assert (choice.kind, choice.kind.searches) == (AgentKind(kind), False)
-    assert choice.kind.is_model == (kind == "model")
+    spec = AgentSpec.parse(kind)
+    assert (spec.kind, spec.settings) == (AGENT_KINDS[kind], None)
+    assert spec.kind.needs_checkpoint == (kind == "model")
 
 
 def test_a_search_has_a_size_and_options() -> None:
-    choice = AgentChoice.parse("value:3:prior=0.1:temperature=0.7:from=admissible")
-    assert (choice.kind, choice.count, choice.temperature) == (AgentKind.VALUE, 3, 0.7)
-    assert choice.ranking == Ranking(by=RankBy.BOTH, prior=0.1)
-    assert choice.admissible
+    spec = AgentSpec.parse("value:3:prior=0.1:temperature=0.7:from=admissible")
+    assert spec.kind is AGENT_KINDS["value"]
+    settings = spec.settings
+    assert (settings.count, settings.temperature) == (3, 0.7)
+    assert settings.ranking == Ranking(by=RankBy.BOTH, prior=0.1)
+    assert settings.admissible
 
 
 def test_five_candidates_by_value_alone_are_the_default() -> None:
-    choice = AgentChoice.parse("value")
-    assert (choice.count, choice.ranking.by, choice.temperature) == (5, RankBy.VALUE, None)
+    settings = AgentSpec.parse("value").settings
+    assert (settings.count, settings.ranking.by, settings.temperature) == (5, RankBy.VALUE, None)
 
 
 def test_a_beam_weighs_the_likelihood_unless_told_otherwise() -> None:
     both = Ranking(by=RankBy.BOTH, prior=0.2)
-    assert AgentChoice.parse("beam:3").ranking == both
-    assert AgentChoice.parse("beam:3:by=both").ranking == both
-    assert AgentChoice.parse("beam:3:by=value").ranking.by is RankBy.VALUE
-    assert AgentChoice.parse("beam:3:prior=0.05").ranking.prior == 0.05
+    assert AgentSpec.parse("beam:3").settings.ranking == both
+    assert AgentSpec.parse("beam:3:by=both").settings.ranking == both
+    assert AgentSpec.parse("beam:3:by=value").settings.ranking.by is RankBy.VALUE
+    assert AgentSpec.parse("beam:3:prior=0.05").settings.ranking.prior == 0.05
 
 
 def test_a_lookahead_has_a_depth() -> None:
-    choice = AgentChoice.parse("lookahead:4x3:by=logprob")
-    assert (choice.count, choice.depth, choice.ranking.by) == (4, 3, RankBy.LOGPROB)
-    assert AgentChoice.parse("lookahead:4").depth == 2
+    settings = AgentSpec.parse("lookahead:4x3:by=logprob").settings
+    assert (settings.count, settings.depth, settings.ranking.by) == (4, 3, RankBy.LOGPROB)
+    assert AgentSpec.parse("lookahead:4").settings.depth == 2
 
 
 @pytest.mark.parametrize(
@@ -66,12 +69,10 @@ def test_a_lookahead_has_a_depth() -> None:
 )
 def test_what_is_no_agent_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(UsageError) as refused:
-        AgentChoice.parse(text)
+        AgentSpec.parse(text)
     assert "\n" not in str(refused.value)
 
 
-def test_a_beam_is_for_steps_of_a_solution() -> None:
-    AgentChoice.parse("beam:5").check_environment(plugin_of("math"))
-    with pytest.raises(UsageError, match="plans steps"):
-        AgentChoice.parse("beam:5").check_environment(plugin_of("alfworld"))
-    AgentChoice.parse("value:5").check_environment(plugin_of("alfworld"))
+@pytest.mark.parametrize("name", AGENT_KINDS)
+def test_every_kind_has_a_module_that_makes_it(name: str) -> None:
+    assert callable(import_module(AGENT_KINDS[name].module).make_agent)

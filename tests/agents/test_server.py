@@ -14,10 +14,10 @@ import pytest
 
 from oreo_agent.agents import chat_client
 from oreo_agent.agents.chat_client import ServerError
-from oreo_agent.agents.server import ServerAgent, action_of, open_server
-from oreo_agent.agents.server_settings import ServerSettings
+from oreo_agent.agents.factory import make_agent
+from oreo_agent.agents.server import ServerAgent, action_of
 from oreo_agent.envs.registry import plugin_of
-from oreo_agent.training.single import make_agent
+from tests.agent_setting import setting
 from tests.agents.answering import (
     LOOK,
     Act,
@@ -44,9 +44,9 @@ def _playing(
     answer: Callable[[int, dict[str, Any]], Act], options: str = "", env: str = "alfworld"
 ) -> Iterator[tuple[ServerAgent, Asked]]:
     with answering(answer) as asked:
-        agent = open_server(
-            ServerSettings.parse(asked.url + options), plugin_of(env), temperature=0.5
-        )
+        made = setting(plugin=plugin_of(env), temperature=0.5)
+        agent = make_agent(f"server:{asked.url}{options}", made)
+        assert isinstance(agent, ServerAgent)
         try:
             yield agent, asked
         finally:
@@ -213,7 +213,7 @@ def test_a_server_that_is_down_is_said_at_once() -> None:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     with pytest.raises(ServerError, match=f"127.0.0.1:{port}.*refused.*Is the server running"):
-        make_agent(f"server:http://127.0.0.1:{port}", None)
+        make_agent(f"server:http://127.0.0.1:{port}", setting())
 
 
 def test_a_server_that_refuses_is_not_asked_again() -> None:

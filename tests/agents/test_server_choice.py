@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
+from oreo_agent.agents.agent_spec import AGENT_KINDS, AgentSpec
 from oreo_agent.agents.chat_client import ServerError
+from oreo_agent.agents.factory import make_agent
 from oreo_agent.agents.server import ServerAgent
 from oreo_agent.agents.server_settings import API_KEY_VARIABLE, ServerSettings
 from oreo_agent.errors import UsageError
-from oreo_agent.training.single import make_agent
+from tests.agent_setting import setting
 from tests.agents.answering import LOOK, answering, fails, request, says
 
 
@@ -40,14 +41,14 @@ def test_collected_episodes_can_be_trained_on(
     from oreo_agent.config import resolve
     from oreo_agent.models.rendering import Renderer
     from oreo_agent.models.tokenizer import train_tokenizer
+    from oreo_agent.training.collect import collect
     from oreo_agent.training.config import config_type
-    from oreo_agent.training.single import collect
 
     config = resolve(
         config_type("alfworld"), env={}, sets=[*tiny_settings, "games.horizon=3"]
     ).value
     with answering(lambda n, body: says("look")) as asked:
-        agent = make_agent(f"server:{asked.url}", None, temperature=1.0)
+        agent = make_agent(f"server:{asked.url}", setting(temperature=1.0))
         episodes = collect(config, agent, tmp_path / "out", split="train", count=3)
         assert isinstance(agent, ServerAgent)
         agent.close()
@@ -63,8 +64,8 @@ def test_collected_episodes_can_be_trained_on(
 def test_where_several_models_are_listed_one_is_to_be_named() -> None:
     with answering(lambda n, body: LOOK, models=("a", "b")) as asked:
         with pytest.raises(UsageError, match=r"lists 2 models: a, b.*model=NAME"):
-            make_agent(f"server:{asked.url}", None)
-        agent = make_agent(f"server:{asked.url}:model=b", None)
+            make_agent(f"server:{asked.url}", setting())
+        agent = make_agent(f"server:{asked.url}:model=b", setting())
         assert agent.name == "server:b"
         assert isinstance(agent, ServerAgent)
         agent.close()
@@ -72,7 +73,7 @@ def test_where_several_models_are_listed_one_is_to_be_named() -> None:
 
 def test_a_model_served_from_a_folder_is_named_without_it() -> None:
     with answering(lambda n, body: LOOK) as asked:
-        agent = make_agent(f"server:{asked.url}:model=/home/me/my-model", None)
+        agent = make_agent(f"server:{asked.url}:model=/home/me/my-model", setting())
         agent.act([request()])
         assert agent.name == "server:my-model"
         assert isinstance(agent, ServerAgent)
@@ -82,16 +83,16 @@ def test_a_model_served_from_a_folder_is_named_without_it() -> None:
 
 def test_decoding_cannot_be_restricted() -> None:
     with pytest.raises(UsageError, match="cannot be restricted"):
-        make_agent("server:http://127.0.0.1:1/v1", None, restricted=True)
+        make_agent("server:http://127.0.0.1:1/v1", setting(restricted=True))
 
 
 def test_a_server_is_named_with_its_options() -> None:
-    choice = AgentChoice.parse(
+    spec = AgentSpec.parse(
         "server:https://host:8000/api/v1/:model=llama3:8b:temperature=0.7:tokens=64:at_once=2"
     )
-    assert choice.kind is AgentKind.SERVER
-    assert not choice.kind.is_model
-    assert choice.server == ServerSettings(
+    assert spec.kind is AGENT_KINDS["server"]
+    assert not spec.kind.needs_checkpoint
+    assert spec.settings == ServerSettings(
         url="https://host:8000/api/v1", model="llama3:8b", temperature=0.7, tokens=64, at_once=2
     )
     assert ServerSettings.parse("http://localhost:8000").url == "http://localhost:8000/v1"
@@ -119,7 +120,7 @@ def test_a_server_is_named_with_its_options() -> None:
 )
 def test_what_names_no_server_is_refused_in_one_line(text: str) -> None:
     with pytest.raises(UsageError) as refused:
-        AgentChoice.parse(text)
+        AgentSpec.parse(text)
     assert "\n" not in str(refused.value)
     assert "word" not in str(refused.value)
 
@@ -127,7 +128,7 @@ def test_what_names_no_server_is_refused_in_one_line(text: str) -> None:
 def test_a_key_that_no_header_can_hold_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(API_KEY_VARIABLE, "naïve\n")
     with answering(lambda n, body: LOOK) as asked, pytest.raises(ServerError, match="API key"):
-        make_agent(f"server:{asked.url}", None)
+        make_agent(f"server:{asked.url}", setting())
 
 
 def test_an_eval_that_loses_its_server_says_so(

@@ -17,6 +17,7 @@ import pytest
 import torch
 
 from oreo_agent.agents.expert import load_expert
+from oreo_agent.agents.factory import make_agent
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.agents.protocol import Agent
 from oreo_agent.agents.server import ServerAgent
@@ -26,8 +27,9 @@ from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.chat_rendering import ChatRenderer
 from oreo_agent.models.prompt_text import PromptText
+from oreo_agent.training.collect import collect
 from oreo_agent.training.config import RunConfig, config_type
-from oreo_agent.training.single import collect, make_agent
+from tests.agent_setting import setting
 from tests.models.pretrained_kinds import Kind, make_kind
 
 pytestmark = pytest.mark.slow
@@ -55,7 +57,7 @@ class Served:
 
     def asking(self, options: str = "") -> ServerAgent:
         """Return an agent that asks the server."""
-        agent = make_agent(f"server:{self.url}:model={self.folder / 'model'}{options}", None)
+        agent = make_agent(f"server:{self.url}:model={self.folder / 'model'}{options}", setting())
         assert isinstance(agent, ServerAgent)
         return agent
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from oreo_agent.agents.agent_spec import AgentKind
+from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.app import main
 from oreo_agent.cli.common.checkpoints import SHIPPED, settle_checkpoint, source_of_games
 from oreo_agent.config import resolve
@@ -22,19 +22,19 @@ from oreo_agent.training.config import config_type
     [(None, "alfworld"), ("houses", "alfworld"), ("official", "alfworld-official")],
 )
 def test_the_official_games_have_an_agent_of_their_own(games: str | None, folder: str) -> None:
-    settled = settle_checkpoint("alfworld", AgentKind.MODEL, None, games)
+    settled = settle_checkpoint("alfworld", AgentSpec(), None, games)
     assert settled is not None
     assert settled.name == folder
     assert load_checkpoint(settled).value is not None
 
 
 def test_a_checkpoint_that_is_named_is_used_for_whatever_games(tmp_path: Path) -> None:
-    assert settle_checkpoint("alfworld", AgentKind.MODEL, tmp_path, "official") == tmp_path
+    assert settle_checkpoint("alfworld", AgentSpec(), tmp_path, "official") == tmp_path
 
 
 def test_the_one_that_ships_can_be_named() -> None:
-    named = settle_checkpoint("alfworld", AgentKind.MODEL, SHIPPED, "official")
-    assert named == settle_checkpoint("alfworld", AgentKind.MODEL, None, "official")
+    named = settle_checkpoint("alfworld", AgentSpec(), SHIPPED, "official")
+    assert named == settle_checkpoint("alfworld", AgentSpec(), None, "official")
 
 
 def test_what_is_played_with_the_agent_that_ships_can_train_it(tmp_path: Path) -> None:
@@ -46,7 +46,7 @@ def test_what_is_played_with_the_agent_that_ships_can_train_it(tmp_path: Path) -
     settings = [word for s in (*sets.split(), "games.valid_unseen=1") for word in ("-s", s)]
     command = ["train", "alfworld", "--episodes", str(played), "--checkpoint", "shipped"]
     assert main([*command, *settings, "--method", "oreo", "--out", str(run), "--quiet"]) == 0
-    shipped = settle_checkpoint("alfworld", AgentKind.MODEL, None)
+    shipped = settle_checkpoint("alfworld", AgentSpec(), None)
     assert shipped is not None
     ours, start = (
         load_checkpoint(c).policy.state_dict() for c in (shipped, run / "checkpoints/sft")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from oreo_agent.agents.agent_spec import AgentKind
+from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.agents.language_model import LanguageModelAgent, load_agent
 from oreo_agent.cli.common.checkpoints import SHIPPED, settle_checkpoint
 from oreo_agent.envs import make
@@ -20,7 +20,7 @@ from oreo_agent.session import Session
 @pytest.fixture(scope="module")
 def agent() -> LanguageModelAgent:
     """The agent that ships, sampling."""
-    checkpoint = settle_checkpoint("alfworld", AgentKind.MODEL, SHIPPED)
+    checkpoint = settle_checkpoint("alfworld", AgentSpec(), SHIPPED)
     assert checkpoint is not None
     return load_agent(checkpoint, temperature=1.0)
 

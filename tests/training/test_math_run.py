@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from oreo_agent.agents.factory import make_agent
 from oreo_agent.agents.language_model import load_agent
 from oreo_agent.agents.protocol import ActRequest
 from oreo_agent.config import resolve
@@ -15,10 +16,12 @@ from oreo_agent.episodes import Actor, Outcome, read_episodes
 from oreo_agent.errors import ConfigError, MissingError, RunFailedError, UsageError
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.models.rendering import Renderer
+from oreo_agent.training.collect import collect
 from oreo_agent.training.config import RunConfig, config_type
+from oreo_agent.training.evaluate import evaluate
 from oreo_agent.training.results import load_results
 from oreo_agent.training.run import train
-from oreo_agent.training.single import collect, evaluate, make_agent
+from tests.agent_setting import setting
 
 SETTINGS = (
     "model.preset=nano",
@@ -126,7 +129,7 @@ def test_a_step_may_be_as_long_as_the_agent_is_told(run: Path) -> None:
 
 
 def test_the_expert_is_right_about_every_problem(config: RunConfig) -> None:
-    agent = make_agent("expert", None, config=config)
+    agent = make_agent("expert", setting(config=config))
     result = evaluate(config, agent, name="expert", split="valid")
     assert [game.won for game in result.games] == [True] * 5
 
@@ -141,7 +144,7 @@ def test_published_problems_are_collected_and_held_out_alike(tmp_path: Path) -> 
         (tmp_path / f"{split}.jsonl").write_text(text)
     sets = ["problems.source=gsm8k", f"problems.data={tmp_path}", "problems.train=0", "workers=1"]
     config = resolve(config_type("math"), env={}, sets=[*sets, "problems.validation=2"]).value
-    agent = make_agent("expert", None, config=config)
+    agent = make_agent("expert", setting(config=config))
     played = collect(config, agent, tmp_path / "out", split="train", count=8)
     assert {episode.outcome for episode in played} == {Outcome.SUCCESS}
     assert evaluate(config, agent, name="expert", split="test").by_split()["test"]["all"].games == 3
@@ -149,14 +152,14 @@ def test_published_problems_are_collected_and_held_out_alike(tmp_path: Path) -> 
 
 def test_generated_problems_are_made_in_a_number() -> None:
     config = resolve(config_type("math"), env={}, sets=["problems.train=0", "workers=1"]).value
-    agent = make_agent("random", None)
+    agent = make_agent("random", setting())
     with pytest.raises(ConfigError, match=r"Set problems\.train"):
         evaluate(config, agent, name="random", split="test")
 
 
 def test_a_split_of_alfworld_is_refused(config: RunConfig) -> None:
     with pytest.raises(UsageError, match="train, test, valid"):
-        evaluate(config, make_agent("random", None), name="random", split="valid_seen")
+        evaluate(config, make_agent("random", setting()), name="random", split="valid_seen")
 
 
 def test_without_test_problems_the_way_out_is_said(tmp_path: Path) -> None:
@@ -169,7 +172,7 @@ def test_without_test_problems_the_way_out_is_said(tmp_path: Path) -> None:
 
 
 def test_a_problem_that_is_not_in_the_book_is_said(config: RunConfig) -> None:
-    agent = make_agent("expert", None, config=config)
+    agent = make_agent("expert", setting(config=config))
     request = ActRequest(
         episode="e", goal="Why?", history=(), observation="", admissible=None, seed=0
     )

@@ -13,11 +13,10 @@ import torch
 from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.evaluation import GameResult
 from oreo_agent.training import cpu_count
-from oreo_agent.training.cpu_count import available_cores
+from oreo_agent.training.cpu_count import available_cores, set_threads
 from oreo_agent.training.episode_filters import hold_out
 from oreo_agent.training.report import write_plots
 from oreo_agent.training.results import MethodResult, RunResults
-from oreo_agent.training.single import set_threads
 
 
 @pytest.fixture

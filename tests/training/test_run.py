@@ -9,17 +9,19 @@ from pathlib import Path
 
 import pytest
 
+from oreo_agent.agents.factory import make_agent
 from oreo_agent.agents.language_model import load_agent
 from oreo_agent.config import resolve
 from oreo_agent.episodes import EpisodeStore, read_episodes
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.progress_callback import ProgressCallback
+from oreo_agent.training.collect import collect
 from oreo_agent.training.config import RunConfig, config_type
 from oreo_agent.training.report import markdown
 from oreo_agent.training.results import RunResults, load_results
 from oreo_agent.training.run import train
-from oreo_agent.training.single import collect, make_agent
+from tests.agent_setting import setting
 
 METHODS = ["sft", "rejection", "oreo"]
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -298,7 +300,7 @@ def test_collecting_again_goes_on_with_what_is_there(
     config: RunConfig, logged_episodes: tuple[Path, Path]
 ) -> None:
     before = _files(logged_episodes[1])
-    collect(config, make_agent("random", None), logged_episodes[1], split="train", count=6)
+    collect(config, make_agent("random", setting()), logged_episodes[1], split="train", count=6)
     assert _files(logged_episodes[1]) == before
 
 
@@ -306,4 +308,4 @@ def test_collecting_something_else_into_the_same_folder_is_refused(
     config: RunConfig, logged_episodes: tuple[Path, Path]
 ) -> None:
     with pytest.raises(ConfigError, match="agent was 'random', now 'expert'"):
-        collect(config, make_agent("expert", None), logged_episodes[1], split="train", count=6)
+        collect(config, make_agent("expert", setting()), logged_episodes[1], split="train", count=6)

@@ -7,12 +7,15 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from oreo_agent.agents.factory import make_agent
 from oreo_agent.config import resolve
+from oreo_agent.envs.registry import plugin_of
 from oreo_agent.episodes import Actor, read_episodes
 from oreo_agent.errors import UsageError
 from oreo_agent.training.config import RunConfig, config_type
+from oreo_agent.training.evaluate import evaluate
 from oreo_agent.training.results import MethodResult
-from oreo_agent.training.single import evaluate, make_agent
+from tests.agent_setting import setting
 
 
 @pytest.fixture
@@ -26,7 +29,7 @@ def config(tiny_settings: tuple[str, ...]) -> RunConfig:
 def test_a_search_is_measured_with_what_it_costs(
     kind: str, config: RunConfig, finished_run: Path, tmp_path: Path
 ) -> None:
-    agent = make_agent(kind, finished_run / "checkpoints" / "oreo")
+    agent = make_agent(kind, setting(finished_run / "checkpoints" / "oreo"))
     result = evaluate(config, agent, name=kind, split="valid_seen", limit=2, out=tmp_path / "found")
     assert len(result.games) == 2
     assert result.cost is not None
@@ -41,7 +44,7 @@ def test_a_search_is_measured_with_what_it_costs(
 
 
 def test_a_plain_model_says_what_it_costs_too(config: RunConfig, finished_run: Path) -> None:
-    agent = make_agent("model", finished_run / "checkpoints" / "oreo")
+    agent = make_agent("model", setting(finished_run / "checkpoints" / "oreo"))
     result = evaluate(config, agent, name="model", split="valid_seen", limit=2)
     assert result.cost is not None
     assert result.cost.env_steps == result.cost.value_tokens == 0
@@ -52,7 +55,7 @@ def test_turns_of_an_earlier_call_have_no_known_cost(
     config: RunConfig, finished_run: Path, tmp_path: Path
 ) -> None:
     def measured() -> MethodResult:
-        agent = make_agent("model", finished_run / "checkpoints" / "oreo")
+        agent = make_agent("model", setting(finished_run / "checkpoints" / "oreo"))
         return evaluate(config, agent, name="m", split="valid_seen", limit=2, out=tmp_path / "out")
 
     first = measured()
@@ -64,10 +67,12 @@ def test_a_checkpoint_without_a_value_model_cannot_be_searched_by_value(
     finished_run: Path,
 ) -> None:
     with pytest.raises(UsageError, match="no value model"):
-        make_agent("value:3", finished_run / "checkpoints" / "sft")
-    make_agent("value:3:by=logprob", finished_run / "checkpoints" / "sft")
+        make_agent("value:3", setting(finished_run / "checkpoints" / "sft"))
+    make_agent("value:3:by=logprob", setting(finished_run / "checkpoints" / "sft"))
 
 
 def test_a_beam_is_refused_where_the_environment_answers(finished_run: Path) -> None:
     with pytest.raises(UsageError, match="plans steps"):
-        make_agent("beam:3", finished_run / "checkpoints" / "oreo")
+        make_agent("beam:3", setting(finished_run / "checkpoints" / "oreo"))
+    checkpoint = finished_run / "checkpoints" / "oreo"
+    make_agent("beam:3", setting(checkpoint, plugin=plugin_of("math")))

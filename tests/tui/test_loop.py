@@ -9,20 +9,22 @@ import pytest
 import torch
 
 from experiments.corrections_screen import correct_all
+from oreo_agent.agents.factory import make_agent
 from oreo_agent.cli.common.screen_services import ServiceOptions
 from oreo_agent.config import resolve
 from oreo_agent.episodes import Actor, Decision, EpisodeStore, Outcome
 from oreo_agent.models.checkpoints import load_checkpoint
+from oreo_agent.training.collect import collect
 from oreo_agent.training.config import config_type
 from oreo_agent.training.run import train
-from oreo_agent.training.single import collect, make_agent
+from tests.agent_setting import setting
 
 
 @pytest.fixture
 def failed(finished_run: Path, tiny_settings: tuple[str, ...], tmp_path: Path) -> Path:
     """A folder with one episode that the tiny run's agent has lost."""
     config = resolve(config_type("alfworld"), env={}, sets=tiny_settings).value
-    agent = make_agent("model", finished_run / "checkpoints" / "oreo")
+    agent = make_agent("model", setting(finished_run / "checkpoints" / "oreo"))
     played = collect(config, agent, tmp_path / "collected", split="train", count=3)
     lost = next(episode for episode in played if episode.outcome is not Outcome.SUCCESS)
     with EpisodeStore(tmp_path / "failed").writer("failed") as writer:

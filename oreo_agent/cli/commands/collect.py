@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from oreo_agent.agents.agent_spec import AgentChoice
+from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.common.checkpoints import settle_checkpoint, source_of_games
 from oreo_agent.cli.common.options import (
     DATA,
@@ -93,18 +94,18 @@ def collect(
         dialect=dialect,
     )
     output = Output(as_json=as_json, quiet=quiet)
+    from oreo_agent.agents.factory import make_agent
     from oreo_agent.episodes.record import Outcome
-    from oreo_agent.training.single import collect as run
-    from oreo_agent.training.single import make_agent
+    from oreo_agent.training.collect import collect as run
 
-    kind, source = AgentChoice.parse(agent).kind, source_of_games(settings.value)
-    player = make_agent(
-        agent,
-        settle_checkpoint(env, kind, checkpoint, source),
+    spec, source = AgentSpec.parse(agent), source_of_games(settings.value)
+    setting = replace(
+        settings.value.agent_setting(),
+        checkpoint=settle_checkpoint(env, spec, checkpoint, source),
         temperature=temperature,
         noise=noise,
-        config=settings.value,
     )
+    player = make_agent(spec, setting)
     with progress_display(output) as display, interruptible(out, "the same command"):
         played = run(
             settings.value,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oreo_agent.agents.agent_spec import AgentChoice
+from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.common.checkpoints import settle_checkpoint, source_of_games
 from oreo_agent.cli.common.options import (
     OUTPUT,
@@ -107,23 +108,23 @@ def evaluate(
     )
     import msgspec
 
-    from oreo_agent.training.single import evaluate as run
-    from oreo_agent.training.single import make_agent
+    from oreo_agent.agents.factory import make_agent
+    from oreo_agent.training.evaluate import evaluate as run
 
     run_config, output = settings.value, Output(as_json=as_json, quiet=quiet)
     split = evaluation_split(env, split) or next(iter(run_config.plan().held_out), "train")
 
-    def load(name: str, folder: Path | None) -> Agent:
-        return make_agent(
-            name,
-            folder,
-            temperature=temperature,
-            restricted=run_config.evaluation.restricted,
-            config=run_config,
-        )
+    setting = replace(
+        run_config.agent_setting(),
+        temperature=temperature,
+        restricted=run_config.evaluation.restricted,
+    )
 
-    kind, source = AgentChoice.parse(agent).kind, source_of_games(run_config)
-    checkpoint = settle_checkpoint(env, kind, checkpoint, source)
+    def load(name: str, folder: Path | None) -> Agent:
+        return make_agent(name, replace(setting, checkpoint=folder))
+
+    spec, source = AgentSpec.parse(agent), source_of_games(run_config)
+    checkpoint = settle_checkpoint(env, spec, checkpoint, source)
     # Both are loaded before either plays, so that an error in the second is reported at once.
     player = load(agent, checkpoint)
     earlier = None if compare is None else _earlier(compare)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oreo_agent.agents.agent_spec import AgentChoice
+from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.common.checkpoints import check_environment, expert_without_model
 from oreo_agent.cli.common.game_session import GameOptions
 from oreo_agent.cli.common.options import (
@@ -78,16 +78,16 @@ def play(
         temperature=temperature,
         threads=threads,
     )
-    choice, notices = AgentChoice.parse(agent), []
-    expert = expert_without_model(env, choice, checkpoint, options.env_options())
+    spec, notices = AgentSpec.parse(agent), []
+    expert = expert_without_model(env, spec, checkpoint, options.env_options())
     if expert is not None:
-        choice = expert
+        spec = expert
         notices.append(
             f"no trained model ships for {env}: its expert plays. Train one with"
             f" `oreo-agent train {env}` and name it with --checkpoint."
         )
     journals = default_journal_folder()
-    make_session = options.session_factory(choice, checkpoint, journals)
+    make_session = options.session_factory(spec, checkpoint, journals)
     if is_plain(plain):
         from oreo_agent.tui.plain import run_plain_play
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oreo_agent.agents.agent_spec import AgentChoice
+from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.common.checkpoints import expert_without_model
 from oreo_agent.cli.common.compared import what_to_compare
 from oreo_agent.cli.common.game_session import GameOptions
@@ -121,7 +121,7 @@ def screenshot(
         turn=turn,
         keys=read_keys(press),
     )
-    app, shot = _stage(what, options, AgentChoice.parse(agent), checkpoint, theme, shot)
+    app, shot = _stage(what, options, AgentSpec.parse(agent), checkpoint, theme, shot)
     output.note("drawing …")
     with guarded_terminal(Path(os.devnull)):
         picture = take_picture(app, shot)
@@ -135,7 +135,7 @@ def screenshot(
 def _stage(
     what: Sequence[str],
     options: GameOptions,
-    agent: AgentChoice,
+    agent: AgentSpec,
     checkpoint: Path | None,
     theme: str,
     shot: Shot,

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
+from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.errors import MissingError, UsageError
 
 if TYPE_CHECKING:
@@ -52,13 +52,13 @@ def source_of_games(config: RunConfig) -> str | None:
 
 
 def expert_without_model(
-    env: str, choice: AgentChoice, named: Path | None, options: Mapping[str, object]
-) -> AgentChoice | None:
+    env: str, spec: AgentSpec, named: Path | None, options: Mapping[str, object]
+) -> AgentSpec | None:
     """Return the expert in place of a model, where none is named and none ships; else None.
 
     Args:
         env: Name of the environment.
-        choice: Who is to act.
+        spec: Who is to act.
         named: What ``--checkpoint`` says.
         options: Those that open the games.
     """
@@ -67,13 +67,13 @@ def expert_without_model(
     plugin = plugin_of(env)
     source = str(options.get(plugin.source_option, ""))
     has_model = named is not None or shipped_checkpoint(env, source) is not None
-    if choice.kind is not AgentKind.MODEL or has_model or plugin.expert(options) is None:
+    if spec != AgentSpec() or has_model or plugin.expert(options) is None:
         return None
-    return AgentChoice(kind=AgentKind.EXPERT, text=AgentKind.EXPERT.value)
+    return AgentSpec.parse("expert")
 
 
 def settle_checkpoint(
-    env: str, agent: AgentKind, named: Path | None, games: str | None = None
+    env: str, agent: AgentSpec, named: Path | None, games: str | None = None
 ) -> Path | None:
     """Return the checkpoint of a model agent: the one named, else the one that ships.
 
@@ -89,7 +89,7 @@ def settle_checkpoint(
     Raises:
         MissingError: The folder named is not there, or none is named and none ships.
     """
-    if not agent.is_model:
+    if not agent.kind.needs_checkpoint:
         return None
     if named is not None and named != SHIPPED:
         if not named.is_dir():

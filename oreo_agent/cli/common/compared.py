@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
+from oreo_agent.agents.agent_spec import AGENT_KINDS, AgentSpec
 from oreo_agent.cli.common.checkpoints import check_environment, is_checkpoint
 from oreo_agent.cli.common.episode_ref import find_episode, find_parent, split_ref
 from oreo_agent.cli.common.game_session import GameOptions
@@ -71,9 +71,9 @@ def is_player(name: str) -> bool:
     if split_ref(name)[0].exists():
         return False
     try:
-        AgentChoice.parse(name)
+        AgentSpec.parse(name)
     except UsageError as error:
-        if name.partition(":")[0] in tuple(AgentKind):
+        if name.partition(":")[0] in AGENT_KINDS:
             raise
         raise MissingError(
             f"{split_ref(name)[0]}: no such file or folder.",
@@ -111,8 +111,8 @@ def _head_to_head(first: str, second: str, options: GameOptions, keep: Path | No
 
     def factory(name: str) -> SessionFactory:
         if is_checkpoint(Path(name)):
-            return game.session_factory(AgentChoice(), Path(name))
-        return game.session_factory(AgentChoice.parse(name), None)
+            return game.session_factory(AgentSpec(), Path(name))
+        return game.session_factory(AgentSpec.parse(name), None)
 
     return HeadToHead(
         names=_names(first, second), sessions=(factory(first), factory(second)), keep=keep

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oreo_agent.agents.agent_spec import AgentChoice
+from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.common.checkpoints import check_environment, settle_checkpoint
 from oreo_agent.cli.common.options import env_options
 from oreo_agent.cli.common.players import load_player
@@ -55,7 +55,7 @@ class GameOptions:
         return env_options(self.env_name, self.games, self.data, self.dialect)
 
     def session_factory(
-        self, agent: AgentChoice, checkpoint: Path | None, journals: Path | None = None
+        self, agent: AgentSpec, checkpoint: Path | None, journals: Path | None = None
     ) -> SessionFactory:
         """Return a function that opens the game; whatever can be checked before is checked here.
 
@@ -69,7 +69,7 @@ class GameOptions:
             OreoAgentError: The model is not there.
         """
         opened_with = self.env_options()
-        model = settle_checkpoint(self.env_name, agent.kind, checkpoint, self.games)
+        model = settle_checkpoint(self.env_name, agent, checkpoint, self.games)
 
         def make_session(progress: Callable[[str], None]) -> Session:
             return self._open(agent, model, journals, opened_with, progress)
@@ -78,7 +78,7 @@ class GameOptions:
 
     def _open(
         self,
-        agent: AgentChoice,
+        agent: AgentSpec,
         checkpoint: Path | None,
         journals: Path | None,
         opened_with: dict[str, object],

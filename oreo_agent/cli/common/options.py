@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from oreo_agent.agents.agent_spec import AGENT_FORMS, AgentKind
+from oreo_agent.agents.agent_spec import AGENT_FORMS, AGENT_KINDS
 
 MODEL = "Model"
 DATA = "Data"
@@ -75,7 +75,7 @@ def _complete(attribute: str, incomplete: str) -> list[str]:
 
 
 def _complete_agent(incomplete: str) -> list[str]:
-    return [kind.value for kind in AgentKind if kind.startswith(incomplete)]
+    return [name for name in AGENT_KINDS if name.startswith(incomplete)]
 
 
 EnvArgument = Annotated[

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 
 if TYPE_CHECKING:
     from oreo_agent.agents.protocol import Agent
 
-_LOADING = threading.Lock()
-"""transformers loads through global state: of two models loaded at once, one loses tied weights."""
-
 
 def load_player(
     env: str,
-    choice: AgentChoice,
+    spec: AgentSpec,
     checkpoint: Path | None,
     progress: Callable[[str], None],
     *,
@@ -30,7 +26,7 @@ def load_player(
 
     Args:
         env: The environment that it plays.
-        choice: Which agent.
+        spec: Which agent.
         checkpoint: Of a model.
         progress: Shows a line.
         temperature: Of a model's samples.
@@ -40,45 +36,18 @@ def load_player(
     Raises:
         OreoAgentError: The model or the data is not there, or the agent has no use here.
     """
+    from oreo_agent.agents.factory import make_agent
     from oreo_agent.envs.registry import plugin_of
 
     plugin = plugin_of(env)
-    if choice.kind is AgentKind.EXPERT:
-        from oreo_agent.agents.expert import load_expert
-
-        return load_expert(plugin, options or {})
-    if choice.server is not None:
-        progress("looking for the server")
-        from oreo_agent.agents.server import open_server
-
-        return open_server(choice.server, plugin, temperature=temperature)
-    if checkpoint is None:
-        from oreo_agent.agents.random import RandomAgent
-
-        return RandomAgent()
-    progress("loading the model")
-    import torch
-
-    from oreo_agent.agents.language_model import load_agent
-
-    if threads is not None:
-        torch.set_num_threads(threads)
-    with _LOADING:
-        if choice.kind.searches:
-            from oreo_agent.agents.factory import load_search_agent
-
-            choice.check_environment(plugin)
-            return load_search_agent(
-                choice,
-                checkpoint,
-                temperature=temperature,
-                max_tokens=plugin.max_tokens,
-                show_values=True,
-            )
-        return load_agent(
-            checkpoint,
-            temperature=temperature,
-            with_value=True,
-            show_candidates=True,
-            max_tokens=plugin.max_tokens,
-        )
+    setting = AgentSetting(
+        plugin=plugin,
+        options=options or {},
+        max_tokens=plugin.max_tokens,
+        checkpoint=checkpoint,
+        temperature=temperature,
+        with_estimates=True,
+        threads=threads,
+        progress=progress,
+    )
+    return make_agent(spec, setting)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oreo_agent.agents.agent_spec import AgentChoice, AgentKind
+from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.common.checkpoints import (
     check_environment,
     expert_without_model,
@@ -71,12 +71,12 @@ class ServiceOptions:
         Raises:
             OreoAgentError: The model or the data is not there.
         """
-        choice = AgentChoice.parse(selection.kind)
+        spec = AgentSpec.parse(selection.kind)
         return load_player(
             selection.env,
-            choice,
+            spec,
             settle_checkpoint(
-                selection.env, choice.kind, selection.checkpoint or self.checkpoint, self.games
+                selection.env, spec, selection.checkpoint or self.checkpoint, self.games
             ),
             say,
             temperature=selection.temperature,
@@ -104,13 +104,13 @@ class ServiceOptions:
         try:
             plugin = plugin_of(episode.env)
             source = str(chosen.get(plugin.source_option, ""))
-            choice = AgentChoice()
+            spec = AgentSpec()
             if not (self.checkpoint or shipped_checkpoint(episode.env, source)):
-                chance = AgentChoice(kind=AgentKind.RANDOM, text=AgentKind.RANDOM.value)
-                choice = expert_without_model(episode.env, choice, None, chosen) or chance
-            checkpoint = settle_checkpoint(episode.env, choice.kind, self.checkpoint, source)
+                expert = expert_without_model(episode.env, spec, None, chosen)
+                spec = expert or AgentSpec.parse("random")
+            checkpoint = settle_checkpoint(episode.env, spec, self.checkpoint, source)
             agent = load_player(
-                episode.env, choice, checkpoint, say, threads=self.threads, options=chosen
+                episode.env, spec, checkpoint, say, threads=self.threads, options=chosen
             )
             return Session(
                 env=env,

@@ -1,0 +1,61 @@
+"""Playing tasks with one agent, and storing the episodes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from oreo_agent.agents.protocol import Agent
+from oreo_agent.episodes.record import Episode
+from oreo_agent.progress_callback import ProgressCallback
+from oreo_agent.training.config import RunConfig
+from oreo_agent.training.cpu_count import set_threads
+from oreo_agent.training.run_dir import RunDir
+from oreo_agent.training.stages import (
+    call_identity,
+    choose_tasks,
+    jobs_for,
+    open_pool,
+    play,
+    prepare_tasks,
+)
+
+
+def collect(
+    config: RunConfig,
+    agent: Agent,
+    out: Path,
+    *,
+    split: str,
+    count: int,
+    force: bool = False,
+    display: ProgressCallback | None = None,
+) -> list[Episode]:
+    """Let an agent play games of a split, again and again, until ``count`` episodes are stored.
+
+    Resumable: what is in ``out`` from the same call is kept.
+
+    Raises:
+        UsageError: ``out`` holds something else.
+        ConfigError: ``out`` holds the episodes of another call, and ``force`` is not given.
+    """
+    display = display or ProgressCallback()
+    cores = set_threads(config.threads)
+    options = prepare_tasks(config, display)
+    identity = call_identity(config, agent, split=split, count=count)
+    with (
+        RunDir(out).claim(identity, resume=True, force=force),
+        open_pool(config, options, config.workers or cores) as pool,
+    ):
+        tasks = choose_tasks(pool, config, split)
+        rounds = -(-count // len(tasks))
+        jobs = jobs_for(tasks, split=split, per_game=rounds, seed=(config.seed, "collect"))
+        return play(
+            pool,
+            agent,
+            jobs[:count],
+            out / "episodes",
+            wave=config.rollouts.wave,
+            stage="collect",
+            versions=config.plugin.versions(),
+            display=display,
+        )

@@ -1,0 +1,94 @@
+"""Measuring one agent on held-out tasks."""
+
+from __future__ import annotations
+
+import tempfile
+from contextlib import ExitStack
+from pathlib import Path
+
+import msgspec
+
+from oreo_agent.agents.protocol import Agent
+from oreo_agent.agents.usage import Cost, CountsCost, cost_between
+from oreo_agent.errors import UsageError
+from oreo_agent.progress_callback import ProgressCallback
+from oreo_agent.training.config import RunConfig
+from oreo_agent.training.cpu_count import set_threads
+from oreo_agent.training.results import MethodResult
+from oreo_agent.training.run_dir import RunDir, write_result
+from oreo_agent.training.stages import (
+    call_identity,
+    choose_tasks,
+    evaluate_agent,
+    open_pool,
+    prepare_tasks,
+)
+
+
+def evaluate(
+    config: RunConfig,
+    agent: Agent,
+    *,
+    name: str,
+    split: str,
+    limit: int | None = None,
+    out: Path | None = None,
+    force: bool = False,
+    same_games_as: MethodResult | None = None,
+    display: ProgressCallback | None = None,
+) -> MethodResult:
+    """Play every game of a split once.
+
+    Args:
+        config: Which games; threads and workers.
+        agent: Who plays.
+        name: What the result is called.
+        split: A split of the games.
+        limit: Only the first games, in order of their ids.
+        out: Where the episodes and ``results.json`` are kept; None throws them away. An
+            interrupted call goes on with the waves that are there.
+        force: Delete what is in ``out``.
+        same_games_as: Earlier results that must be of the same games.
+        display: Follows the run.
+
+    Raises:
+        UsageError: ``out`` holds something else, or the earlier results are of other games.
+        ConfigError: ``out`` holds the results of another call, and ``force`` is not given.
+    """
+    display = display or ProgressCallback()
+    cores = set_threads(config.threads)
+    options = prepare_tasks(config, display)
+    with ExitStack() as stack:
+        if out is None:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oreo-eval-")))
+        else:
+            identity = call_identity(config, agent, name=name, split=split, limit=limit)
+            stack.enter_context(RunDir(out).claim(identity, resume=True, force=force))
+            folder = out / "episodes"
+        pool = stack.enter_context(open_pool(config, options, config.workers or cores))
+        tasks = choose_tasks(pool, config, split)[:limit]
+        if same_games_as is not None and same_games_as.won().keys() != set(tasks):
+            raise UsageError(
+                f"the results of {same_games_as.method} to compare with are of other games.",
+                "Compare with the same split, settings and --limit.",
+            )
+        before = agent.cost if isinstance(agent, CountsCost) else Cost()
+        result = evaluate_agent(
+            pool,
+            agent,
+            {split: tasks},
+            folder,
+            method=name,
+            seed=config.seed,
+            wave=config.rollouts.wave,
+            versions=config.plugin.versions(),
+            no_effect=config.plugin.no_effect,
+            display=display,
+        )
+        if isinstance(agent, CountsCost):
+            cost = cost_between(before, agent.cost)
+            if cost.turns == sum(game.turns for game in result.games):
+                result = msgspec.structs.replace(result, cost=cost)
+        if out is not None:
+            write_result(out / "results.json", result)
+    return result
