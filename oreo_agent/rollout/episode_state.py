@@ -1,4 +1,4 @@
-"""One episode under way: what the agent is asked, what a turn adds, what is recorded at the end."""
+"""The state of one episode in a rollout: its request, its turns, and its record at the end."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from oreo_agent.episodes.record import Actor, Episode, Outcome, Turn, utc_now
 from oreo_agent.episodes.turns import PastTurn, past_turn
 
 _TRIES = 3
-"""How often an episode may be at work when its process is lost, before it is given up."""
+"""How often an episode may be active when its process is lost, before it is given up."""
 _NOTHING = Observation(text="", goal="")
 
 
@@ -48,16 +48,16 @@ class Playing:
     error: str | None = None
     fault: EnvFault | None = None
     losses: int = 0
-    """How often it was lost with its process before."""
+    """How often the episode was lost with its process before."""
     tries: int = 0
-    """How often it was at work when its process was lost before."""
+    """How often the episode was active when its process was lost before."""
 
     def fail(self, where: str, fault: EnvFault) -> None:
         """End as ``error``."""
         self.outcome, self.error, self.fault = Outcome.ERROR, f"{where}: {fault}", fault
 
     def why_given_up(self) -> str | None:
-        """Say that the last action has brought the same answer too often; None where it has not."""
+        """Return why the episode is given up: its last action repeats one answer; None to go on."""
         if self.job.patience is None or not self.turns:
             return None
         answers = [turn.observation for turn in self.turns[1:]] + [self.observation.text]
@@ -66,7 +66,7 @@ class Playing:
         return f"in a loop: one action, {times} times" if times >= self.job.patience else None
 
     def again(self) -> Playing | None:
-        """Return the episode anew where it was lost with its process and is to be played again."""
+        """Return a fresh retry if the episode was lost with its process, and retries are left."""
         if self.fault is None or not self.fault.lost:
             return None
         tries = self.tries + self.fault.suspect  # bystanders are not counted
@@ -76,7 +76,7 @@ class Playing:
 
 
 def to_request(playing: Playing) -> ActRequest:
-    """Return what the agent is asked at this turn."""
+    """Return the request for the agent's next turn."""
     return turn_request(
         playing.id,
         playing.goal,
@@ -94,7 +94,7 @@ def advance(
     answer: StepResult | EnvFault | None,
     keep_admissible: bool,
 ) -> None:
-    """Record a decision and what the environment answered; set the outcome at the end."""
+    """Record a decision and the environment's answer; set the outcome at the end."""
     executed = executed_by(agent, decision)
     if isinstance(answer, EnvFault):
         playing.fail(f"turn {len(playing.turns) + 1}, {executed.action!r}", answer)
@@ -153,7 +153,7 @@ def to_episode(
 
 
 def as_broken(episode: Episode, again: Playing) -> Episode:
-    """Return a lost episode under an id of its own: its place is taken by the one played again."""
+    """Return a lost episode under another id: the retry has the id of the original."""
     text = f"{again.id}\0lost {again.losses}"
     return msgspec.structs.replace(
         episode,
@@ -163,6 +163,6 @@ def as_broken(episode: Episode, again: Playing) -> Episode:
 
 
 def job_id(job: Job, agent: Agent) -> str:
-    """Return an id that depends on what is played, so that a wave played again has the same ids."""
+    """Return an id that depends on what is played: the same jobs have the same ids."""
     text = f"{agent.name}\0{agent.sampling}\0{job.task}\0{job.split}\0{job.seed}\0{job.patience}"
     return hashlib.sha256(text.encode()).hexdigest()[:16]

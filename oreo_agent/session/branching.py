@@ -22,17 +22,7 @@ def new_episode(
     seed: int,
     versions: Mapping[str, str],
 ) -> Episode:
-    """Return an episode without turns.
-
-    Args:
-        env: Where it is played.
-        agent: Who plays.
-        task: The task.
-        observation: The first observation.
-        split: The task's split.
-        seed: Of the task and of the agent's turns.
-        versions: Library versions for the record.
-    """
+    """Return an episode without turns."""
     facts = env.task_info(task)
     return Episode(
         id=new_episode_id(),

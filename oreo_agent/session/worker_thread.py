@@ -42,14 +42,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Happened:
-    """The session says that something happened."""
+    """An event of the session."""
 
     event: SessionEvent
 
 
 @dataclass(frozen=True, slots=True)
 class Pace:
-    """How it goes: on its own, at which speed, and whether the thread is at work."""
+    """Whether and how fast the session runs by itself, and whether the thread is busy."""
 
     running: bool
     speed: float
@@ -58,14 +58,14 @@ class Pace:
 
 @dataclass(frozen=True, slots=True)
 class Notice:
-    """A command could not be done; the session is as it was."""
+    """A command failed; the session has not changed."""
 
     text: str
 
 
 @dataclass(frozen=True, slots=True)
 class Broken:
-    """There is no session: it could not be made or started."""
+    """The session could not be made or started."""
 
     error: OreoAgentError
 
@@ -74,7 +74,7 @@ Report = Progress | Happened | Pace | Notice | Broken
 
 
 class SessionDriver:
-    """Runs a session in a thread of its own.
+    """Runs a session in a thread.
 
     Every public method returns at once and may be called from any thread.
 
@@ -105,13 +105,13 @@ class SessionDriver:
 
     @property
     def is_idle(self) -> bool:
-        """Whether every command is done and reported, and it does not run on its own."""
+        """Whether every command is done and reported, and the session does not run by itself."""
         return self._sent == self._done and not self._running.is_set()
 
     def start(self) -> None:
-        """Start the thread, anew where there was no session.
+        """Start the thread, or restart it where the session could not be made.
 
-        It sees the caller's context, as a message to a screen needs it.
+        The thread has a copy of the caller's context, which messages to a screen need.
         """
         self.broken = None
         context = contextvars.copy_context()
@@ -121,9 +121,8 @@ class SessionDriver:
         self._thread.start()
 
     def step(self) -> None:
-        """Do what the agent wants to do, once; a run pauses."""
-        self._running.clear()
-        self._send(Session.step)
+        """Do what the agent proposes, once; a run pauses."""
+        self._interrupt(Session.step)
 
     def toggle_run(self) -> None:
         """Run, or pause after the step in hand."""
@@ -135,28 +134,23 @@ class SessionDriver:
 
     def choose(self, action: str, turn: int) -> None:
         """Do one of the options that were shown after so many turns."""
-        self._running.clear()
-        self._send(lambda session: session.choose(action, turn=turn))
+        self._interrupt(lambda session: session.choose(action, turn=turn))
 
     def take_over(self, action: str) -> None:
         """Do what the person typed."""
-        self._running.clear()
-        self._send(lambda session: session.take_over(action))
+        self._interrupt(lambda session: session.take_over(action))
 
     def edit(self, message: str) -> None:
         """Do the agent's proposal as the person changed it."""
-        self._running.clear()
-        self._send(lambda session: session.edit(message))
+        self._interrupt(lambda session: session.edit(message))
 
     def reject(self) -> None:
         """Have the agent propose something else."""
-        self._running.clear()
-        self._send(Session.reject)
+        self._interrupt(Session.reject)
 
     def undo_to(self, turn: int) -> None:
         """Go back, on a branch."""
-        self._running.clear()
-        self._send(lambda session: session.undo_to(turn))
+        self._interrupt(lambda session: session.undo_to(turn))
 
     def retry(self) -> None:
         """Try again what failed, on a branch; without a session, try to make it again."""
@@ -169,18 +163,15 @@ class SessionDriver:
 
     def use_agent(self, load: AgentFactory) -> None:
         """Load another agent, and let it propose from there on."""
-        self._running.clear()
-        self._send(lambda session: session.use_agent(load(self._progress)))
+        self._interrupt(lambda session: session.use_agent(load(self._progress)))
 
     def new_game(self) -> None:
         """Begin another task."""
-        self._running.clear()
-        self._send(Session.new_game)
+        self._interrupt(Session.new_game)
 
     def resume(self, episode: Episode, journal: Path) -> None:
         """Go on from an episode that was left without saving."""
-        self._running.clear()
-        self._send(lambda session: session.resume(episode, journal=journal))
+        self._interrupt(lambda session: session.resume(episode, journal=journal))
 
     def note(self, text: str) -> None:
         """Keep a note with the episode."""
@@ -192,8 +183,7 @@ class SessionDriver:
 
     def discard(self) -> None:
         """Delete what was not saved."""
-        self._running.clear()
-        self._send(Session.discard)
+        self._interrupt(Session.discard)
 
     def change_speed(self, by: int) -> None:
         """Go so many places up or down in `SPEEDS`."""
@@ -215,6 +205,11 @@ class SessionDriver:
             return True
         self._thread.join(timeout)
         return not self._thread.is_alive()
+
+    def _interrupt(self, command: Callable[[Session], object]) -> None:
+        """Pause a run, and send a command."""
+        self._running.clear()
+        self._send(command)
 
     def _send(self, command: Callable[[Session], object]) -> None:
         self._sent += 1
