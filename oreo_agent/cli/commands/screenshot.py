@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from oreo_agent.agents.agent_spec import AgentSpec
-from oreo_agent.cli.common.checkpoints import expert_without_model
+from oreo_agent.cli.common.checkpoints import check_environment, expert_without_model
 from oreo_agent.cli.common.compared import what_to_compare
 from oreo_agent.cli.common.game_session import GameOptions
 from oreo_agent.cli.common.options import (
@@ -163,6 +163,7 @@ def _stage(
     services = replace(services, appearance=Appearance(theme=theme))
     match what:
         case ["play", env]:
+            check_environment(env)
             game = replace(options, env=env, split=evaluation_split(env, options.split))
             expert = expert_without_model(env, agent, checkpoint, game.env_options())
             make = game.session_factory(expert or agent, checkpoint)

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from oreo_agent.cli.common.checkpoints import check_environment
 from oreo_agent.cli.common.options import Preset
-from oreo_agent.cli.common.screen_settings import other_settings
 from oreo_agent.errors import UsageError
 from oreo_agent.training.method_names import Name
 
@@ -38,6 +37,7 @@ def resolve_run_settings(
         UsageError: There is no such environment, or it has no such option.
         ConfigError: A setting is not accepted.
     """
+    from oreo_agent.cli.common.screen_settings import other_settings
     from oreo_agent.config import config_files, resolve
     from oreo_agent.envs.registry import plugin_of
     from oreo_agent.training.config import config_type, preset_config
