@@ -82,7 +82,8 @@ class DiskCache:
         body = zlib.compress(data, 3)
         path = self.path(key)
         try:
-            write_whole(path, _header(body) + body)
+            # Not awaited: what a power cut damages is rebuilt.
+            write_whole(path, _header(body) + body, durable=False)
         except OSError as error:
             _UNWRITABLE.add(self.folder)
             _LOG.warning("cannot write the cache in %s (%s): going on without", self.folder, error)

@@ -1,7 +1,7 @@
 """A game's text grammar: TextWorld's own parser, run once per text, and a compiled form.
 
 The grammar lives inside each game file. Games differ in it by their goal sentence only, so the
-parse of each rule is memoised and the parse of the whole is kept on disk.
+parse of each part and rule is memoised and the parse of the whole is kept on disk.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ import importlib.metadata
 import json
 import re
 import textwrap
+from collections.abc import Sequence
 from typing import Any
 
 import msgspec
@@ -22,6 +23,8 @@ from oreo_agent.envs.core import EnvError
 
 _FORMAT = "grammar-1"
 _LONGEST = 200_000  # characters; the grammar of the official games has 12,000
+_PART = re.compile(r"^(?=(?:action|grammar)\b)", re.MULTILINE)
+"""Where an action, or rules, may begin."""
 _PUT_TEMPLATE = re.compile(r'action\s+PutObject\s*\{\s*template\s*::\s*"(\w+)\s')
 
 Query = tuple[tuple[str, tuple[tuple[str, str], ...]], ...]
@@ -181,12 +184,31 @@ def _rule_parser() -> Any:
     return CSGParser(semantics=CSGModelBuilderSemantics(), parseinfo=True)
 
 
+def _parse_document(text: str) -> Sequence[Any]:
+    """Return the parts of a grammar, each parsed alone where that can be.
+
+    A parser that never looks beyond a part reads it in the same way, whatever stands behind it.
+    """
+    from tatsu.exceptions import ParseException
+
+    try:
+        return [part for piece in _PART.split(text) for part in _parse_parts(piece)]
+    except ParseException:  # what looks like the start of a part was text within one
+        return _parse_parts(text)
+
+
+@functools.lru_cache(maxsize=256)
+def _parse_parts(text: str) -> Sequence[Any]:
+    parts: Sequence[Any] = _document_parser().parse(text, rule_name="pddlStart").parts
+    return parts
+
+
 def _parse(text: str) -> Grammar:
     from textworld.envs.pddl.logic import model
 
     actions: dict[str, Action] = {}
     rules: dict[str, list[dict[str, Any]]] = {}
-    for part in _document_parser().parse(text, rule_name="pddlStart").parts:
+    for part in _parse_document(text):
         if isinstance(part, model.ActionTypeNode):
             actions[part.name.lower()] = Action(
                 template=_parse_rule(f"action {part.name}", part.template.template[1:-1]),

@@ -1,13 +1,14 @@
 """PDDL to SAS, once per game: Fast Downward's translation, memoised and kept on disk.
 
 The translation is a pure function of the domain and problem texts and of the translator's version,
-costs a fifth of a second in pure Python, and stock TextWorld makes it four times an episode.
+costs a twentieth of a second in pure Python, and stock TextWorld makes it four times an episode.
 Only the plain translation is made and kept: the optimised one serves the planner alone.
 """
 
 from __future__ import annotations
 
 import functools
+import importlib
 import importlib.metadata
 import sys
 import threading
@@ -68,6 +69,7 @@ def translate(
         return kept
     refuse_excess(domain, where=where, part="PDDL domain")
     refuse_excess(problem, where=where, part="PDDL problem")
+    _load_translator()
     made = run_in_fork(lambda: msgspec.json.encode(_translate(domain, problem, where)))
     cache.write(key, made)
     return msgspec.json.decode(made, type=Translation)
@@ -137,6 +139,17 @@ def _translate(domain: str, problem: str, where: str) -> Translation:
             f"{where}: its PDDL cannot be translated: {type(error).__name__}: {clipped(error)}.",
             "Fetch or generate the game again.",
         ) from error
+
+
+@functools.cache
+def _load_translator() -> None:
+    """Import the translator here, once, and not in the child that each translation is made in."""
+    arguments = sys.argv
+    sys.argv = ["translate.py", "domain", "task"]  # read on import
+    try:
+        importlib.import_module("fast_downward.translate.translate")
+    finally:
+        sys.argv = arguments
 
 
 def _run_translator(domain: str, problem: str, *, optimize: bool = False) -> tuple[Any, str]:

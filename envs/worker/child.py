@@ -6,6 +6,7 @@ A program that runs as a worker calls `connect` first, then answers what it rece
 from __future__ import annotations
 
 import ctypes
+import gc
 import os
 import select
 import signal
@@ -120,6 +121,7 @@ def _work_and_exit(work: Callable[[], bytes], writing: int, parent: int) -> None
     status = 1
     try:
         _die_with(parent)
+        gc.disable()  # it would touch, and so copy, all of the parent's memory
         found = work()
         with os.fdopen(writing, "wb") as pipe:
             pipe.write(found)
