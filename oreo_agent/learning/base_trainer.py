@@ -31,7 +31,6 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
     PrinterCallback,
-    Trainer,
     TrainerCallback,
     TrainerState,
 )
@@ -62,12 +61,13 @@ from oreo_agent.learning.distributed import (
 from oreo_agent.learning.log_window import LOG_WINDOW, LogWindow
 from oreo_agent.learning.metrics import MeanMeter, Means
 from oreo_agent.learning.pairs import PairDataset
+from oreo_agent.learning.threaded_trainer import ThreadedTrainer
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.checkpoints import load_role_weights, save_roles
 from oreo_agent.models.rendered import RenderedEpisode
 
 
-class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
+class EpisodeTrainer(ThreadedTrainer, ABC, Generic[Arguments]):
     """Trains on rendered episodes.
 
     Five methods replace private ones of the library, which has no public place for what they do:
@@ -137,10 +137,6 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
         super().create_accelerator_and_postprocess()
         self.is_fsdp_enabled |= shard_on_cpu(self.args, self.accelerator)
 
-    @abstractmethod
-    def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
-        """Return the loss summed over the items of a batch, and metrics."""
-
     def count_items(self, batch: EpisodeBatch) -> Tensor:
         """Return how many items (here episodes) the loss of a batch sums over."""
         return torch.tensor(float(len(batch["returns"])), device=batch["returns"].device)
@@ -164,27 +160,17 @@ class EpisodeTrainer(Trainer, ABC, Generic[Arguments]):
         """Return what was collected since ``begin_evaluation``."""
         return {}
 
-    def compute_loss(
-        self,
-        model: nn.Module,
-        inputs: Any,
-        return_outputs: bool = False,
-        num_items_in_batch: Tensor | int | None = None,
-    ) -> Any:
-        """Return the batch's share of the mean over the whole update."""
-        total, means = self.batch_losses(model, inputs)
+    def record(self, loss: Tensor, means: Means) -> None:
+        """Keep the loss and the metrics of a micro-batch for the next line of the log."""
         self._window.metrics.add(means)
-        items = self.count_items(inputs) if num_items_in_batch is None else num_items_in_batch
-        # Gradients are averaged over processes, while ``items`` counts those of all of them.
-        loss = total * self.args.world_size / items
         self._window.add_loss(loss, self.state.global_step)
-        return (loss, {}) if return_outputs else loss
 
     def get_batch_samples(
         self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
     ) -> tuple[list[Any], Any]:
         """Return the micro-batches of the next update, and how many items they hold."""
         batches = list(islice(epoch_iterator, num_batches))
+        self.begin_update(batches)
         return batches, self.items_in_update(batches, device)
 
     def items_in_update(self, batches: list[Any], device: torch.device) -> Tensor:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import copy
 import math
+from collections.abc import Iterator
 from typing import Any, NamedTuple, Self
 
 import torch
@@ -267,16 +268,24 @@ _DROPOUTS = (
 )
 
 
+def dropouts(model: nn.Module) -> Iterator[tuple[object, str, float]]:
+    """Yield each dropout or layer-drop probability of a model: what holds it, its name, its value.
+
+    Those of the configurations are among them.
+    """
+    for module in model.modules():
+        for place in (module, getattr(module, "config", None)):
+            for name, value in list(vars(place).items()) if place is not None else []:
+                if "drop" in name and isinstance(value, float):
+                    yield place, name, value
+        if isinstance(module, _DROPOUTS):
+            yield module, "p", module.p
+
+
 def disable_dropout(model: nn.Module) -> None:
     """Set every dropout and layer-drop probability of a model to zero, its config's included."""
-    for module in model.modules():
-        places: list[object] = [module, getattr(module, "config", None)]
-        for place in places:
-            for name, value in list(vars(place).items()) if place is not None else []:
-                if ("drop" in name or "pdrop" in name) and isinstance(value, float):
-                    setattr(place, name, 0.0)
-        if isinstance(module, _DROPOUTS):
-            module.p = 0.0
+    for place, name, _ in dropouts(model):
+        setattr(place, name, 0.0)
 
 
 def check_output_head(policy: PreTrainedModel) -> None:
