@@ -34,12 +34,26 @@ from oreo_agent.cli.common.output import Output, is_plain
 from oreo_agent.cli.common.progress import interruptible, progress_display
 from oreo_agent.cli.common.run_settings import resolve_run_settings
 from oreo_agent.errors import UsageError
-from oreo_agent.training.method_names import Name
 
 if TYPE_CHECKING:
     from oreo_agent.tui.services import ScreenServices
 
 app = typer.Typer()
+
+
+def _complete_method(incomplete: str) -> list[str]:
+    from oreo_agent.learning.methods import METHODS
+
+    return [name for name in METHODS if name.startswith(incomplete)]
+
+
+def _check_methods(methods: list[str] | None) -> list[str] | None:
+    # The methods are loaded only where some are named: --help would wait for their settings.
+    known = _complete_method("") if methods else []
+    for name in methods or ():
+        if name not in known:
+            raise typer.BadParameter(f"{name!r} is not one of {', '.join(known)}.")
+    return methods
 
 
 @app.command(
@@ -84,10 +98,14 @@ def train(
     ] = None,
     checkpoint: StartOption = None,
     method: Annotated[
-        list[Name] | None,
+        list[str] | None,
         typer.Option(
             "--method",
-            help="A method to train and measure; may be repeated. Default: rejection and oreo.",
+            metavar="METHOD",
+            help="A method to train and measure, such as sft, dpo, kto or oreo; may be repeated."
+            " Default: rejection and oreo.",
+            callback=_check_methods,
+            autocompletion=_complete_method,
             rich_help_panel=MODEL,
         ),
     ] = None,

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING
 from oreo_agent.cli.common.checkpoints import check_environment
 from oreo_agent.cli.common.options import Preset
 from oreo_agent.errors import UsageError
-from oreo_agent.training.method_names import Name
 
 if TYPE_CHECKING:
     from oreo_agent.config import Resolved
@@ -26,7 +25,7 @@ def resolve_run_settings(
     seed: int | None = None,
     threads: int | None = None,
     dialect: str | None = None,
-    methods: list[Name] | None = None,
+    methods: list[str] | None = None,
     rounds: int | None = None,
     report_to: list[str] | None = None,
     model: str | None = None,
