@@ -111,7 +111,7 @@ def _prefetch(
                     with WorkerPool("alfworld", games, processes=2) as pool:
                         timed = _TimedPool(pool, prefetch=prefetch)
                         _, seconds = _play(timed, jobs, wave, think=think)
-                waits[kind][prefetch] += timed.waits[1:]  # nobody could name the first wave's games
+                waits[kind][prefetch] += timed.waits[1:]  # the first wave is unknown
                 totals[kind][prefetch].append(seconds)
                 print(f"{kind}, {prefetch=}: {seconds:.1f} s, {timed.waits}", file=sys.stderr)
     result: dict[str, object] = {"episodes": len(jobs), "wave": wave, "think_seconds": think}

@@ -108,7 +108,7 @@ def _remember_parses() -> None:
 
 
 def _copy_symbol(symbol: Any) -> Any:
-    """Copy a symbol and those inside it; texts and contexts are shared, for nobody changes them."""
+    """Copy a symbol and those inside it; texts and contexts are shared, as they never change."""
     twin = copy.copy(symbol)
     if isinstance(symbol, textgen.ListSymbol):
         twin.symbol = _copy_symbol(symbol.symbol)

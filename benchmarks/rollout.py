@@ -1,4 +1,4 @@
-"""What the cache across turns gains: whole rollouts, beside ones that read every turn anew.
+"""What the cache across turns gains: whole rollouts, beside ones that read every turn again.
 
     python benchmarks/rollout.py
     python benchmarks/rollout.py --preset small
@@ -53,7 +53,7 @@ _SIZES = ("full", "small")
 _TOLERANCE = 1e-3
 """Nats by which the two log-probabilities of a token may differ: they are sums in another order."""
 
-_Told = Mapping[int, list[int]]
+_Forced = Mapping[int, list[int]]
 """The seed of a turn to the message that is to be written."""
 
 
@@ -87,13 +87,13 @@ def _measure(options: argparse.Namespace, size: str) -> dict[str, Any]:
     jobs = [Job(task=task, split="train", seed=n) for n, task in enumerate(pool.played)]
     checkpoint = load_checkpoint(Path(str(files("oreo_agent.assets"))) / "checkpoints" / "alfworld")
     renderer = checkpoint.renderer
-    policy, told = checkpoint.policy, None
+    policy, forced = checkpoint.policy, None
     shipped = _Cached(policy, renderer, None)
     run_wave(pool, shipped, jobs)  # translates and loads the games
     if options.preset is not None:
-        policy, told = build_policy(options.preset, checkpoint.tokenizer, seed=0), shipped.written
+        policy, forced = build_policy(options.preset, checkpoint.tokenizer, seed=0), shipped.written
     pairs = [
-        _play_both(pool, jobs, number % 2 == 0, policy, renderer, told, options.rows)
+        _play_both(pool, jobs, number % 2 == 0, policy, renderer, forced, options.rows)
         for number in range(options.rounds)
     ]
     ours, rival = (statistics.median(pair[side] for pair in pairs) for side in (0, 1))
@@ -117,13 +117,13 @@ def _play_both(
     ours_first: bool,
     policy: PreTrainedModel,
     renderer: Renderer,
-    told: _Told | None,
+    forced: _Forced | None,
     rows: int,
 ) -> tuple[float, float]:
     """Play everything with both; return the seconds of processor time of ours and of the rival."""
     makers: dict[str, Callable[[], Agent]] = {
-        "ours": lambda: _Cached(policy, renderer, told),
-        "rival": lambda: _Generate(policy, renderer, told, rows=rows),
+        "ours": lambda: _Cached(policy, renderer, forced),
+        "rival": lambda: _Generate(policy, renderer, forced, rows=rows),
     }
     seconds: dict[str, float] = {}
     episodes: dict[str, Sequence[Episode]] = {}
@@ -177,14 +177,14 @@ class _Here:
 
 
 class _Cached(LanguageModelAgent):
-    """Our agent, which can be told what to write, and keeps what it wrote."""
+    """Our agent, which can be given what to write, and keeps what it wrote."""
 
-    def __init__(self, policy: PreTrainedModel, renderer: Renderer, told: _Told | None) -> None:
-        temperature = 1.0 if told is None else 0.0
+    def __init__(self, policy: PreTrainedModel, renderer: Renderer, forced: _Forced | None) -> None:
+        temperature = 1.0 if forced is None else 0.0
         super().__init__(policy, renderer, name="policy", temperature=temperature)
         self.written: dict[int, list[int]] = {}
         self.seconds = 0.0
-        self._told = told
+        self._forced = forced
 
     def act(self, requests: Sequence[ActRequest]) -> list[AgentDecision]:
         start = time.process_time()
@@ -195,7 +195,7 @@ class _Cached(LanguageModelAgent):
         return decisions
 
     def _allowed(self, request: ActRequest) -> list[list[int]] | None:
-        return None if self._told is None else [self._told[request.seed]]
+        return None if self._forced is None else [self._forced[request.seed]]
 
 
 class _Generate:
@@ -205,14 +205,14 @@ class _Generate:
     actor = Actor.POLICY
 
     def __init__(
-        self, policy: PreTrainedModel, renderer: Renderer, told: _Told | None, *, rows: int
+        self, policy: PreTrainedModel, renderer: Renderer, forced: _Forced | None, *, rows: int
     ) -> None:
         self._policy: Any = policy
         self._renderer = renderer
-        self._told = told
+        self._forced = forced
         self._rows = rows
         # As ours has it: episodes are called by it.
-        self.sampling: Sampling | None = Sampling(temperature=1.0 if told is None else 0.0)
+        self.sampling: Sampling | None = Sampling(temperature=1.0 if forced is None else 0.0)
         self.tokenizer_sha256: str | None = renderer.sha256
         self.seconds = 0.0
 
@@ -266,8 +266,8 @@ class _Generate:
         return decisions
 
     def _chooser(self, requests: Sequence[ActRequest], width: int) -> LogitsProcessor:
-        if self._told is not None:
-            return _Tell([self._told[r.seed] for r in requests], width)
+        if self._forced is not None:
+            return _Tell([self._forced[r.seed] for r in requests], width)
         return _AddNoise([r.seed for r in requests], width, self._renderer.end_id)
 
 

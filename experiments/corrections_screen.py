@@ -80,7 +80,7 @@ async def correct_all(
         failed: Failed episodes.
         services: The model, the games, and the store where corrections go.
         limit: At most so many.
-        tell: Is told of each.
+        tell: Called with each.
 
     Raises:
         RunFailedError: The screen did not come to where a key should lead.

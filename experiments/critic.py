@@ -9,7 +9,7 @@ better one has the higher V behind it, in how many the higher V once the environ
 and in how many the higher log-probability, a pair weighing as much as its candidates differ in
 worth; chance is one half. The p-value is a sign-flip test clustered by game. Beside them stands
 what a choice is worth: by chance, as the policy's samples fall; by V; by log-probability. What a
-perfect critic could gain lies between two bounds: the choice by what came of half of the episodes,
+perfect critic could gain lies between two bounds: the choice by the outcomes of half of the episodes,
 judged by the other half, and the choice by all of them judged by these same. The last line is one
 JSON object. ``--keep`` also puts every fork under experiments/measured, from which docs/results.md
 is drawn, the seeds together.
@@ -62,7 +62,7 @@ _SCENES = {"valid_unseen": "Unseen", "valid_seen": "Seen"}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tried:
-    """A candidate, and what came of it."""
+    """A candidate and its outcomes."""
 
     action: str
     value: float
@@ -70,7 +70,7 @@ class Tried:
     probability: float
     """The policy's, of the whole message."""
     answered: float
-    """V once the environment has answered; what came of it, where that ended the episode."""
+    """V after the answer of the environment; the outcome, where that ended the episode."""
     ends: list[bool]
     """Which of the episodes that went on from it were won."""
 
@@ -286,7 +286,7 @@ def _fork(
 
 
 def _values(searcher: Agent, branches: Sequence[Playing]) -> list[float]:
-    """Return V of each branch's state; what came of it, where it is over."""
+    """Return V of the state of each branch; the outcome, where it is over."""
     going = [branch for branch in branches if branch.outcome is None]
     decisions = searcher.act([to_request(branch) for branch in going])
     values = {b.id: made.value for b, made in zip(going, decisions, strict=True)}

@@ -156,7 +156,7 @@ def make_bases(root: Path, seeds: Iterable[int]) -> None:
             raise MissingError(
                 f"{folder}: no such run, though {RESULTS.name}/{TABLE} has what it measured.",
                 f"Make it again: oreo-agent {' '.join(base(seed).arguments)} --threads 1 --out"
-                f" {folder}; or delete {RESULTS.name}/{TABLE} to measure everything anew.",
+                f" {folder}; or delete {RESULTS.name}/{TABLE} to measure everything again.",
             )
 
 

@@ -1,4 +1,4 @@
-"""Somebody else's logs and nothing more: what can be learnt from 1,020 episodes of another agent.
+"""Another agent's logs and nothing more: what can be learnt from 1,020 episodes.
 
     python -m experiments.logs --root runs/experiments --data ALFWORLD_FOLDER \
         --transcripts knowagent-transcripts-train.jsonl
@@ -106,7 +106,7 @@ def draw() -> Iterator[str]:
     trained = {p: {s: r for s in SEEDS if (r := found(TABLE, f"{p}/train/{s}"))} for p in PARTS}
     if not any(trained.values()):
         return
-    yield "## Somebody else's logs\n"
+    yield "## Another agent's logs\n"
     yield (
         "1,020 published episodes of a Llama-2 agent on 510 official training games, 316 of them"
         " won, are all there is: SFT imitates the successes, the other methods go on from it with"

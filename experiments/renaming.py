@@ -1,4 +1,4 @@
-"""Episodes told with other names: the same deeds among other things.
+"""Episodes with renamed things: the same actions among other objects.
 
 A policy that is trained from nothing on a few hundred episodes learns their objects by heart and
 names what is not there. Copies in which kinds of things have changed places, and numbers too, hold
@@ -47,7 +47,7 @@ def find_kinds(episodes: Iterable[Episode]) -> Kinds:
 
 
 def renamed(episode: Episode, kinds: Kinds, copy: int) -> Episode:
-    """Return an episode told with other names.
+    """Return an episode with renamed things.
 
     Args:
         episode: Its messages are text alone: token ids are not rewritten.
