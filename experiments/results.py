@@ -44,8 +44,8 @@ PAGE = Path(__file__).parents[1] / "docs" / "results.md"
 _HEAD = """# Results
 
 Drawn by `make results` from `experiments/measured/`, one small JSON file a run: the exact command,
-its processor time, and which game was won; of forked games, the outcome of every candidate. Policies
-decode greedily and freely, 50 turns a game. Brackets hold 95 % Wilson intervals, a game counted
+its processor time, and which game was won; of forked games, the outcome of every candidate.
+Policies decode greedily and freely, 50 turns a game. Brackets hold 95 % Wilson intervals, a game counted
 once however many seeds played it, followed by the games won in all seeds together. Differences are
 in points, in parentheses those of each seed; tests are paired by game: exact McNemar for one seed,
 a sign-flip test clustered by game for several.
