@@ -10,9 +10,9 @@ and in how many the higher log-probability, a pair weighing as much as its candi
 worth; chance is one half. The p-value is a sign-flip test clustered by game. Beside them stands
 what a choice is worth: by chance, as the policy's samples fall; by V; by log-probability. What a
 perfect critic could gain lies between two bounds: the choice by the outcomes of half of the
-episodes, judged by the other half, and the choice by all of them judged by these same. The last line is one
-JSON object. ``--keep`` also puts every fork under experiments/measured, from which docs/results.md
-is drawn, the seeds together.
+episodes, judged by the other half, and the choice by all of them judged by these same. The last
+line is one JSON object. ``--keep`` also puts every fork under experiments/measured, from which
+docs/results.md is drawn, the seeds together.
 
     python -m experiments.critic --episodes 8 --env math --split valid --checkpoint ...
 

@@ -45,10 +45,10 @@ _HEAD = """# Results
 
 Drawn by `make results` from `experiments/measured/`, one small JSON file a run: the exact command,
 its processor time, and which game was won; of forked games, the outcome of every candidate.
-Policies decode greedily and freely, 50 turns a game. Brackets hold 95 % Wilson intervals, a game counted
-once however many seeds played it, followed by the games won in all seeds together. Differences are
-in points, in parentheses those of each seed; tests are paired by game: exact McNemar for one seed,
-a sign-flip test clustered by game for several.
+Policies decode greedily and freely, 50 turns a game. Brackets hold 95 % Wilson intervals, a game
+counted once however many seeds played it, followed by the games won in all seeds together.
+Differences are in points, in parentheses those of each seed; tests are paired by game: exact
+McNemar for one seed, a sign-flip test clustered by game for several.
 
 So intervals and p-values say how surely *these* policies would differ in more games of the same
 scenes. How much another training seed changes is seen in the seeds, which stand apart; three say
