@@ -17,8 +17,6 @@ import json
 import math
 import shutil
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 from typing import Any, Generic
 
@@ -164,19 +162,6 @@ class EpisodeTrainer(ThreadedTrainer, ABC, Generic[Arguments]):
         """Keep the loss and the metrics of a micro-batch for the next line of the log."""
         self._window.metrics.add(means)
         self._window.add_loss(loss, self.state.global_step)
-
-    def get_batch_samples(
-        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
-    ) -> tuple[list[Any], Any]:
-        """Return the micro-batches of the next update, and how many items they hold."""
-        batches = list(islice(epoch_iterator, num_batches))
-        self.begin_update(batches)
-        return batches, self.items_in_update(batches, device)
-
-    def items_in_update(self, batches: list[Any], device: torch.device) -> Tensor:
-        """Count the items of an update, over all processes."""
-        count = sum((self.count_items(batch) for batch in batches), torch.zeros(())).to(device)
-        return self.accelerator.gather(count).sum() if self.args.world_size > 1 else count
 
     def _clip_grad_norm(self, model: nn.Module) -> Tensor:
         """Clip each role to ``max_grad_norm``; return the joint norm before."""

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import torch
@@ -25,10 +26,8 @@ from oreo_agent.learning.metrics import Means
 from oreo_agent.models.actor_critic import dropouts
 from oreo_agent.models.adapters import AdapterBackbone, AdapterPolicy
 
-__all__ = ["ThreadedTrainer"]
-
-_SMALL = 10_000_000
-"""Parameters of all roles: with more, operations are long enough, and gradients take memory."""
+_SMALL = 20_000_000
+"""Parameters: with more, operations are long enough for several cores, and gradients large."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +39,12 @@ class _Part:
     gradients: Sequence[Tensor | None]
 
 
+def is_small(model: nn.Module) -> bool:
+    """Return whether a model is on the CPU, and its operations too short to be split over cores."""
+    parameters = list(model.parameters())
+    return parameters[0].device.type == "cpu" and sum(p.numel() for p in parameters) < _SMALL
+
+
 class ThreadedTrainer(Trainer, ABC):
     """Computes the micro-batches of an update in as many threads as torch has, if that is quicker.
 
@@ -49,7 +54,7 @@ class ThreadedTrainer(Trainer, ABC):
     """
 
     _threads: ThreadPoolExecutor | None = None
-    _update: Sequence[EpisodeBatch] = ()
+    _update: list[EpisodeBatch]
     _parts: deque[_Part]
 
     @abstractmethod
@@ -64,9 +69,17 @@ class ThreadedTrainer(Trainer, ABC):
     def record(self, loss: Tensor, means: Means) -> None:
         """Keep the loss and the metrics of a micro-batch for the next line of the log."""
 
-    def begin_update(self, batches: Sequence[EpisodeBatch]) -> None:
-        """Take the micro-batches of the update that follows."""
-        self._update, self._parts = batches, deque()
+    def get_batch_samples(
+        self, epoch_iterator: Iterator[Any], num_batches: int, device: torch.device
+    ) -> tuple[list[Any], Any]:
+        """Return the micro-batches of the next update, and how many items they hold."""
+        self._update, self._parts = list(islice(epoch_iterator, num_batches)), deque()
+        return self._update, self.items_in_update(self._update, device)
+
+    def items_in_update(self, batches: list[Any], device: torch.device) -> Tensor:
+        """Count the items of an update, over all processes."""
+        count = sum((self.count_items(batch) for batch in batches), torch.zeros(())).to(device)
+        return self.accelerator.gather(count).sum() if self.args.world_size > 1 else count
 
     def compute_loss(
         self,
@@ -145,11 +158,10 @@ class ThreadedTrainer(Trainer, ABC):
         model: Any = self.model
         args: Any = self.args
         return (
-            args.device.type == "cpu"
-            and args.world_size == 1
+            args.world_size == 1
             and args.gradient_accumulation_steps > 1
             and not (args.bf16 or args.fp16 or args.activation_checkpointing)
-            and sum(p.numel() for p in model.parameters()) < _SMALL
+            and is_small(model)
             and not any(probability for _, _, probability in dropouts(model))
             and not any(isinstance(m, AdapterPolicy | AdapterBackbone) for m in model.modules())
         )

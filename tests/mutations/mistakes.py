@@ -177,7 +177,7 @@ MISTAKES = (
     Mistake(
         10,
         "each micro-batch is a mean of its own",
-        "oreo_agent.learning.base_trainer.EpisodeTrainer.compute_loss",
+        "oreo_agent.learning.threaded_trainer.ThreadedTrainer.compute_loss",
         "self.count_items(A) if B else C",
         "self.count_items(A)",
     ),
