@@ -48,7 +48,7 @@ from oreo_agent.episodes.record import Candidate, Outcome, Proposal
 from oreo_agent.evaluation import sign_flip_test
 from oreo_agent.files import write_whole
 from oreo_agent.progress_callback import ProgressCallback
-from oreo_agent.rollout.episode_state import Job, Playing, advance, to_request
+from oreo_agent.rollout.episode_state import EpisodeState, Job, advance, to_request
 from oreo_agent.training.config import config_type
 from oreo_agent.training.cpu_count import set_threads
 from oreo_agent.training.stages import derive_seed, prepare_tasks
@@ -246,7 +246,7 @@ def _fork(
     """Play to a turn and try what may be done there; None where there is no choice."""
     searcher, policy = agents
     first = envs[0]
-    playing = Playing("trunk", job)
+    playing = EpisodeState("trunk", job)
     playing.observation = first.reset(job.task, seed=job.seed)
     playing.goal = playing.observation.goal
     turn = random.Random(job.seed).randint(1, latest)
@@ -285,7 +285,7 @@ def _fork(
     return Fork(task=job.task, turn=turn, tried=tried)
 
 
-def _values(searcher: Agent, branches: Sequence[Playing]) -> list[float]:
+def _values(searcher: Agent, branches: Sequence[EpisodeState]) -> list[float]:
     """Return V of the state of each branch; the outcome, where it is over."""
     going = [branch for branch in branches if branch.outcome is None]
     decisions = searcher.act([to_request(branch) for branch in going])
@@ -298,7 +298,7 @@ def _values(searcher: Agent, branches: Sequence[Playing]) -> list[float]:
     return found
 
 
-def _tried(candidate: Candidate, answered: float, branches: Sequence[Playing]) -> Tried:
+def _tried(candidate: Candidate, answered: float, branches: Sequence[EpisodeState]) -> Tried:
     assert candidate.value is not None
     return Tried(
         action=candidate.action,
@@ -310,10 +310,10 @@ def _tried(candidate: Candidate, answered: float, branches: Sequence[Playing]) -
     )
 
 
-def _branch(trunk: Playing, name: str, number: int) -> Playing:
+def _branch(trunk: EpisodeState, name: str, number: int) -> EpisodeState:
     """Return an episode that has gone the same way so far; its randomness is its own."""
     job = Job(task=trunk.job.task, split=trunk.job.split, seed=derive_seed(trunk.job.seed, number))
-    return Playing(
+    return EpisodeState(
         f"{trunk.job.task}/{name}",
         job,
         goal=trunk.goal,
@@ -327,7 +327,7 @@ def _as_decision(candidate: Candidate) -> AgentDecision:
     return AgentDecision(proposal=Proposal(message=candidate.action, action=candidate.action))
 
 
-def _do(env: ForkableEnv, branch: Playing, agent: Agent, decision: AgentDecision) -> bool:
+def _do(env: ForkableEnv, branch: EpisodeState, agent: Agent, decision: AgentDecision) -> bool:
     """Take a turn; return whether the episode goes on."""
     action = decision.proposal.action
     advance(branch, decision, agent, env.step(action) if action else None, keep_admissible=False)

@@ -13,8 +13,8 @@ from oreo_agent.envs.worker.pool import EnvFault
 from oreo_agent.episodes.record import Episode, Outcome
 from oreo_agent.errors import UsageError
 from oreo_agent.rollout.episode_state import (
+    EpisodeState,
     Job,
-    Playing,
     advance,
     as_broken,
     job_id,
@@ -70,7 +70,7 @@ class StreamingPool(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wave:
-    """What came of a wave."""
+    """Episodes of one batch of jobs."""
 
     episodes: tuple[Episode, ...]
     """One a job, in order."""
@@ -104,14 +104,14 @@ def run_wave(
         keep_admissible: Whether to record the admissible actions of each turn (long).
     """
 
-    def record(playing: Playing) -> Episode:
+    def record(playing: EpisodeState) -> Episode:
         facts = _facts(pool, playing)
         return to_episode(playing, agent, pool.spec, facts, dict(versions or {}))
 
     streaming = _streaming(pool, agent)
-    everything = [Playing(job_id(job, agent), job) for job in jobs]
+    everything = [EpisodeState(job_id(job, agent), job) for job in jobs]
     broken: list[Episode] = []
-    playing: dict[int, Playing] = {}
+    playing: dict[int, EpisodeState] = {}
     waiting = dict(enumerate(everything))
     next_games = {slot: (job.task, job.seed) for slot, job in enumerate(upcoming)}
     while waiting or playing:
@@ -146,7 +146,7 @@ def _streaming(pool: EnvPool, agent: Agent) -> StreamingPool | None:
 def _play_out(
     pool: StreamingPool,
     agent: Agent,
-    waiting: Mapping[int, Playing],
+    waiting: Mapping[int, EpisodeState],
     upcoming: Mapping[int, _Start],
     keep_admissible: bool,
 ) -> None:
@@ -172,17 +172,17 @@ def _play_out(
     pool.play(_starts(waiting), reply, upcoming=upcoming)
 
 
-def _start(pool: EnvPool, waiting: Mapping[int, Playing]) -> None:
+def _start(pool: EnvPool, waiting: Mapping[int, EpisodeState]) -> None:
     started = pool.reset(_starts(waiting))
     for slot, episode in waiting.items():
         _begin(episode, started[slot])
 
 
-def _starts(waiting: Mapping[int, Playing]) -> dict[int, _Start]:
+def _starts(waiting: Mapping[int, EpisodeState]) -> dict[int, _Start]:
     return {slot: (e.job.task, e.job.seed) for slot, e in waiting.items()}
 
 
-def _begin(episode: Playing, first: Observation | EnvFault) -> None:
+def _begin(episode: EpisodeState, first: Observation | EnvFault) -> None:
     if isinstance(first, EnvFault):
         episode.fail("reset", first)
     else:
@@ -190,7 +190,7 @@ def _begin(episode: Playing, first: Observation | EnvFault) -> None:
 
 
 def _play_turn(
-    pool: EnvPool, agent: Agent, playing: Mapping[int, Playing], keep_admissible: bool
+    pool: EnvPool, agent: Agent, playing: Mapping[int, EpisodeState], keep_admissible: bool
 ) -> None:
     """Let the agent act in every episode that has not ended."""
     slots = [slot for slot, episode in playing.items() if episode.outcome is None]
@@ -222,7 +222,7 @@ def _simulator(pool: EnvPool, slots: Mapping[str, int]) -> Simulator:
     return Simulator(pool, slots)
 
 
-def _facts(pool: EnvPool, playing: Playing) -> Mapping[str, str]:
+def _facts(pool: EnvPool, playing: EpisodeState) -> Mapping[str, str]:
     try:
         return pool.task_info(playing.job.task)
     except EnvError:

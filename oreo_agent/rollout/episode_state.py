@@ -35,7 +35,7 @@ class Job:
 
 
 @dataclass(slots=True)
-class Playing:
+class EpisodeState:
     """An episode under way."""
 
     id: str
@@ -65,17 +65,17 @@ class Playing:
         times = brought.count(brought[-1])
         return f"in a loop: one action, {times} times" if times >= self.job.patience else None
 
-    def again(self) -> Playing | None:
+    def again(self) -> EpisodeState | None:
         """Return a fresh retry if the episode was lost with its process, and retries are left."""
         if self.fault is None or not self.fault.lost:
             return None
         tries = self.tries + self.fault.suspect  # bystanders are not counted
         if tries >= _TRIES:
             return None
-        return Playing(self.id, self.job, losses=self.losses + 1, tries=tries)
+        return EpisodeState(self.id, self.job, losses=self.losses + 1, tries=tries)
 
 
-def to_request(playing: Playing) -> ActRequest:
+def to_request(playing: EpisodeState) -> ActRequest:
     """Return the request for the agent's next turn."""
     return turn_request(
         playing.id,
@@ -88,7 +88,7 @@ def to_request(playing: Playing) -> ActRequest:
 
 
 def advance(
-    playing: Playing,
+    playing: EpisodeState,
     decision: AgentDecision,
     agent: Agent,
     answer: StepResult | EnvFault | None,
@@ -121,7 +121,7 @@ def advance(
 
 
 def to_episode(
-    playing: Playing,
+    playing: EpisodeState,
     agent: Agent,
     spec: EnvSpec,
     facts: Mapping[str, str],
@@ -152,7 +152,7 @@ def to_episode(
     )
 
 
-def as_broken(episode: Episode, again: Playing) -> Episode:
+def as_broken(episode: Episode, again: EpisodeState) -> Episode:
     """Return a lost episode under another id: the retry has the id of the original."""
     text = f"{again.id}\0lost {again.losses}"
     return msgspec.structs.replace(
