@@ -90,6 +90,9 @@ HARNESSES: Mapping[str, Callable[[str, tuple[str, ...], int], str]] = {
     "counter before": lambda text, listed, turn: f"[Step {turn}/50] {text}",
     "counter behind": lambda text, listed, turn: f"{text} (Step {turn} of 50)",
     "numbered": lambda text, listed, turn: f"Turn {turn}: {text}",
+    "fraction": lambda text, listed, turn: f"({turn}/50) {text}",
+    "used": lambda text, listed, turn: f"{text} You have used {turn} out of 50 steps.",
+    "semicolons": lambda text, listed, turn: f"{text}\nAllowed actions: [{'; '.join(listed)}]",
     "score": lambda text, listed, turn: f"{text}\nReward: 0.0\nDone: False",
     "question": lambda text, listed, turn: f"{text}\n\nWhat will you do next?",
     "blanks": lambda text, listed, turn: f"\n{text}  \n",
@@ -143,6 +146,17 @@ DECORATIONS: Mapping[str, Callable[[str, str], str]] = {
     "action input": lambda thought, action: (
         f"Thought: {thought}\nAction: act\nAction Input: {action}"
     ),
+    "explained": lambda thought, action: f"{thought}\nAction: {action} (to be quick)",
+    "because": lambda thought, action: f"Action: {action}, because {thought}",
+    "thought before": lambda thought, action: f"<think>\n{thought}\n</think>\n\n{action}",
+    "thought in line": lambda thought, action: f"<think>{thought}</think> {action}",
+    "answer tag": lambda thought, action: f"<think>{thought}</think>\n<answer>{action}</answer>",
+    "python": lambda thought, action: f"{{'thought': 'Hm', 'action': '{action}'}}",
+    "boxed": lambda thought, action: f"{thought}\n\\boxed{{{action}}}",
+    "dream in line": lambda thought, action: (
+        f"Thought: {thought} Action: {action} Observation: You see it. Action: look"
+    ),
+    "dream of a user": lambda thought, action: f"Action: {action}\nUser: OK.\nAction: look",
     "dream": lambda thought, action: (
         f"Thought: {thought}\nAction: {action}\nObservation: You are done.\nAction: inventory"
     ),
@@ -160,9 +174,14 @@ def _called(action: str) -> dict[str, object]:
     """Return a command as a call of a tool named as its verb."""
     words = action.split()
     name = "goto" if words[0] == "go" else words[0]
+    return {"function_name": name, "arguments": _things(action)}
+
+
+def _things(action: str) -> dict[str, str]:
+    words = action.split()
     things = [f"{words[i]} {words[i + 1]}" for i in range(len(words) - 1) if words[i + 1].isdigit()]
     keys = ("recep",) if len(things) == 1 else ("obj", "recep")
-    return {"function_name": name, "arguments": dict(zip(keys, things, strict=True))}
+    return dict(zip(keys, things, strict=True))
 
 
 def _tool_call(thought: object, action: str, arguments: object) -> Message:
@@ -200,6 +219,10 @@ CALLS: Mapping[str, Callable[[str, str], Message]] = {
             {"type": "tool_use", "name": "act", "input": {"action": action}},
         ]
     },
+    "verb and target": lambda thought, action: _tool_call(
+        thought, action, {"verb": action.split()[0], **_things(action)}
+    ),
+    "contents": lambda thought, action: {"content": {"thought": thought, "action": action}},
     "key": lambda thought, action: {"content": thought, "action": action},
 }
 
@@ -227,6 +250,7 @@ class Variant:
     call: str | None = None
     """In place of the decoration."""
     repeats_goal: bool = False
+    repeats_room: bool = False
     example: bool = False
     """Whether a worked example stands before the game."""
     keys: tuple[str, str] = ("role", "content")
@@ -262,6 +286,7 @@ class Variant:
                 text = DECORATIONS[self.decoration](step.thought, step.action)
                 said.append({role: agent, content: text})
             answer = f"{step.answer}\n{game.goal}" if self.repeats_goal else step.answer
+            answer = f"{opening}\nObservation: {answer}" if self.repeats_room else answer
             said.append({role: world, content: harness(answer, step.listed, turn)})
         return {"messages" if self.format == "openai" else "conversations": said}
 
@@ -274,6 +299,7 @@ VARIANTS = st.builds(
     decoration=st.sampled_from(sorted(DECORATIONS)),
     call=st.none() | st.sampled_from(sorted(CALLS)),
     repeats_goal=st.booleans(),
+    repeats_room=st.booleans(),
     example=st.booleans(),
     keys=st.sampled_from([("role", "content"), ("from", "value")]),
 )

@@ -10,14 +10,16 @@ import msgspec
 from oreo_agent.episodes.formats.dialogue import Message, Role
 from oreo_agent.episodes.formats.log_schema import LogFormatError
 from oreo_agent.episodes.formats.react import read_calls
+from oreo_agent.episodes.formats.tool_calls import read_call
 
 _CALLERS = ("function_call", "tool_call")
 _ROLES = {
     **dict.fromkeys(("system", "developer"), Role.SYSTEM),
     **dict.fromkeys(("user", "human", "observation", "tool", "function"), Role.WORLD),
     **dict.fromkeys(("tool_response", "function_response", "tool_result", "ipython"), Role.WORLD),
-    **dict.fromkeys(("environment", "env", "game", "world"), Role.WORLD),
-    **dict.fromkeys(("gpt", "assistant", "chatgpt", "model", "agent", "bot", "ai"), Role.AGENT),
+    **dict.fromkeys(("environment", "env", "game", "world", "narrator"), Role.WORLD),
+    **dict.fromkeys(("gpt", "assistant", "chatgpt", "model", "agent"), Role.AGENT),
+    **dict.fromkeys(("bot", "ai", "player"), Role.AGENT),
     **dict.fromkeys(_CALLERS, Role.AGENT),
 }
 _DEEPEST = 4  # contents inside contents
@@ -116,12 +118,16 @@ def _collect(content: object, found: _Content, depth: int) -> None:
         found.left_out += content is not None
     elif isinstance(content.get("text"), str):
         found.texts.append(content["text"])
-    elif content.get("type") == "tool_use" or "functionCall" in content:
+    elif _is_call(content):
         found.calls.append(content)
     elif content.get("type") == "tool_result":
         _collect(content.get("content"), found, max(depth - 1, 0))
     else:
         found.left_out += 1
+
+
+def _is_call(part: dict[str, object]) -> bool:
+    return part.get("type") == "tool_use" or "functionCall" in part or read_call(part) is not None
 
 
 def _decoded(value: object) -> object:

@@ -170,8 +170,12 @@ def _beginning(sides: Sequence[_Side], where: str) -> tuple[int, Opening]:
     def is_same(start: int) -> bool:
         return rooms[start] == rooms[last] and goals[start].lower() == goals[last].lower()
 
-    # A room that the agent sees because it looked around is no beginning.
-    while starts and is_same(starts[-1]) and _has_looked(sides[last - 1]):
+    # A room beside an answer, or seen because the agent looked around, is no beginning.
+    while (
+        starts
+        and is_same(starts[-1])
+        and (_answers_too(sides[last]) or _has_looked(sides[last - 1]))
+    ):
         last = starts.pop()
     opening = _opening(sides[last])
     # A prompt that tells of the turns so far repeats messages: the turns are read from these.
@@ -186,6 +190,13 @@ def _beginning(sides: Sequence[_Side], where: str) -> tuple[int, Opening]:
 def _opening(side: _Side, goal: str | None = None) -> Opening:
     opening = read_opening(side.text, goal)
     return opening or Opening(goal=goal or "", text=side.text)
+
+
+def _answers_too(side: _Side) -> bool:
+    """Whether a message sets the task, shows the room, and tells what an action brought."""
+    texts = [m.text for m in side.messages if goal_of(m.text) and room_of(m.text)]
+    opening = read_opening(texts[-1] if texts else side.text)
+    return opening is not None and bool(opening.shown)
 
 
 def _has_looked(side: _Side) -> bool:
@@ -245,7 +256,10 @@ def _answers(
     texts = [side.text] if count == 1 else [message.text for message in side.messages]
     shown = [clean_answer(text, opening.goal) for text in texts]
     again = read_opening(texts[-1], None)
-    last = again.past[-1][1] if again is not None and again.past else shown[-1].text
+    if again is not None and (again.past or again.shown):
+        last = again.past[-1][1] if again.past else again.shown
+    else:
+        last = shown[-1].text
     return [*(one.text for one in shown[:-1]), last], shown[-1].admissible
 
 

@@ -26,8 +26,9 @@ _ROOM = re.compile(
     re.IGNORECASE,
 )
 _GAME = re.compile(
-    r"You (?:arrive|pick|put|move|open|close|turn|heat|cool|clean|slice|are|use)\b|On the |In it"
-    r"|The \w+ \d+ is |Nothing happens|There's nothing|This |OK\b|-= ",
+    r"You (?:arrive at|are (?:not )?carrying|are facing|are in the middle)\b"
+    r"|You (?:pick up|put|move|open|close|turn o\w+|heat|cool|clean|slice) the\b"
+    r"|On the \w+ \d|The \w+ \d+ is |Nothing happens|There's nothing|This (?:is an? )?\w+ |OK\b",
     re.IGNORECASE,
 )
 _SENTENCE_END = re.compile(r"[.!?](?=[\s\"'*\])]|$)")
@@ -44,7 +45,7 @@ _ITEM = re.compile(
     rf"(?P<item>{COMMAND}|{_WORDS})(?P=quote)[ \t]*(?:[,;|]|\.?[ \t]*(?=\n|$))"
 )
 _COMMAND = re.compile(rf"[ \t]*(?P<quote>['\"`]?)(?P<item>{COMMAND})(?P=quote)\.?(?![\w:])")
-_SEPARATOR = re.compile(r"[,\n]")
+_SEPARATOR = re.compile(r"[,;|\n]")
 
 _UNIT = r"(?:step|turn|round|move|action|iteration|attempt|interaction)s?"
 _NUMBER = r"\d{1,6}"
@@ -58,9 +59,10 @@ _COUNTERS = re.compile(
             rf"[ \t]{{0,4}}\b(?:remaining {_UNIT}|{_UNIT} (?:left|remaining|taken|so far|used))"
             rf" ?[:=]? ?{_NUMBER}{_OF}?[.!]?",
             rf"[ \t]{{0,4}}\byou have (?:already |now )?(?:taken|used|made) {_NUMBER}{_OF}?"
-            rf" {_UNIT}\b(?: so far)?[.!]?",
+            rf" {_UNIT}\b(?:\(s\))?(?: so far)?[.!]?",
             rf"^[ \t]*[\[(*_#]{{0,3}}{_UNIT} ?#?{_NUMBER}[\])*_]{{0,3}}[ \t]*(?:[:.\-][ \t]*|$)",
             rf"[ \t]{{0,4}}[\[(]{_UNIT} ?#?:? ?{_NUMBER}[\])]",
+            rf"[ \t]{{0,4}}[\[(]{_NUMBER} ?/ ?{_NUMBER}[\])]",
             r"^[ \t]*(?:reward|score|done|won|success)[ \t]*[:=][^\n]{0,40}$",
         )
     ),
@@ -78,6 +80,7 @@ _QUESTION = re.compile(
     r"|^[ \t]*(?:your )?(?:next )?(?:action|command)[ \t]*[:?][ \t]*\Z|^[ \t]*>[ \t]*\Z",
     re.IGNORECASE | re.MULTILINE,
 )
+_MARKUP = " \t\r\n*_#"
 _QUOTING = " \t\n[]'\","
 _LABEL = re.compile(r"\A\s*observation[ \t]*:[ \t]*", re.IGNORECASE)
 _PAST = re.compile(
@@ -106,6 +109,9 @@ class Opening:
     """The room, then the task."""
     past: tuple[tuple[str, str], ...] = ()
     """Commands that were given already, as the message tells, each with the game's answer."""
+    shown: str = ""
+    """What else the game says in the message: an answer, where the room and the task are said
+    again in each turn."""
     admissible: tuple[str, ...] | None = None
 
 
@@ -178,7 +184,15 @@ def read_opening(text: str, goal: str | None = None) -> Opening | None:
     goal = _goal_text(said)
     if between.split() != _TASK.split():
         whole = f"{plain[start : room.end()]}\n\n{_TASK} {goal}."
-    return Opening(goal=goal, text=whole, past=_past(plain[end:], goal), admissible=admissible)
+    sides = plain[room.end() :], plain[:start]
+    around = [clean_answer(part, goal).text.strip() for part in sides]
+    return Opening(
+        goal=goal,
+        text=whole,
+        past=_past(plain[end:], goal),
+        shown=next((text for text in around if _GAME.match(text) and not _ROOM.match(text)), ""),
+        admissible=admissible,
+    )
 
 
 def _goals(text: str) -> list[tuple[re.Match[str], str]]:
@@ -200,23 +214,22 @@ def _goal_text(sentence: str) -> str:
 
 def _cut_goal(text: str, goal: str) -> str:
     """Cut the task wherever it is said again."""
-    kept, place = "", 0
+    kept: list[str] = []
+    place = 0
     for mark, said in _goals(text):
         if _goal_text(said).lower() == goal.lower():
-            kept = _joined(kept, text[place : mark.start()])
+            kept.append(text[place : mark.start()].rstrip(_MARKUP))
             place = mark.start(1) + len(said)
-    return _joined(kept, text[place:]) if place else text
+    if not place:
+        return text
+    before = "".join(kept)
+    after = text[place:].rstrip(" \t*_#")
+    return before + after if before.strip(_MARKUP) else after.lstrip(_MARKUP)
 
 
 def _cut_counters(text: str) -> str:
     cut = _COUNTERS.sub("", text)
     return text if cut == text else cut.strip()
-
-
-def _joined(before: str, after: str) -> str:
-    """Join what stood before and behind something that was cut."""
-    after = after.rstrip(" \t*_#")
-    return f"{before.rstrip()}{after}" if before.strip() else after.lstrip(" \t\n*_")
 
 
 def _last_observed(text: str) -> str:

@@ -5,11 +5,17 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass, replace
 
-from oreo_agent.episodes.formats.commands import begins_with_verb, is_command, plain_forms
+from oreo_agent.episodes.formats.commands import (
+    COMMAND,
+    begins_with_verb,
+    is_command,
+    plain_forms,
+)
 from oreo_agent.episodes.formats.tool_calls import json_object, read_call
 
 _ENDS = ("</s>", "<|im_end|>", "<|eot_id|>", "<|endoftext|>", "<end_of_turn>")
-_TAG = re.compile(r"<(/?)(action|act|command)>", re.IGNORECASE)
+_TAG = re.compile(r"<(/?)(?:action|act|command|answer)>", re.IGNORECASE)
+_THOUGHT_END = "</think>"
 _LABEL = re.compile(
     r"^[ \t>*_#]*(?:(?:(?:my|the|your) )?(?:next|final|chosen) )?(?:action|act|command)"
     r"(?P<input>[ _]input)?(?: \d{1,3})?(?: is)?[ \t*_]*:[*_]*[ \t]*",
@@ -17,13 +23,17 @@ _LABEL = re.compile(
 )
 _INLINE = re.compile(r"[.!?)\]] +(?:next )?action: *(?=[^\n]*\Z)", re.IGNORECASE)
 _PROMPT = re.compile(r"^[ \t]*>(?!>)[ \t]*(?=\S)", re.MULTILINE)
+_SPEAKER = r"(?:observation|obs|environment|env|feedback|user|human)"
 _ANSWER = re.compile(
-    r"^[ \t>*_#]*(?:(?:observation|obs|environment|feedback)(?: \d{1,3})?[ \t*_]*:|<\|im_start\|>"
-    r"|<observation>|You (?:arrive at|pick up the|put the|move the|open the|close the) "
-    r"|On the \w+ \d+, you see|Nothing happens\.)",
+    rf"[ \t]observation(?: \d{{1,3}})?:|^[ \t>*_#\[]*{_SPEAKER}(?: \d{{1,3}})?[ \t*_]*:"
+    r"|^[ \t>*_#]*(?:<\|im_start\|>|<observation>|On the \w+ \d+, you see|Nothing happens\.)"
+    r"|^[ \t>*_#]*You (?:arrive at|pick up the|put the|move the|open the|close the) ",
     re.IGNORECASE | re.MULTILINE,
 )
-_SPAN = re.compile(r"[`*\"\[]([^`*\"\[\]\n]{1,200})(?=[`*\"\]])")
+_SPAN = re.compile(r"[`*\"'\[{]([^`*\"'\[\]{}\n]{1,200})(?=[`*\"'\]}])")
+_LEADING = re.compile(
+    rf"\W{{0,4}}({COMMAND})(?=[ ]?[.,;:(#\-]| (?:because|to|so|then|and|in order)\b)", re.I
+)
 _MOST = 6  # alternatives
 _LONGEST_LINE = 2000  # characters that are searched for a command
 
@@ -60,6 +70,12 @@ def read_message(text: str) -> Reading:
     text = text.strip()
     for end in _ENDS:
         text = text.removesuffix(end).rstrip()
+    thought, end, said = text.rpartition(_THOUGHT_END)
+    if end and (reading := read_message(said)).commands and reading.message == said.strip():
+        before = f"{thought}{end}"
+        return replace(
+            reading, message=text, thought="\n".join(filter(None, (before, reading.thought)))
+        )
     own = _without_answers(text)
     reading = _read(own)
     if reading.commands or own is text:
@@ -126,9 +142,11 @@ def _of_tool(text: str, tool: re.Match[str], given: re.Match[str]) -> Reading:
 
 
 def _marked(text: str, action: str, before: str, earlier: list[str] | None = None) -> Reading:
-    others = (*_others(action, action), *filter(is_command, earlier or ()))
+    others = [*_others(action, action), *filter(is_command, earlier or ())]
+    if not others and (found := _LEADING.match(action)) is not None:
+        others = list(plain_forms(found[1]))  # with an explanation behind it
     if action and text.endswith("```"):
-        return replace(_called(action, "", before), alternatives=others[:_MOST])
+        return replace(_called(action, "", before), alternatives=tuple(others[:_MOST]))
     return Reading(
         message=text,
         action=action,

@@ -13,7 +13,7 @@ _DEEPEST = 4  # calls inside calls
 _WRAPPERS = ("function", "function_call", "functionCall", "tool_call", "call")
 _NAMES = ("name", "function_name", "tool_name", "tool", "function", "recipient_name")
 _ARGUMENTS = ("arguments", "args", "parameters", "params", "input", "action_input", "tool_input")
-_COMMANDS = ("action", "command", "act", "cmd", "next_action")
+_COMMANDS = ("action", "command", "act", "cmd", "next_action", "verb")
 _THOUGHTS = ("thought", "thoughts", "think", "reasoning", "rationale", "analysis", "plan")
 
 
@@ -95,7 +95,9 @@ def _of_tool(name: str, given: Mapping[str, object], depth: int) -> Call | None:
     thought = next((texts[key] for key in _THOUGHTS if key in texts), "")
     command = next((texts[key] for key in _COMMANDS if key in texts), None)
     if command is not None:
-        return Call(command=command.strip(), thought=thought)
+        rest = {k: v for k, v in texts.items() if k not in (*_COMMANDS, *_THOUGHTS)}
+        composed = compose(command, rest) if rest and not plain_forms(command) else None
+        return Call(command=composed or command.strip(), thought=thought)
     for key in _COMMANDS:
         if isinstance(given.get(key), dict):
             return read_call(given[key], depth - 1)
