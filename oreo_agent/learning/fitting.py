@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+import torch
 from transformers import PreTrainedModel, TrainerCallback, TrainerControl, TrainerState
 from transformers.utils import logging as transformers_logging
 
@@ -17,12 +18,15 @@ from oreo_agent.episodes.record import Episode
 from oreo_agent.files import write_whole
 from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.loggers import logging_to
+from oreo_agent.learning.threaded_trainer import is_small
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.rendering import Renderer
 from oreo_agent.progress_callback import ProgressCallback
 
 _MICRO_BATCH = 8
+_MICRO_BATCH_OF_A_THREAD = 4
+"""Where micro-batches are computed side by side: more and shorter ones end at about one time."""
 _CLOCK = ("runtime", "per_second")
 """What names a metric that depends on the clock: it is left out, so that a resumed run writes the
 metrics of an unbroken one."""
@@ -83,7 +87,8 @@ class TrainingJob:
         """
         options, batch = self.options, batch or self.options.batch
         # An update is sorted by length: small micro-batches save padding and change no gradient.
-        micro = math.gcd(batch, _MICRO_BATCH)
+        threaded = torch.get_num_threads() > 1 and is_small(self.policy)
+        micro = math.gcd(batch, _MICRO_BATCH_OF_A_THREAD if threaded else _MICRO_BATCH)
         return {
             "output_dir": str(options.run / "training" / options.name),
             "max_steps": options.steps,
