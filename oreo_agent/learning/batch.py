@@ -54,11 +54,6 @@ class TokenisedEpisode:
     def __len__(self) -> int:
         return len(self.token_ids)
 
-    @property
-    def action_tokens(self) -> int:
-        """How many tokens the agent wrote."""
-        return int(self.action_mask.sum())
-
 
 TaskKey = tuple[str, tuple[int, ...]]
 """Name of a task and the token ids of its prompt."""
