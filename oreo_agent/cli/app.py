@@ -6,13 +6,13 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from importlib import import_module
 from typing import Annotated
 
 import typer
 
 from oreo_agent import __version__
-from oreo_agent.cli.common.command_modules import add_commands
 from oreo_agent.cli.common.output import Output, say
 from oreo_agent.errors import ExitCode, OreoAgentError
 from oreo_agent.threads import limit_spinning
@@ -27,25 +27,42 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-add_commands(
-    app,
-    "oreo_agent.cli.commands",
-    (
-        "play",
-        "replay",
-        "eval",
-        "compare",
-        "watch",
-        "serve",
-        "train",
-        "collect",
-        "doctor",
-        "report",
-        "screenshot",
-        "config",
-        "data.group",
-    ),
+_data = typer.Typer(
+    name="data",
+    no_args_is_help=True,
+    rich_help_panel="Data",
+    help="Official games, houses, recorded episodes.",
 )
+_COMMANDS = (
+    "play",
+    "replay",
+    "eval",
+    "compare",
+    "watch",
+    "serve",
+    "train",
+    "collect",
+    "doctor",
+    "report",
+    "screenshot",
+    "config",
+)
+_DATA_COMMANDS = ("info", "games", "generate", "download", "warm", "import_", "export")
+
+
+def _add(group: typer.Typer, commands: Iterable[typer.Typer]) -> None:
+    for one in commands:
+        # Of a Typer object that is added, Typer forgets the panel.
+        group.add_typer(one, rich_help_panel=one.rich_help_panel)
+
+
+def _load(package: str, names: Iterable[str]) -> Iterable[typer.Typer]:
+    return (import_module(f"{package}.{name}").app for name in names)
+
+
+_add(_data, _load("oreo_agent.cli.commands.data", _DATA_COMMANDS))
+_add(app, _load("oreo_agent.cli.commands", _COMMANDS))
+_add(app, [_data])
 
 
 @app.callback(invoke_without_command=True)

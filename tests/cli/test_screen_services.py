@@ -12,7 +12,7 @@ from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.agents.protocol import ActRequest, Agent
 from oreo_agent.agents.random import RandomAgent
 from oreo_agent.cli.common.checkpoints import shipped_checkpoint
-from oreo_agent.cli.common.players import load_player
+from oreo_agent.cli.common.game_session import load_player
 from oreo_agent.cli.common.screen_services import ServiceOptions
 from oreo_agent.envs import make
 from oreo_agent.episodes import Episode
@@ -39,7 +39,7 @@ def test_models_that_are_loaded_at_once_are_as_sure_as_one_loaded_alone() -> Non
     agents: list[Agent] = []
 
     def load() -> None:
-        agents.append(load_player("alfworld", AgentSpec(), checkpoint, quiet, threads=1))
+        agents.append(load_player("alfworld", AgentSpec(), checkpoint, {}, quiet, threads=1))
 
     load()
     threads = [threading.Thread(target=load) for _ in range(2)]

@@ -10,7 +10,6 @@ import pytest
 
 from oreo_agent.agents.expert import load_expert
 from oreo_agent.cli import main
-from oreo_agent.cli.common.options import Preset
 from oreo_agent.cli.common.run_settings import resolve_run_settings
 from oreo_agent.config import PositiveInt, resolve
 from oreo_agent.envs import EnvError, register, registry
@@ -92,13 +91,13 @@ def test_its_sections_and_defaults_are_those_of_its_runs() -> None:
 
 
 def test_a_preset_is_named_as_the_source_of_what_it_sets() -> None:
-    found = resolve_run_settings("walks", preset=Preset.SMOKE)
+    found = resolve_run_settings("walks", preset="smoke")
     assert found.value == preset_config("walks", "smoke")
     assert (found.value.seed, found.value.plan().train) == (3, 1)
     assert found.sources["walks.train"] == "--preset smoke"
     assert found.sources["sft.steps"] == "default"
     with pytest.raises(UsageError, match="no --preset demo"):
-        resolve_run_settings("walks", preset=Preset.DEMO)
+        resolve_run_settings("walks", preset="demo")
 
 
 def test_kinds_of_tasks_are_chosen_on_the_command_line() -> None:

@@ -12,9 +12,6 @@ import typer
 from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.common.checkpoints import settle_checkpoint, source_of_games
 from oreo_agent.cli.common.options import (
-    DATA,
-    MODEL,
-    OUTPUT,
     AgentOption,
     CheckpointOption,
     ConfigOption,
@@ -30,7 +27,10 @@ from oreo_agent.cli.common.options import (
     SplitOption,
     TemperatureOption,
     ThreadsOption,
+    data_option,
     examples,
+    model_option,
+    output_option,
 )
 from oreo_agent.cli.common.output import Output
 from oreo_agent.cli.common.progress import interruptible, progress_display
@@ -48,27 +48,16 @@ app = typer.Typer()
 )
 def collect(
     env: EnvArgument,
-    out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="DIR", help="Folder for the episodes.", rich_help_panel=OUTPUT
-        ),
-    ],
+    out: Annotated[Path, output_option("--out", metavar="DIR", help="Folder for the episodes.")],
     agent: AgentOption = "model",
     checkpoint: CheckpointOption = None,
     split: SplitOption = None,
-    count: Annotated[
-        int, typer.Option("--count", min=1, help="Episodes to play.", rich_help_panel=DATA)
-    ] = 100,
+    count: Annotated[int, data_option("--count", min=1, help="Episodes to play.")] = 100,
     temperature: TemperatureOption = 1.0,
     noise: Annotated[
         float,
-        typer.Option(
-            "--noise",
-            min=0.0,
-            max=1.0,
-            help="Of the expert: share of turns with another action.",
-            rich_help_panel=MODEL,
+        model_option(
+            "--noise", min=0.0, max=1.0, help="Of the expert: share of turns with another action."
         ),
     ] = 0.0,
     config: ConfigOption = None,

@@ -10,8 +10,6 @@ import typer
 from oreo_agent.cli.common.compared import what_to_compare
 from oreo_agent.cli.common.game_session import GameOptions
 from oreo_agent.cli.common.options import (
-    DATA,
-    OUTPUT,
     DataOption,
     DialectOption,
     GamesOption,
@@ -22,7 +20,9 @@ from oreo_agent.cli.common.options import (
     TaskOption,
     TemperatureOption,
     ThreadsOption,
+    data_option,
     examples,
+    output_option,
 )
 from oreo_agent.cli.common.output import is_plain
 
@@ -54,10 +54,7 @@ def compare(
         ),
     ] = None,
     env: Annotated[
-        str | None,
-        typer.Option(
-            "--env", metavar="ENV", help="What agents play: alfworld.", rich_help_panel=DATA
-        ),
+        str | None, data_option("--env", metavar="ENV", help="What agents play: alfworld.")
     ] = None,
     task: TaskOption = None,
     split: SplitOption = None,
@@ -67,8 +64,7 @@ def compare(
     dialect: DialectOption = None,
     temperature: TemperatureOption = 0.0,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="Keep what agents play.", rich_help_panel=OUTPUT),
+        Path | None, output_option("--out", metavar="DIR", help="Keep what agents play.")
     ] = None,
     threads: ThreadsOption = None,
     mouse: MouseFlag = True,

@@ -11,7 +11,6 @@ from oreo_agent.cli.common.options import (
     ConfigOption,
     ForceFlag,
     JsonFlag,
-    Preset,
     PresetOption,
     SetOption,
     examples,
@@ -79,7 +78,7 @@ def init(
     path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write.")] = Path(
         "oreo-agent.toml"
     ),
-    preset: PresetOption = Preset.DEMO,
+    preset: PresetOption = "demo",
     force: ForceFlag = False,
 ) -> None:
     """Write a settings file with every key, its default and what it means."""
@@ -92,7 +91,7 @@ def init(
 
     if path.exists() and not force:
         raise UsageError(f"{path} is there already.", "Name another file, or add --force.")
-    settings = preset_config(DEFAULT_ENV, preset.value) if preset else None
+    settings = preset_config(DEFAULT_ENV, preset) if preset else None
     text = to_toml(settings or config_type(DEFAULT_ENV)())
     text += f"\n[screen]\n{to_toml(ScreenSection())}\n[keys]\n"
     text += f"# {_KEYS}\n"

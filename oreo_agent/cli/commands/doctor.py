@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from oreo_agent.cli.common.options import (
-    JsonFlag,
-    QuietFlag,
-    examples,
-)
+from oreo_agent.cli.common.options import JsonFlag, QuietFlag, examples
 from oreo_agent.cli.common.output import Output
 from oreo_agent.errors import CheckFailedError
 

@@ -12,7 +12,6 @@ import typer
 from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.common.checkpoints import settle_checkpoint, source_of_games
 from oreo_agent.cli.common.options import (
-    OUTPUT,
     AgentOption,
     CheckpointOption,
     ConfigOption,
@@ -31,6 +30,7 @@ from oreo_agent.cli.common.options import (
     ThreadsOption,
     evaluation_split,
     examples,
+    output_option,
 )
 from oreo_agent.cli.common.output import Output, plain
 from oreo_agent.cli.common.progress import ProgressDisplay, interruptible
@@ -82,10 +82,7 @@ def evaluate(
         ),
     ] = None,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="Keep episodes and results here.", rich_help_panel=OUTPUT
-        ),
+        Path | None, output_option("--out", metavar="DIR", help="Keep episodes and results here.")
     ] = None,
     config: ConfigOption = None,
     sets: SetOption = None,

@@ -11,7 +11,6 @@ from oreo_agent.agents.agent_spec import AgentSpec
 from oreo_agent.cli.common.checkpoints import check_environment, expert_without_model
 from oreo_agent.cli.common.game_session import GameOptions
 from oreo_agent.cli.common.options import (
-    OUTPUT,
     AgentOption,
     CheckpointOption,
     DataOption,
@@ -26,7 +25,7 @@ from oreo_agent.cli.common.options import (
     TemperatureOption,
     ThreadsOption,
     examples,
-    practice_split,
+    output_option,
 )
 from oreo_agent.cli.common.output import is_plain, say
 
@@ -53,10 +52,7 @@ def play(
     dialect: DialectOption = None,
     temperature: TemperatureOption = 0.0,
     out: Annotated[
-        Path | None,
-        typer.Option(
-            "--out", metavar="DIR", help="Where saved episodes go.", rich_help_panel=OUTPUT
-        ),
+        Path | None, output_option("--out", metavar="DIR", help="Where saved episodes go.")
     ] = None,
     threads: ThreadsOption = None,
     mouse: MouseFlag = True,
@@ -64,13 +60,14 @@ def play(
 ) -> None:
     """Watch an agent play, step by step; take over with your own commands."""
     from oreo_agent.cli.common.screen_services import ServiceOptions
+    from oreo_agent.envs.registry import plugin_of
     from oreo_agent.episodes import default_journal_folder
 
     check_environment(env)
     options = GameOptions(
         env=env,
         task=task,
-        split=practice_split(env, split),
+        split=split or plugin_of(env).practice_split(),
         seed=seed,
         games=games,
         data=data,

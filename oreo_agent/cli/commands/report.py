@@ -7,10 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oreo_agent.cli.common.options import (
-    JsonFlag,
-    examples,
-)
+from oreo_agent.cli.common.options import JsonFlag, examples
 from oreo_agent.cli.common.output import Output
 from oreo_agent.errors import UsageError
 

@@ -10,11 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from oreo_agent.cli.common.checkpoints import source_of_games, starting_checkpoint
+from oreo_agent.cli.common.checkpoints import SHIPPED, require_shipped, source_of_games
 from oreo_agent.cli.common.options import (
-    DATA,
-    MODEL,
-    OUTPUT,
     ConfigOption,
     DataOption,
     DialectOption,
@@ -28,7 +25,10 @@ from oreo_agent.cli.common.options import (
     SetOption,
     StartOption,
     ThreadsOption,
+    data_option,
     examples,
+    model_option,
+    output_option,
 )
 from oreo_agent.cli.common.output import Output, is_plain
 from oreo_agent.cli.common.progress import interruptible, progress_display
@@ -72,78 +72,64 @@ def train(
     config: ConfigOption = None,
     sets: SetOption = None,
     out: Annotated[
-        Path | None,
-        typer.Option("--out", metavar="DIR", help="The run's folder.", rich_help_panel=OUTPUT),
+        Path | None, output_option("--out", metavar="DIR", help="The run's folder.")
     ] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out.", rich_help_panel=OUTPUT)
-    ] = False,
+    resume: Annotated[bool, output_option("--resume", help="Go on with the run in --out.")] = False,
     force: ForceFlag = False,
-    dry_run: Annotated[
-        bool,
-        typer.Option("--dry-run", help="Print what would be done.", rich_help_panel=OUTPUT),
-    ] = False,
+    dry_run: Annotated[bool, output_option("--dry-run", help="Print what would be done.")] = False,
     preset: PresetOption = None,
     games: GamesOption = None,
     data: DataOption = None,
     dialect: DialectOption = None,
     episodes: Annotated[
         list[Path] | None,
-        typer.Option(
+        data_option(
             "--episodes",
             metavar="FILE",
             help="Train from these logged episodes alone; may be repeated.",
-            rich_help_panel=DATA,
         ),
     ] = None,
     checkpoint: StartOption = None,
     method: Annotated[
         list[str] | None,
-        typer.Option(
+        model_option(
             "--method",
             metavar="METHOD",
             help="A method to train and measure, such as sft, dpo, kto or oreo; may be repeated."
             " Default: rejection and oreo.",
             callback=_check_methods,
             autocompletion=_complete_method,
-            rich_help_panel=MODEL,
         ),
     ] = None,
     model: Annotated[
         str | None,
-        typer.Option(
+        model_option(
             "--model",
             metavar="NAME",
             help="Start from a pre-trained model with a chat template: Hub id or folder.",
-            rich_help_panel=MODEL,
         ),
     ] = None,
     rounds: Annotated[
         int | None,
-        typer.Option(
-            "--rounds",
-            min=1,
-            help="Times to collect with the current policy, learn and evaluate.",
-            rich_help_panel=MODEL,
+        model_option(
+            "--rounds", min=1, help="Times to collect with the current policy, learn and evaluate."
         ),
     ] = None,
     report_to: Annotated[
         list[str] | None,
-        typer.Option(
+        output_option(
             "--report-to",
             metavar="LOGGER",
             help="Log to tensorboard, trackio or wandb too; may be repeated.",
-            rich_help_panel=OUTPUT,
         ),
     ] = None,
     seed: SeedOption = None,
     threads: ThreadsOption = None,
     watch: Annotated[
         bool,
-        typer.Option(
+        output_option(
             "--watch",
             help="Show the run on the screen, as oreo-agent watch does; q leaves it running.",
-            rich_help_panel=OUTPUT,
         ),
     ] = False,
     quiet: QuietFlag = False,
@@ -166,7 +152,8 @@ def train(
         model=model,
     )
     output = Output(as_json=as_json, quiet=quiet)
-    checkpoint = starting_checkpoint(env, checkpoint, source_of_games(settings.value))
+    if checkpoint == SHIPPED:
+        checkpoint = require_shipped(env, source_of_games(settings.value))
     if not episodes and checkpoint is None:
         from oreo_agent.agents.expert import load_expert
 

@@ -98,19 +98,15 @@ def settle_checkpoint(
                 "Name a folder under a run's checkpoints/, e.g. runs/demo/checkpoints/oreo.",
             )
         return named
-    return _shipped(env, games)
+    return require_shipped(env, games)
 
 
-def starting_checkpoint(env: str, named: Path | None, games: str | None = None) -> Path | None:
-    """Return what training starts from: the checkpoint named, None for nothing.
+def require_shipped(env: str, games: str | None) -> Path:
+    """Return the folder of the trained model that comes with the package.
 
     Raises:
-        MissingError: The one that ships is named, and none ships.
+        MissingError: There is none for these games.
     """
-    return _shipped(env, games) if named == SHIPPED else named
-
-
-def _shipped(env: str, games: str | None) -> Path:
     shipped = shipped_checkpoint(env, games)
     if shipped is None:
         raise MissingError(

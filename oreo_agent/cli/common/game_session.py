@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from oreo_agent.agents.agent_spec import AgentSpec
+from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.cli.common.checkpoints import check_environment, settle_checkpoint
 from oreo_agent.cli.common.options import env_options
-from oreo_agent.cli.common.players import load_player
 from oreo_agent.errors import UsageError
 
 if TYPE_CHECKING:
+    from oreo_agent.agents.protocol import Agent
     from oreo_agent.session import Session, SessionFactory
 
 
@@ -72,46 +72,113 @@ class GameOptions:
         model = settle_checkpoint(self.env_name, agent, checkpoint, self.games)
 
         def make_session(progress: Callable[[str], None]) -> Session:
-            return self._open(agent, model, journals, opened_with, progress)
+            progress("opening the games")
+            return open_session(
+                self.env_name,
+                agent,
+                model,
+                opened_with,
+                progress,
+                task=self.task,
+                split=self.split,
+                seed=self.seed,
+                journals=journals,
+                temperature=self.temperature,
+                threads=self.threads,
+            )
 
         return make_session
 
-    def _open(
-        self,
-        agent: AgentSpec,
-        checkpoint: Path | None,
-        journals: Path | None,
-        opened_with: dict[str, object],
-        progress: Callable[[str], None],
-    ) -> Session:
-        from oreo_agent.envs import make
-        from oreo_agent.envs.registry import plugin_of
-        from oreo_agent.session import Session
 
-        progress("opening the games")
-        # A worker process: the engine's planner writes to the terminal and may crash.
-        env = make(self.env_name, worker=True, **opened_with)
-        try:
-            return Session(
-                env=env,
-                agent=load_player(
-                    self.env_name,
-                    agent,
-                    checkpoint,
-                    progress,
-                    temperature=self.temperature,
-                    threads=self.threads,
-                    options=opened_with,
-                ),
-                task=self.task,
-                split=self.split,
-                seed=self.seed or 0,
-                journals=journals,
-                versions=plugin_of(self.env_name).versions(),
-                reopen=lambda dialect: make(
-                    self.env_name, worker=True, **{**opened_with, "dialect": dialect}
-                ),
-            )
-        except BaseException:
-            env.close()
-            raise
+def open_session(
+    env_name: str,
+    spec: AgentSpec,
+    checkpoint: Path | None,
+    options: Mapping[str, object],
+    progress: Callable[[str], None],
+    *,
+    task: str | None,
+    split: str | None,
+    seed: int | None,
+    journals: Path | None,
+    temperature: float = 0.0,
+    threads: int | None = None,
+) -> Session:
+    """Open a game and load its agent; returns the session, not started.
+
+    Args:
+        env_name: Name of the environment.
+        spec: Which agent plays.
+        checkpoint: Folder of its model.
+        options: Those that open the games.
+        progress: Shows a line.
+        task: Id of the game; None leaves the choice to the seed.
+        split: The split it is from.
+        seed: None is 0.
+        journals: Folder of the journals; None keeps none.
+        temperature: Of a model's samples.
+        threads: Of the tensor library; None leaves them.
+
+    Raises:
+        OreoAgentError: The game, the model or the data is not there.
+    """
+    from oreo_agent.envs import make
+    from oreo_agent.envs.registry import plugin_of
+    from oreo_agent.session import Session
+
+    # A worker process: the engine's planner writes to the terminal and may crash.
+    env = make(env_name, worker=True, **options)
+    try:
+        return Session(
+            env=env,
+            agent=load_player(
+                env_name,
+                spec,
+                checkpoint,
+                options,
+                progress,
+                temperature=temperature,
+                threads=threads,
+            ),
+            task=task,
+            split=split,
+            seed=seed or 0,
+            journals=journals,
+            versions=plugin_of(env_name).versions(),
+            reopen=lambda dialect: make(env_name, worker=True, **{**options, "dialect": dialect}),
+        )
+    except BaseException:
+        env.close()
+        raise
+
+
+def load_player(
+    env_name: str,
+    spec: AgentSpec,
+    checkpoint: Path | None,
+    options: Mapping[str, object],
+    progress: Callable[[str], None],
+    *,
+    temperature: float = 0.0,
+    threads: int | None = None,
+) -> Agent:
+    """Load an agent that shows values and candidates as far as it has them; see `open_session`.
+
+    Raises:
+        OreoAgentError: The model or the data is not there, or the agent has no use here.
+    """
+    from oreo_agent.agents.factory import make_agent
+    from oreo_agent.envs.registry import plugin_of
+
+    plugin = plugin_of(env_name)
+    setting = AgentSetting(
+        plugin=plugin,
+        options=options,
+        max_tokens=plugin.max_tokens,
+        checkpoint=checkpoint,
+        temperature=temperature,
+        with_estimates=True,
+        threads=threads,
+        progress=progress,
+    )
+    return make_agent(spec, setting)

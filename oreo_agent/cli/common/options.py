@@ -2,32 +2,20 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from oreo_agent.agents.agent_spec import AGENT_FORMS, AGENT_KINDS
 
-MODEL = "Model"
-DATA = "Data"
-OUTPUT = "Output"
+# Options that --help shows together.
+model_option = partial(typer.Option, rich_help_panel="Model")
+data_option = partial(typer.Option, rich_help_panel="Data")
+output_option = partial(typer.Option, rich_help_panel="Output")
 
-
-class Dialect(StrEnum):
-    """How the placing of an object is worded."""
-
-    NATIVE = "native"
-    PUT = "put"
-    MOVE = "move"
-
-
-class Preset(StrEnum):
-    """Named settings of a whole run."""
-
-    SMOKE = "smoke"
-    DEMO = "demo"
+Preset = Literal["smoke", "demo"]
 
 
 def env_options(
@@ -37,13 +25,6 @@ def env_options(
     from oreo_agent.envs.registry import plugin_of
 
     return plugin_of(env).task_options(games, data, dialect)
-
-
-def practice_split(env: str, split: str | None) -> str | None:
-    """Return the split that was named, else the one whose episodes can be trained on."""
-    from oreo_agent.envs.registry import plugin_of
-
-    return split or plugin_of(env).practice_split()
 
 
 def evaluation_split(env: str, split: str | None) -> str | None:
@@ -84,32 +65,20 @@ EnvArgument = Annotated[
         metavar="ENV", help="Name of the environment: alfworld, math, or one of your own."
     ),
 ]
-JsonFlag = Annotated[
-    bool, typer.Option("--json", help="Print one JSON document.", rich_help_panel=OUTPUT)
-]
+JsonFlag = Annotated[bool, output_option("--json", help="Print one JSON document.")]
 JsonLinesFlag = Annotated[
-    bool,
-    typer.Option(
-        "--json", help="Print JSON lines: progress, then the result.", rich_help_panel=OUTPUT
-    ),
+    bool, output_option("--json", help="Print JSON lines: progress, then the result.")
 ]
-QuietFlag = Annotated[
-    bool, typer.Option("--quiet", "-q", help="No progress, no notes.", rich_help_panel=OUTPUT)
-]
-PlainFlag = Annotated[
-    bool, typer.Option("--plain", help="Lines of text, no screen.", rich_help_panel=OUTPUT)
-]
+QuietFlag = Annotated[bool, output_option("--quiet", "-q", help="No progress, no notes.")]
+PlainFlag = Annotated[bool, output_option("--plain", help="Lines of text, no screen.")]
 MouseFlag = Annotated[
     bool,
-    typer.Option(
+    output_option(
         "--mouse/--no-mouse",
         help="Whether the screen takes the mouse; without, the terminal selects text as usual.",
-        rich_help_panel=OUTPUT,
     ),
 ]
-ForceFlag = Annotated[
-    bool, typer.Option("--force", help="Overwrite what is there.", rich_help_panel=OUTPUT)
-]
+ForceFlag = Annotated[bool, output_option("--force", help="Overwrite what is there.")]
 ConfigOption = Annotated[
     Path | None, typer.Option("--config", "-c", metavar="FILE", help="TOML file of settings.")
 ]
@@ -119,38 +88,32 @@ SetOption = Annotated[
 ]
 CheckpointOption = Annotated[
     Path | None,
-    typer.Option(
+    model_option(
         "--checkpoint",
         metavar="PATH",
         help="Folder of a trained model; the one that ships by default.",
-        rich_help_panel=MODEL,
     ),
 ]
 StartOption = Annotated[
     Path | None,
-    typer.Option(
+    model_option(
         "--checkpoint",
         metavar="PATH",
         help="Start from this trained model, or from `shipped`, the one that ships; without it"
         " from nothing.",
-        rich_help_panel=MODEL,
     ),
 ]
 AgentOption = Annotated[
     str,
-    typer.Option(
+    model_option(
         "--agent",
         metavar="AGENT",
         help=f"Who chooses the actions: {AGENT_FORMS}.",
         autocompletion=_complete_agent,
-        rich_help_panel=MODEL,
     ),
 ]
 TemperatureOption = Annotated[
-    float,
-    typer.Option(
-        "--temperature", min=0.0, help="0 takes the most probable token.", rich_help_panel=MODEL
-    ),
+    float, model_option("--temperature", min=0.0, help="0 takes the most probable token.")
 ]
 ThreadsOption = Annotated[
     int | None,
@@ -160,55 +123,42 @@ ThreadsOption = Annotated[
 ]
 GamesOption = Annotated[
     str | None,
-    typer.Option(
+    data_option(
         "--games",
         metavar="<houses|official|generated|gsm8k|math>",
         autocompletion=_complete_games,
         help="alfworld: houses (generated) or official; math: generated, gsm8k or math.",
-        rich_help_panel=DATA,
     ),
 ]
 DataOption = Annotated[
     Path | None,
-    typer.Option(
+    data_option(
         "--data",
         metavar="DIR",
         help="Folder of the official games, in place of ALFWORLD_DATA; or of published problems.",
-        rich_help_panel=DATA,
     ),
 ]
 DialectOption = Annotated[
     str | None,
-    typer.Option(
+    data_option(
         "--dialect",
         metavar="<native|put|move>",
         help="Of alfworld: each game's own words, put … in/on, or move … to.",
-        rich_help_panel=DATA,
     ),
 ]
-TaskOption = Annotated[
-    str | None,
-    typer.Option("--task", metavar="ID", help="One given game.", rich_help_panel=DATA),
-]
+TaskOption = Annotated[str | None, data_option("--task", metavar="ID", help="One given game.")]
 CorrectedOption = Annotated[
-    Path | None,
-    typer.Option(
-        "--out", metavar="DIR", help="Where corrected episodes go.", rich_help_panel=OUTPUT
-    ),
+    Path | None, output_option("--out", metavar="DIR", help="Where corrected episodes go.")
 ]
 SplitOption = Annotated[
     str | None,
-    typer.Option(
+    data_option(
         "--split",
         help="train; valid_seen or valid_unseen of alfworld; valid or test of math.",
         autocompletion=_complete_split,
-        rich_help_panel=DATA,
     ),
 ]
-GameLimit = Annotated[
-    int | None,
-    typer.Option("--limit", min=1, help="Only the first N games.", rich_help_panel=DATA),
-]
+GameLimit = Annotated[int | None, data_option("--limit", min=1, help="Only the first N games.")]
 PresetOption = Annotated[
     Preset | None, typer.Option("--preset", help="Named settings: smoke takes minutes.")
 ]

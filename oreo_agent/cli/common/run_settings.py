@@ -42,7 +42,7 @@ def resolve_run_settings(
     from oreo_agent.training.config import config_type, preset_config
 
     check_environment(env)
-    base = preset_config(env, preset.value) if preset else None
+    base = preset_config(env, preset) if preset else None
     if preset and base is None:
         known = ", ".join(plugin_of(env).presets) or "none"
         raise UsageError(f"{env} has no --preset {preset}.", f"Known: {known}.")
@@ -62,6 +62,6 @@ def resolve_run_settings(
         sets=sets or (),
         files=files,
         base=base,
-        base_source=f"--preset {preset.value}" if preset else "default",
+        base_source=f"--preset {preset}" if preset else "default",
         others=other_settings(files),
     )

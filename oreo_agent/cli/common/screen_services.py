@@ -14,8 +14,8 @@ from oreo_agent.cli.common.checkpoints import (
     settle_checkpoint,
     shipped_checkpoint,
 )
+from oreo_agent.cli.common.game_session import load_player, open_session
 from oreo_agent.cli.common.options import env_options
-from oreo_agent.cli.common.players import load_player
 
 if TYPE_CHECKING:
     from oreo_agent.agents.protocol import Agent
@@ -72,16 +72,15 @@ class ServiceOptions:
             OreoAgentError: The model or the data is not there.
         """
         spec = AgentSpec.parse(selection.kind)
+        checkpoint = selection.checkpoint or self.checkpoint
         return load_player(
             selection.env,
             spec,
-            settle_checkpoint(
-                selection.env, spec, selection.checkpoint or self.checkpoint, self.games
-            ),
+            settle_checkpoint(selection.env, spec, checkpoint, self.games),
+            env_options(selection.env, self.games, self.data),
             say,
             temperature=selection.temperature,
             threads=self.threads,
-            options=env_options(selection.env, self.games, self.data),
         )
 
     def open_record(self, episode: Episode, journals: Path, say: Callable[[str], None]) -> Session:
@@ -93,38 +92,28 @@ class ServiceOptions:
         Raises:
             OreoAgentError: The game or the model is not there.
         """
-        from oreo_agent.envs import make
         from oreo_agent.envs.registry import plugin_of
-        from oreo_agent.session import Session
 
         check_environment(episode.env)
         say("looking for the game")
         chosen = self.game_options(episode)
-        env = make(episode.env, worker=True, **chosen)
-        try:
-            plugin = plugin_of(episode.env)
-            source = str(chosen.get(plugin.source_option, ""))
-            spec = AgentSpec()
-            if not (self.checkpoint or shipped_checkpoint(episode.env, source)):
-                expert = expert_without_model(episode.env, spec, None, chosen)
-                spec = expert or AgentSpec.parse("random")
-            checkpoint = settle_checkpoint(episode.env, spec, self.checkpoint, source)
-            agent = load_player(
-                episode.env, spec, checkpoint, say, threads=self.threads, options=chosen
-            )
-            return Session(
-                env=env,
-                agent=agent,
-                task=episode.task,
-                split=episode.split,
-                seed=episode.seed or 0,
-                journals=journals,
-                versions=plugin.versions(),
-                reopen=lambda dialect: make(episode.env, worker=True, **chosen, dialect=dialect),
-            )
-        except BaseException:
-            env.close()
-            raise
+        source = str(chosen.get(plugin_of(episode.env).source_option, ""))
+        spec = AgentSpec()
+        if not (self.checkpoint or shipped_checkpoint(episode.env, source)):
+            expert = expert_without_model(episode.env, spec, None, chosen)
+            spec = expert or AgentSpec.parse("random")
+        return open_session(
+            episode.env,
+            spec,
+            settle_checkpoint(episode.env, spec, self.checkpoint, source),
+            chosen,
+            say,
+            task=episode.task,
+            split=episode.split,
+            seed=episode.seed,
+            journals=journals,
+            threads=self.threads,
+        )
 
     def game_options(self, episode: Episode) -> dict[str, object]:
         """Return the options of the environment that has a record's game.

@@ -7,12 +7,7 @@ from typing import Annotated
 
 import typer
 
-from oreo_agent.cli.common.options import (
-    OUTPUT,
-    JsonFlag,
-    QuietFlag,
-    examples,
-)
+from oreo_agent.cli.common.options import JsonFlag, QuietFlag, examples, output_option
 from oreo_agent.cli.common.output import Output
 
 app = typer.Typer()
@@ -29,12 +24,11 @@ def download(
     what: Annotated[str, typer.Argument(metavar="alfworld", help="What to download.")],
     out: Annotated[
         Path | None,
-        typer.Option(
+        output_option(
             "--out",
             metavar="DIR",
             envvar="ALFWORLD_DATA",
             help="Where the games go; ~/.cache/alfworld by default.",
-            rich_help_panel=OUTPUT,
         ),
     ] = None,
     from_zip: Annotated[

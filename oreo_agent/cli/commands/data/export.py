@@ -4,27 +4,25 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from oreo_agent.cli.common.options import OUTPUT, ForceFlag, JsonFlag, QuietFlag, examples
+from oreo_agent.cli.common.options import ForceFlag, JsonFlag, QuietFlag, examples, output_option
 from oreo_agent.cli.common.output import Output
 
 app = typer.Typer()
 
-
-class ExportFormat(StrEnum):
-    """What other programs read."""
-
-    OPENAI = "openai"
-    SHAREGPT = "sharegpt"
-    TRANSCRIPTS = "transcripts"
-    ATIF = "atif"
-    PARQUET = "parquet"
-    TRL_PREFERENCE = "trl-preference"
-    TRL_UNPAIRED = "trl-unpaired"
-    TRL_CORRECTIONS = "trl-corrections"
+ExportFormat = Literal[
+    "openai",
+    "sharegpt",
+    "transcripts",
+    "atif",
+    "parquet",
+    "trl-preference",
+    "trl-unpaired",
+    "trl-corrections",
+]
 
 
 class EpisodeOutcome(StrEnum):
@@ -51,11 +49,10 @@ def export(
     format: Annotated[ExportFormat, typer.Option("--format", help="What the file is written as.")],
     out: Annotated[
         Path,
-        typer.Option(
+        output_option(
             "--out",
             metavar="FILE",
             help="The new file: JSON lines, or a table where it ends in .parquet.",
-            rich_help_panel=OUTPUT,
         ),
     ],
     outcomes: Annotated[
@@ -74,7 +71,7 @@ def export(
     report = export_episodes(
         paths,
         out,
-        format=format.value,
+        format=format,
         outcomes=[Outcome(outcome.value) for outcome in outcomes or ()],
         force=force,
     )
@@ -82,11 +79,11 @@ def export(
         output.note(f"left out: {count} episodes {reason}")
     lost = {feature.value: count for feature, count in sorted(report.left_behind.items())}
     for feature, count in lost.items():
-        output.note(f"{format.value} cannot hold: {feature} ({count})")
+        output.note(f"{format} cannot hold: {feature} ({count})")
     output.result(
         {
             "out": str(out),
-            "format": format.value,
+            "format": format,
             "episodes": report.episodes,
             "rows": report.rows,
             "left_out": dict(report.left_out),

@@ -3,29 +3,18 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
-from oreo_agent.cli.common.options import (
-    OUTPUT,
-    JsonFlag,
-    QuietFlag,
-    examples,
-)
+from oreo_agent.cli.common.options import JsonFlag, QuietFlag, examples, output_option
 from oreo_agent.cli.common.output import Output, plain
 
-_CURRICULUM = "Curriculum"
+curriculum_option = partial(typer.Option, rich_help_panel="Curriculum")
 
 app = typer.Typer()
-
-
-class HouseSize(StrEnum):
-    """How large a generated house is."""
-
-    SMALL = "small"
-    FULL = "full"
 
 
 class Split(StrEnum):
@@ -38,56 +27,36 @@ class Split(StrEnum):
     TEST = "test"
 
 
-class Goals(StrEnum):
-    """The wording of goals."""
-
-    OFFICIAL = "official"
-    VARIED = "varied"
-
-
 ReceptaclesOption = Annotated[
     str | None,
-    typer.Option(
-        "--receptacles",
-        metavar="N-M",
-        help="Fewest and most receptacles, e.g. 8-16.",
-        rich_help_panel=_CURRICULUM,
+    curriculum_option(
+        "--receptacles", metavar="N-M", help="Fewest and most receptacles, e.g. 8-16."
     ),
 ]
 ObjectsOption = Annotated[
-    str | None,
-    typer.Option(
-        "--objects",
-        metavar="N-M",
-        help="Fewest and most objects.",
-        rich_help_panel=_CURRICULUM,
-    ),
+    str | None, curriculum_option("--objects", metavar="N-M", help="Fewest and most objects.")
 ]
 DistractorsOption = Annotated[
     str | None,
-    typer.Option(
+    curriculum_option(
         "--distractors",
         metavar="N-M",
         help="Fewest and most objects that can be taken but do not serve the task.",
-        rich_help_panel=_CURRICULUM,
     ),
 ]
 TaskTypesOption = Annotated[
     str | None,
-    typer.Option(
+    curriculum_option(
         "--task-types",
         metavar="MIX",
         help="balanced, official, or task types with commas between, each with =WEIGHT if need be; "
         "balanced for small houses, official for full ones.",
-        rich_help_panel=_CURRICULUM,
     ),
 ]
 GoalsOption = Annotated[
-    Goals,
-    typer.Option(
-        "--goals",
-        help="ALFWorld's own goal sentences, or many in words that people use.",
-        rich_help_panel=_CURRICULUM,
+    Literal["official", "varied"],
+    curriculum_option(
+        "--goals", help="ALFWorld's own goal sentences, or many in words that people use."
     ),
 ]
 
@@ -108,18 +77,13 @@ def generate(
         list[Split] | None,
         typer.Option("--split", help="Splits to generate, train by default; may be repeated."),
     ] = None,
-    size: Annotated[HouseSize, typer.Option("--size", help="How large a house is.")] = (
-        HouseSize.SMALL
-    ),
+    size: Annotated[
+        Literal["small", "full"], typer.Option("--size", help="How large a house is.")
+    ] = "small",
     seed: Annotated[int, typer.Option("--seed", min=0, help="Same seed, same games.")] = 0,
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out",
-            metavar="DIR",
-            help="A new folder; the cache by default.",
-            rich_help_panel=OUTPUT,
-        ),
+        output_option("--out", metavar="DIR", help="A new folder; the cache by default."),
     ] = None,
     verify: Annotated[
         bool, typer.Option("--verify", help="Win every new game by its walkthrough first.")
@@ -131,7 +95,7 @@ def generate(
     objects: ObjectsOption = None,
     distractors: DistractorsOption = None,
     task_types: TaskTypesOption = None,
-    goals: GoalsOption = Goals.OFFICIAL,
+    goals: GoalsOption = "official",
     quiet: QuietFlag = False,
     as_json: JsonFlag = False,
 ) -> None:
@@ -164,7 +128,7 @@ def generate(
         objects=objects or "",
         distractors=distractors or "",
         task_types=task_types or "",
-        goals=goals.value,
+        goals=goals,
         prefix="--",
     )
 
@@ -173,7 +137,7 @@ def generate(
             output.note(f"{done} of {total} houses")
 
     folder = ensure_houses(
-        size=size.value,
+        size=size,
         counts=counts,
         seed=seed,
         curriculum=read_curriculum(asked),
@@ -184,7 +148,7 @@ def generate(
     output.result(
         {
             "folder": str(folder),
-            "size": size.value,
+            "size": size,
             "seed": seed,
             "counts": counts,
             "curriculum": asked,

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, cast
+from typing import TYPE_CHECKING, Annotated, Literal, cast
 
 import typer
 
 from oreo_agent.cli.common.options import (
-    DATA,
-    OUTPUT,
     DataOption,
-    Dialect,
     ForceFlag,
     JsonFlag,
     QuietFlag,
+    data_option,
     examples,
+    output_option,
 )
 from oreo_agent.cli.common.output import Output
 from oreo_agent.cli.common.progress import ProgressDisplay, interruptible
@@ -29,25 +27,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-
 _NAMED = 5  # records left out that are named one by one
 _SHOWN = 80  # characters of a text in a warning
-
-
-class LogFormat(StrEnum):
-    """How other programs write episodes down."""
-
-    OPENAI = "openai"
-    SHAREGPT = "sharegpt"
-    TRANSCRIPTS = "transcripts"
-
-
-class LoggedActor(StrEnum):
-    """Who can have chosen logged actions."""
-
-    POLICY = "policy"
-    HUMAN = "human"
-    EXPERT = "expert"
 
 
 @app.command(
@@ -59,33 +40,31 @@ class LoggedActor(StrEnum):
 )
 def import_(
     files: Annotated[list[Path], typer.Argument(metavar="FILE…", help="Logs of one format.")],
-    format: Annotated[LogFormat, typer.Option("--format", help="How the files are written.")],
+    format: Annotated[
+        Literal["openai", "sharegpt", "transcripts"],
+        typer.Option("--format", help="How the files are written."),
+    ],
     out: Annotated[
-        Path,
-        typer.Option(
-            "--out", metavar="DIR", help="Store of episodes to add to.", rich_help_panel=OUTPUT
-        ),
+        Path, output_option("--out", metavar="DIR", help="Store of episodes to add to.")
     ],
     games: Annotated[
         str,
-        typer.Option(
+        data_option(
             "--games",
             metavar="official|DIR|none",
             help="Games to find the episodes in and to replay them with.",
-            rich_help_panel=DATA,
         ),
     ] = "official",
     data: DataOption = None,
     dialect: Annotated[
-        Dialect,
+        Literal["native", "put", "move"],
         typer.Option("--dialect", help="Of the records: each game's own, put … in/on, move … to."),
-    ] = Dialect.NATIVE,
+    ] = "native",
     actor: Annotated[
-        LoggedActor, typer.Option("--actor", help="Who chose the actions.")
-    ] = LoggedActor.POLICY,
+        Literal["policy", "human", "expert"], typer.Option("--actor", help="Who chose the actions.")
+    ] = "policy",
     workers: Annotated[
-        int,
-        typer.Option("--workers", min=0, help="Replaying processes; 0: one a free core."),
+        int, typer.Option("--workers", min=0, help="Replaying processes; 0: one a free core.")
     ] = 0,
     skip_bad: Annotated[
         bool,
@@ -113,11 +92,11 @@ def import_(
 
     output = Output(as_json=as_json, quiet=quiet)
     options = ImportOptions(
-        format=format.value,
+        format=format,
         games=None if games == "none" else games,
         data=data,
-        dialect=dialect.value,
-        actor=Actor(actor.value),
+        dialect=dialect,
+        actor=Actor(actor),
         processes=workers or available_cores(),
         force=force,
         skip_bad=skip_bad,

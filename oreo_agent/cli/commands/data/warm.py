@@ -6,7 +6,13 @@ from typing import Annotated
 
 import typer
 
-from oreo_agent.cli.common.options import DATA, DataOption, JsonLinesFlag, QuietFlag, examples
+from oreo_agent.cli.common.options import (
+    DataOption,
+    JsonLinesFlag,
+    QuietFlag,
+    data_option,
+    examples,
+)
 from oreo_agent.cli.common.output import Output, one_line
 from oreo_agent.cli.common.progress import interruptible, progress_display
 
@@ -26,21 +32,19 @@ def warm(
     ] = "alfworld",
     games: Annotated[
         str,
-        typer.Option(
+        data_option(
             "--games",
             metavar="official|houses|DIR",
             help="Which games: the official ones, generated houses, or a folder.",
-            rich_help_panel=DATA,
         ),
     ] = "official",
     data: DataOption = None,
     splits: Annotated[
         list[str] | None,
-        typer.Option(
+        data_option(
             "--split",
             help="train, valid_seen or valid_unseen; may be repeated; all that there are by "
             "default.",
-            rich_help_panel=DATA,
         ),
     ] = None,
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that translate.")] = 1,
