@@ -23,7 +23,6 @@ from pathlib import Path
 
 from oreo_agent.envs import TextEnv
 from oreo_agent.envs.alfworld.experts import Expert
-from oreo_agent.envs.alfworld.experts.noise import distraction
 from oreo_agent.envs.registry import build
 from oreo_agent.errors import OreoAgentError
 
@@ -48,7 +47,7 @@ def play(env: TextEnv, task: str, noise: float, rng: random.Random) -> Played:
     while True:
         action = expert.act()
         if noise and rng.random() < noise:
-            action = distraction(expert.memory, rng, avoid=action)
+            action = expert.distract(rng, avoid=action)
         result = env.step(action)
         text = result.observation.text
         expert.observe(text, action)

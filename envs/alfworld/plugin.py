@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from importlib.resources import files
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import Any, Literal
 
 from oreo_agent.config import NonNegativeInt, PositiveInt
 from oreo_agent.envs.core import TaskId, TextEnv
-from oreo_agent.envs.plugin import EnvPlugin, Progress, TaskPlan
+from oreo_agent.envs.plugin import EnvPlugin, ExpertEpisode, Progress, TaskPlan
 from oreo_agent.errors import ConfigError, OreoAgentError
 
 _INSTRUCTIONS = """\
@@ -217,28 +216,10 @@ class AlfworldPlugin(EnvPlugin[AlfworldSettings]):
 class _Expert:
     name = "expert"
 
-    def begin(self, goal: str) -> _ExpertEpisode:
-        return _ExpertEpisode(goal)
-
-
-class _ExpertEpisode:
-    """The list of admissible actions is not read."""
-
-    def __init__(self, goal: str) -> None:
+    def begin(self, goal: str) -> ExpertEpisode:
         from oreo_agent.envs.alfworld.experts.policy import Expert
 
-        self._expert = Expert(goal)
-
-    def observe(self, text: str, action: str | None) -> None:
-        self._expert.observe(text, action)
-
-    def act(self, admissible: Sequence[str] | None) -> str:
-        return self._expert.act()
-
-    def distract(self, rng: random.Random, avoid: str, admissible: Sequence[str] | None) -> str:
-        from oreo_agent.envs.alfworld.experts.noise import distraction
-
-        return distraction(self._expert.memory, rng, avoid=avoid)
+        return Expert(goal)
 
 
 def _counts(games: GamesConfig) -> dict[str, int]:

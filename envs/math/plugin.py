@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -11,10 +10,10 @@ from oreo_agent.config import NonNegativeInt, PositiveInt
 from oreo_agent.envs.core import TextEnv
 from oreo_agent.envs.math.adapter import MathEnv
 from oreo_agent.envs.math.problems import SPLITS, open_source
-from oreo_agent.envs.math.solutions import SolutionBook, next_step, slip
+from oreo_agent.envs.math.solutions import Solver
 from oreo_agent.envs.math.steps import Delimiter
 from oreo_agent.envs.plugin import EnvPlugin, TaskPlan
-from oreo_agent.errors import ConfigError, RunFailedError
+from oreo_agent.errors import ConfigError
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -148,7 +147,7 @@ The last step gives the answer behind a marker, as `#### 12`. Write nothing else
         }
         return {**options, "levels": wanted.levels, "counts": counts}
 
-    def expert(self, options: Mapping[str, object]) -> _Solver:
+    def expert(self, options: Mapping[str, object]) -> Solver:
         """Return an expert that writes the solutions that come with the problems.
 
         Raises:
@@ -162,43 +161,4 @@ The last step gives the answer behind a marker, as `#### 12`. Write nothing else
             **{name: chosen[name] for name in names if name in chosen},
         )
         delimiter = Delimiter(chosen.get("delimiter", Delimiter.NEWLINE))
-        return _Solver(SolutionBook(source, delimiter))
-
-
-@dataclass(frozen=True, slots=True)
-class _Solver:
-    book: SolutionBook
-    name: str = "solver"
-
-    def begin(self, goal: str) -> _Solution:
-        """Open the book at a problem.
-
-        Raises:
-            RunFailedError: The book does not have it.
-        """
-        steps = self.book.steps(goal)
-        if steps is None:
-            raise RunFailedError(
-                f"there is no written solution of {goal[:60]!r}.",
-                "Use the problems that the solutions belong to.",
-            )
-        return _Solution(steps)
-
-
-@dataclass(slots=True)
-class _Solution:
-    """Goes on at any state with the first step that was not written yet."""
-
-    steps: Sequence[str]
-    written: list[str] = field(default_factory=list)
-
-    def observe(self, text: str, action: str | None) -> None:
-        if action is not None:
-            self.written.append(action)
-
-    def act(self, admissible: Sequence[str] | None) -> str:
-        return next_step(self.steps, self.written)
-
-    def distract(self, rng: random.Random, avoid: str, admissible: Sequence[str] | None) -> str:
-        """Draw a wrong result; the right step follows it, unless it ended the solution."""
-        return slip(avoid, rng)
+        return Solver(source, delimiter)

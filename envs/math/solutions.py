@@ -1,60 +1,76 @@
-"""The next step of a written solution, and steps with a mistake."""
+"""The expert of mathematics: the next step of a written solution, or a mistake in it."""
 
 from __future__ import annotations
 
 import random
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from oreo_agent.envs.math.problems import SPLITS, ProblemSource
 from oreo_agent.envs.math.steps import Delimiter, split_steps
-from oreo_agent.errors import MissingError
+from oreo_agent.errors import MissingError, RunFailedError
 
 _INTEGER = re.compile(r"\d+")
 _OFF_BY = (-10, -2, -1, 1, 2, 10)
 
 
-class SolutionBook:
-    """The written solutions of a source, by question.
+@dataclass(frozen=True)
+class Solver:
+    """An expert that writes the solutions that come with the problems of a source."""
 
-    Args:
-        source: Where the problems come from; read whole when first asked.
-        delimiter: What ends a step.
-    """
+    source: ProblemSource
+    """Read whole when first asked."""
+    delimiter: Delimiter = Delimiter.NEWLINE
+    name: str = "solver"
 
-    def __init__(self, source: ProblemSource, delimiter: Delimiter = Delimiter.NEWLINE) -> None:
-        self._source = source
-        self._delimiter = delimiter
+    def begin(self, goal: str) -> Solution:
+        """Look up the solution of a question.
 
-    def steps(self, question: str) -> tuple[str, ...] | None:
-        """Return the steps of a question's solution; None where the book does not have it."""
-        solution = self._by_question.get(question)
-        return None if solution is None else split_steps(solution, self._delimiter)
+        Raises:
+            RunFailedError: The source does not have it.
+        """
+        solution = self._by_question.get(goal)
+        if solution is None:
+            raise RunFailedError(
+                f"there is no written solution of {goal[:60]!r}.",
+                "Use the problems that the solutions belong to.",
+            )
+        return Solution(split_steps(solution, self.delimiter))
 
     @cached_property
     def _by_question(self) -> dict[str, str]:
         found: dict[str, str] = {}
         for split in SPLITS:
             try:
-                tasks = self._source.tasks(split)
+                tasks = self.source.tasks(split)
             except MissingError:
                 continue
-            problems = map(self._source.problem, tasks)
+            problems = map(self.source.problem, tasks)
             found.update((problem.question, problem.solution) for problem in problems)
         return found
 
 
-def next_step(steps: Sequence[str], written: Sequence[str]) -> str:
-    """Return the first step of a solution that has not been written yet; at the end, the last one.
+@dataclass(slots=True)
+class Solution:
+    """A written solution, and how much of it an episode has; any state has a next step."""
 
-    Other lines (a mistake, a person's own words) are ignored, so every state has a next step.
-    """
-    done = 0
-    for line in written:
-        if done < len(steps) - 1 and line == steps[done]:
-            done += 1
-    return steps[done]
+    steps: Sequence[str]
+    done: int = 0
+
+    def observe(self, text: str, action: str | None) -> None:
+        """Count a step that was written; other lines (a mistake, a person's own) are ignored."""
+        if self.done < len(self.steps) - 1 and action == self.steps[self.done]:
+            self.done += 1
+
+    def act(self, admissible: Sequence[str] | None) -> str:
+        """Return the first step that has not been written yet; at the end, the last one."""
+        return self.steps[self.done]
+
+    def distract(self, rng: random.Random, avoid: str, admissible: Sequence[str] | None) -> str:
+        """Draw a wrong result; the right step follows it, unless it ended the solution."""
+        return slip(avoid, rng)
 
 
 def slip(step: str, rng: random.Random) -> str:

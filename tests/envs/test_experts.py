@@ -10,7 +10,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from oreo_agent.envs.alfworld.experts import Expert, Goal, Treatment, parse_goal
-from oreo_agent.envs.alfworld.experts.noise import distraction
 
 KITCHEN = (
     "-= Welcome to TextWorld, ALFRED! =-\n\nYou are in the middle of a room. Looking quickly "
@@ -348,6 +347,6 @@ def test_it_never_raises_and_always_has_an_action(
         for foreign, text in (*steps, ("look", "")):
             action = expert.act()
             if rng.random() < noise:
-                action = distraction(expert.memory, rng, avoid=action)
+                action = expert.distract(rng, avoid=action)
             assert action.strip()
             expert.observe(text, action if foreign == "its own" else foreign)

@@ -11,7 +11,6 @@ import pytest
 
 from oreo_agent.envs import TextEnv, make
 from oreo_agent.envs.alfworld.experts import Expert
-from oreo_agent.envs.alfworld.experts.noise import distraction
 from oreo_agent.envs.alfworld.experts.prior import STUCK_KINDS
 
 STUCK = [[kind] for kind in sorted(STUCK_KINDS)]
@@ -109,7 +108,7 @@ def test_distractions_follow_their_seed_and_differ_from_the_plan(houses: TextEnv
         rng, expert, actions = random.Random(seed), start(houses, task), list[str]()
         for _ in range(20):
             plan = expert.act()
-            actions.append(distraction(expert.memory, rng, avoid=plan))
+            actions.append(expert.distract(rng, avoid=plan))
             assert actions[-1] != plan
             result = houses.step(actions[-1])
             if result.terminated:
@@ -127,7 +126,7 @@ def test_some_distractions_have_no_effect(houses: TextEnv) -> None:
         while not over:
             action = plan = expert.act()
             if rng.random() < 0.6:
-                action = distraction(expert.memory, rng, avoid=plan)
+                action = expert.distract(rng, avoid=plan)
             result = houses.step(action)
             if action != plan and action.split()[0] in ("take", "move"):
                 nothing = result.observation.text == "Nothing happens."

@@ -16,13 +16,13 @@ import pytest
 from oreo_agent.envs.alfworld.games import SPLITS, TASK_TYPES
 from oreo_agent.envs.alfworld.houses import House, generate_house, write_house
 from oreo_agent.envs.alfworld.houses.arrangement import fingerprint
+from oreo_agent.envs.alfworld.houses.curriculum import SIZES
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.problem import AGENT_PLACE, location_of, shown_names
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.scenes import UNSEEN_SCENES, room_of
-from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LOOK, TWO
-from oreo_agent.envs.alfworld.houses.verification import Replayer, check_house
+from oreo_agent.envs.alfworld.houses.verification import check_house, check_in_engine
 from oreo_agent.errors import RunFailedError, UsageError
 
 _PER_CASE = 8
@@ -230,14 +230,13 @@ def test_shown_names_number_each_kind_from_one(houses: list[House]) -> None:
 
 def test_walkthroughs_win_in_the_engine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OREO_AGENT_CACHE", str(tmp_path))
-    with Replayer() as replayer:
-        for number, task_type in enumerate(TASK_TYPES):
-            for split in SPLITS:
-                replayer.check(
-                    generate_house(seed=number, split=split, size="small", task_type=task_type)
-                )
-        for task_type in TASK_TYPES[1:4]:
-            replayer.check(generate_house(seed=9, split="train", size="full", task_type=task_type))
+    for number, task_type in enumerate(TASK_TYPES):
+        for split in SPLITS:
+            check_in_engine(
+                generate_house(seed=number, split=split, size="small", task_type=task_type)
+            )
+    for task_type in TASK_TYPES[1:4]:
+        check_in_engine(generate_house(seed=9, split="train", size="full", task_type=task_type))
 
 
 def test_the_engine_refuses_a_walkthrough_that_does_not_win(
@@ -245,8 +244,8 @@ def test_the_engine_refuses_a_walkthrough_that_does_not_win(
 ) -> None:
     monkeypatch.setenv("OREO_AGENT_CACHE", str(tmp_path))
     house = generate_house(seed=0, split="train", size="small")
-    with Replayer() as replayer, pytest.raises(RunFailedError, match="is not won"):
-        replayer.check(replace(house, walkthrough=house.walkthrough[:-1]))
+    with pytest.raises(RunFailedError, match="is not won"):
+        check_in_engine(replace(house, walkthrough=house.walkthrough[:-1]))
 
 
 def test_game_folder_has_the_official_form(tmp_path: Path) -> None:

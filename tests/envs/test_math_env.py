@@ -10,10 +10,10 @@ import pytest
 from oreo_agent.envs import EnvError, StepResult, check_env, make
 from oreo_agent.envs.math import MathEnv
 from oreo_agent.envs.math.problems import open_source
-from oreo_agent.envs.math.solutions import SolutionBook, next_step, slip
+from oreo_agent.envs.math.solutions import Solver, slip
 from oreo_agent.envs.registry import build
 from oreo_agent.envs.worker.pool import WorkerPool
-from oreo_agent.errors import UsageError
+from oreo_agent.errors import RunFailedError, UsageError
 
 COUNTS = {"train": 20, "valid": 5, "test": 5}
 
@@ -127,19 +127,28 @@ def test_an_unknown_problem_is_refused(env: MathEnv) -> None:
 
 
 def test_the_solution_goes_on_at_any_state() -> None:
-    book = SolutionBook(open_source("generated", counts=COUNTS))
+    solver = Solver(open_source("generated", counts=COUNTS))
     env = MathEnv(counts=COUNTS)
     task = env.tasks("train")[1]
-    steps = book.steps(env.reset(task).goal)
+    question = env.reset(task).goal
+
+    def next_step(written: Sequence[str]) -> str:
+        solution = solver.begin(question)
+        for action in (None, *written):
+            solution.observe("", action)
+        return solution.act(None)
+
+    steps = solver.begin(question).steps
     assert steps == env.solution(task)
-    assert next_step(steps, []) == steps[0]
-    assert next_step(steps, ["a slip"]) == steps[0]
-    assert next_step(steps, ["a slip", steps[0]]) == steps[1]
-    assert next_step(steps, steps) == steps[-1]
+    assert next_step([]) == steps[0]
+    assert next_step(["a slip"]) == steps[0]
+    assert next_step(["a slip", steps[0]]) == steps[1]
+    assert next_step(steps) == steps[-1]
 
 
 def test_a_question_that_is_not_in_the_book_has_no_solution() -> None:
-    assert SolutionBook(open_source("generated", counts=COUNTS)).steps("Why?") is None
+    with pytest.raises(RunFailedError, match="no written solution of 'Why\\?'"):
+        Solver(open_source("generated", counts=COUNTS)).begin("Why?")
 
 
 @pytest.mark.parametrize("step", ["7 + 5 = 12", "#### 0", "2x = 18 - 8 = 10"])

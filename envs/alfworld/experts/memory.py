@@ -76,6 +76,12 @@ class Memory:
         """Whether the inside of a receptacle has been seen and it was not closed since."""
         return receptacle in self.inspected and receptacle not in self.closed
 
+    def put_command(self, held: str, receptacle: str) -> str:
+        """Return the command that puts an object down, in the game's dialect."""
+        if self.old_dialect:
+            return f"put {held} in/on {receptacle}"
+        return f"move {held} to {receptacle}"
+
     def find(self, kind: str) -> list[tuple[str, str]]:
         """Return (object, receptacle) of every object of a kind that was seen and not taken."""
         return [

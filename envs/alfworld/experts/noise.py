@@ -6,7 +6,6 @@ import random
 from collections.abc import Callable
 
 from oreo_agent.envs.alfworld.experts.memory import Memory, kind_of
-from oreo_agent.envs.alfworld.experts.policy import put_command
 from oreo_agent.envs.alfworld.experts.prior import STUCK_KINDS
 
 
@@ -42,7 +41,7 @@ def _handlings(memory: Memory) -> list[str]:
     if memory.at is None:
         return []
     if memory.held is not None:
-        return [put_command(memory, memory.held, memory.at)]
+        return [memory.put_command(memory.held, memory.at)]
     return [
         f"take {name} from {memory.at}"
         for name in memory.contents.get(memory.at, ())
@@ -69,5 +68,5 @@ def _mistakes(memory: Memory) -> list[str]:
     not_held = (name for name in (*absent, *here) if name != memory.held)
     return [
         *(f"take {name} from {memory.at}" for name in absent),
-        *(put_command(memory, name, memory.at) for name in not_held),
+        *(memory.put_command(name, memory.at) for name in not_held),
     ]

@@ -16,10 +16,12 @@ admissible commands are read. No state makes it raise; where it has no plan it l
 
 from __future__ import annotations
 
+import random
 from collections.abc import Iterable, Sequence
 
 from oreo_agent.envs.alfworld.experts.goals import Goal, Treatment, parse_goal
 from oreo_agent.envs.alfworld.experts.memory import Memory, kind_of
+from oreo_agent.envs.alfworld.experts.noise import distraction
 from oreo_agent.envs.alfworld.experts.prior import (
     OPENABLE_KINDS,
     SEARCH_ORDER,
@@ -35,15 +37,8 @@ _APPLIANCES = {
 }
 
 
-def put_command(memory: Memory, held: str, receptacle: str) -> str:
-    """Return the command that puts an object down, in the game's dialect."""
-    if memory.old_dialect:
-        return f"put {held} in/on {receptacle}"
-    return f"move {held} to {receptacle}"
-
-
 class Expert:
-    """Plays one episode: ``observe`` its beginning, then ``act`` and ``observe`` in turns.
+    """Plays one episode; implements `oreo_agent.envs.plugin.ExpertEpisode`.
 
     ``observe`` accepts any action, also one that the expert did not propose.
     """
@@ -52,11 +47,17 @@ class Expert:
         self.goal = parse_goal(goal)
         self.memory = Memory()
 
-    def observe(self, text: str, last_action: str | None = None) -> None:
-        """Take in what the environment printed after ``last_action`` (None: at the start)."""
-        self.memory.observe(text, last_action)
+    def observe(self, text: str, action: str | None = None) -> None:
+        """Take in what the environment printed after ``action`` (None: at the start)."""
+        self.memory.observe(text, action)
 
-    def act(self) -> str:
+    def distract(
+        self, rng: random.Random, avoid: str, admissible: Sequence[str] | None = None
+    ) -> str:
+        """Draw a plausible mistake; ``avoid`` where there is no other action."""
+        return distraction(self.memory, rng, avoid=avoid)
+
+    def act(self, admissible: Sequence[str] | None = None) -> str:
         """Return the next action; the same transcript gives the same action."""
         goal = self.goal
         if goal is None:
@@ -104,7 +105,7 @@ class Expert:
                 return treat
         if target is None:
             return None
-        return self._go(target) or self._enter(target) or put_command(memory, held, target)
+        return self._go(target) or self._enter(target) or memory.put_command(held, target)
 
     def _destination(self, goal: Goal, kind: str) -> str | None:
         """Choose the receptacle that holds most of what is wanted; else the lowest number."""
@@ -113,7 +114,7 @@ class Expert:
         options = [
             receptacle
             for receptacle in self._numbered(kind)
-            if put_command(memory, held, receptacle) not in memory.refused
+            if memory.put_command(held, receptacle) not in memory.refused
         ]
 
         def count(receptacle: str) -> int:
@@ -155,7 +156,7 @@ class Expert:
         options = [
             receptacle
             for receptacle in memory.receptacles
-            if put_command(memory, held, receptacle) not in memory.refused
+            if memory.put_command(held, receptacle) not in memory.refused
         ]
         if not options or kind_of(held) in STUCK_KINDS:
             return None
@@ -168,7 +169,7 @@ class Expert:
                 kind_of(name) in OPENABLE_KINDS and not memory.is_open(name),
             ),
         )
-        return self._go(target) or self._enter(target) or put_command(memory, held, target)
+        return self._go(target) or self._enter(target) or memory.put_command(held, target)
 
     def _search(self, kinds: Sequence[str]) -> str | None:
         """Look into the next receptacle not yet searched; kinds not listed come last."""

@@ -8,12 +8,16 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from oreo_agent.envs.alfworld.houses.curriculum import STANDARD, Curriculum
+from oreo_agent.envs.alfworld.houses.curriculum import (
+    SIZES,
+    STANDARD,
+    Curriculum,
+    SizeLimits,
+)
 from oreo_agent.envs.alfworld.houses.official_placement import place_as_official
 from oreo_agent.envs.alfworld.houses.placement import Instance, place_objects
 from oreo_agent.envs.alfworld.houses.rules import Site
 from oreo_agent.envs.alfworld.houses.scenes import furnish, furnish_as_official
-from oreo_agent.envs.alfworld.houses.sizes import SIZES, SizeLimits
 from oreo_agent.envs.alfworld.houses.tasks import (
     APPLIANCE,
     LAMP_HOLDERS,
@@ -56,9 +60,9 @@ def sample_arrangement(
     return Arrangement(scene=scene, task=task, sites=sites, objects=objects)
 
 
-def sites_of(scene: int, size: str) -> tuple[Site, ...]:
+def sites_of(scene: int, limits: SizeLimits) -> tuple[Site, ...]:
     """Return all receptacles that a scene has for houses of a size."""
-    return furnish_as_official(scene) if SIZES[size].official else furnish(scene)
+    return furnish_as_official(scene) if limits.official else furnish(scene)
 
 
 def fingerprint(arrangement: Arrangement) -> int:
@@ -103,7 +107,7 @@ def _by_preference(
     rng: random.Random, scene: int, task_type: str, limits: SizeLimits
 ) -> Iterator[Site]:
     """Yield what the task needs, then the other receptacles, rather new kinds than seconds."""
-    order = list(furnish_as_official(scene) if limits.official else furnish(scene))
+    order = list(sites_of(scene, limits))
     rng.shuffle(order)
     needed = LAMP_HOLDERS if task_type == LOOK else {APPLIANCE.get(task_type)}
     first = next((site for site in order if site.kind in needed), None)

@@ -14,11 +14,16 @@ import msgspec
 
 from oreo_agent.envs.alfworld.cache import cache_root
 from oreo_agent.envs.alfworld.games import SPLITS
-from oreo_agent.envs.alfworld.houses.curriculum import STANDARD, Curriculum, schedule
+from oreo_agent.envs.alfworld.houses.curriculum import (
+    SIZES,
+    STANDARD,
+    Curriculum,
+    check_known,
+    schedule,
+)
 from oreo_agent.envs.alfworld.houses.generator import generate_house
 from oreo_agent.envs.alfworld.houses.house import PARTIAL, House, write_house
-from oreo_agent.envs.alfworld.houses.sizes import SIZES
-from oreo_agent.envs.alfworld.houses.verification import Replayer, check_house
+from oreo_agent.envs.alfworld.houses.verification import check_house, check_in_engine
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
 from oreo_agent.files import write_whole
 
@@ -104,21 +109,20 @@ def ensure_houses(
     )
     if _is_complete(folder, _read_manifest(folder, wanted)):
         return folder
-    with _only_writer(folder), contextlib.ExitStack() as stack:
+    with _only_writer(folder):
         if _is_complete(folder, _read_manifest(folder, wanted)):
             return folder
         _check_possible(wanted)
         _write_manifest(folder, wanted)
         for leftover in folder.glob(f"{PARTIAL}*"):
             shutil.rmtree(leftover, ignore_errors=True)
-        replayer = stack.enter_context(Replayer()) if verify else None
         tasks: dict[str, list[str]] = {split: [] for split in wanted.counts}
         total = sum(wanted.counts.values())
         for done, house in enumerate(_houses(wanted), start=1):
             if not _is_there(folder, house.task):
                 check_house(house)
-                if replayer is not None:
-                    replayer.check(house)
+                if verify:
+                    check_in_engine(house)
                 write_house(house, folder)
             tasks[house.split].append(house.task)
             if progress is not None:
@@ -160,13 +164,11 @@ def _check_possible(manifest: _Manifest) -> None:
 
 
 def _check_arguments(size: str, counts: Mapping[str, int], seed: int) -> None:
-    if size not in SIZES:
-        raise UsageError(f"unknown house size {size!r}.", f"Known: {', '.join(SIZES)}.")
+    check_known("house size", size, SIZES)
     if seed < 0:
         raise UsageError(f"the seed {seed} is negative.", "Take 0 or more.")
     for split, count in counts.items():
-        if split not in SPLITS:
-            raise UsageError(f"unknown split {split!r}.", f"Known: {', '.join(SPLITS)}.")
+        check_known("split", split, SPLITS)
         if not 0 <= count <= _SEEDS_PER_COLLECTION:
             raise UsageError(
                 f"cannot make {count} houses for {split}.",

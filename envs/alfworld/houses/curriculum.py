@@ -1,14 +1,14 @@
-"""Curricula: how hard generated houses are, which tasks they pose, and in which words."""
+"""How large and how hard generated houses are, which tasks they pose, and in which words."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 import msgspec
 
 from oreo_agent.envs.alfworld.games import TASK_TYPES
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
-from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.errors import UsageError
 
 VARIED = "varied"
@@ -25,6 +25,54 @@ _MOST_OBJECTS = 120
 
 Range = tuple[int, int]
 """Fewest and most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeLimits:
+    """The range of a house's contents."""
+
+    version: int
+    """Raised whenever the same seed gives other bytes."""
+    receptacles: tuple[int, int]
+    """Fewest and most."""
+    typical_receptacles: int | None
+    """Where counts gather; None takes all that the scene has."""
+    objects: tuple[int, int]
+    typical_objects: int | None
+    """Where counts gather; None takes what official games hold in such a room."""
+    per_kind: int
+    """Most receptacles of one kind."""
+    room: int
+    """Most objects that start in one receptacle; official statistics come before it."""
+    official: bool
+    """Whether scenes, tasks and objects are drawn as in official games: windows and chairs
+    count among the objects, some cabinets cannot be opened, two receptacles may share a place."""
+
+
+SIZES: Mapping[str, SizeLimits] = {
+    "small": SizeLimits(
+        version=1,
+        receptacles=(6, 12),
+        typical_receptacles=8,
+        objects=(8, 18),
+        typical_objects=11,
+        per_kind=3,
+        room=4,
+        official=False,
+    ),
+    "full": SizeLimits(
+        version=2,
+        receptacles=(6, 55),
+        typical_receptacles=None,
+        objects=(17, 75),
+        typical_objects=None,
+        per_kind=55,
+        room=9,
+        official=True,
+    ),
+}
+"""Sizes by name. ``full`` follows the official training games: medians of 21 receptacles and 42
+objects."""
 
 
 class Curriculum(
@@ -56,8 +104,7 @@ class Curriculum(
             raise UsageError(
                 "objects and distractors both set the number of objects.", "Give one of the two."
             )
-        if self.goals not in GOALS:
-            raise UsageError(f"unknown goals {self.goals!r}.", f"Known: {', '.join(GOALS)}.")
+        check_known("goals", self.goals, GOALS)
         self._check_task_types()
 
     def weights(self, size: str) -> Mapping[str, float]:
@@ -90,8 +137,7 @@ class Curriculum(
         if not mix:
             raise UsageError("no task type is named.", f"Known: {', '.join(TASK_TYPES)}.")
         for name in mix:
-            if name not in TASK_TYPES:
-                raise UsageError(f"unknown task type {name!r}.", f"Known: {', '.join(TASK_TYPES)}.")
+            check_known("task type", name, TASK_TYPES)
         if isinstance(mix, dict):
             for name, weight in mix.items():
                 if not 0 <= weight < float("inf"):
@@ -163,6 +209,16 @@ def schedule(weights: Mapping[str, float]) -> Iterator[str]:
         name = max(weights, key=lambda t: weights[t] * number - given[t] * total)
         given[name] += 1
         yield name
+
+
+def check_known(what: str, value: str, known: Collection[str]) -> None:
+    """Refuse a value that is none of the known ones.
+
+    Raises:
+        UsageError: It is none of them.
+    """
+    if value not in known:
+        raise UsageError(f"unknown {what} {value!r}.", f"Known: {', '.join(known)}.")
 
 
 def _check_range(what: str, chosen: Range | None, low: int, high: int) -> None:

@@ -12,13 +12,18 @@ from oreo_agent.envs.alfworld.houses.arrangement import (
     sample_arrangement,
     sites_of,
 )
-from oreo_agent.envs.alfworld.houses.curriculum import STANDARD, VARIED, Curriculum
+from oreo_agent.envs.alfworld.houses.curriculum import (
+    SIZES,
+    STANDARD,
+    VARIED,
+    Curriculum,
+    check_known,
+)
 from oreo_agent.envs.alfworld.houses.house import House
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.problem import problem_text
 from oreo_agent.envs.alfworld.houses.rules import load_rules
 from oreo_agent.envs.alfworld.houses.scenes import scenes_of_split
-from oreo_agent.envs.alfworld.houses.sizes import SIZES
 from oreo_agent.envs.alfworld.houses.tasks import LOOK, task_possible
 from oreo_agent.envs.alfworld.houses.walkthrough import shortest_walkthrough, walkthrough
 from oreo_agent.errors import UsageError
@@ -55,10 +60,10 @@ def generate_house(
         UsageError: An argument is unknown, or the scene is not of the split or cannot pose the
             task type, or no house of the split can be as the curriculum asks.
     """
-    _check("split", split, SPLITS)
-    _check("size", size, tuple(SIZES))
+    check_known("split", split, SPLITS)
+    check_known("size", size, SIZES)
     if task_type is not None:
-        _check("task type", task_type, TASK_TYPES)
+        check_known("task type", task_type, TASK_TYPES)
     scenes = scenes_of_split(split)
     if scene is not None:
         if scene not in scenes:
@@ -107,11 +112,6 @@ def generate_house(
     )
 
 
-def _check(what: str, value: str, known: tuple[str, ...]) -> None:
-    if value not in known:
-        raise UsageError(f"unknown {what} {value!r}.", f"Known: {', '.join(known)}.")
-
-
 def _draw(
     rng: random.Random,
     split: str,
@@ -122,7 +122,7 @@ def _draw(
 ) -> Arrangement:
     possible = [scene for scene in scenes if task_possible(task_type, scene)]
     if curriculum.receptacles is not None:
-        room = {scene: len(sites_of(scene, size)) for scene in possible}
+        room = {scene: len(sites_of(scene, SIZES[size])) for scene in possible}
         possible = [scene for scene in possible if room[scene] >= curriculum.receptacles[0]]
         if not possible:
             raise UsageError(

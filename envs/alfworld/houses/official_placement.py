@@ -5,12 +5,11 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from oreo_agent.envs.alfworld.houses.curriculum import Curriculum
+from oreo_agent.envs.alfworld.houses.curriculum import Curriculum, SizeLimits
 from oreo_agent.envs.alfworld.houses.official_statistics import load_statistics
 from oreo_agent.envs.alfworld.houses.placement import Instance, Room
 from oreo_agent.envs.alfworld.houses.rules import Site, load_layout, load_rules
 from oreo_agent.envs.alfworld.houses.scenes import room_of
-from oreo_agent.envs.alfworld.houses.sizes import SizeLimits
 from oreo_agent.envs.alfworld.houses.tasks import LAMP, LOOK, TWO, Task, homes_of, portable_kinds
 
 _MOST_TRIES = 300

@@ -9,10 +9,9 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 
-from oreo_agent.envs.alfworld.houses.curriculum import Curriculum
+from oreo_agent.envs.alfworld.houses.curriculum import Curriculum, SizeLimits
 from oreo_agent.envs.alfworld.houses.rules import Site, load_rules
 from oreo_agent.envs.alfworld.houses.scenes import coordinate_name
-from oreo_agent.envs.alfworld.houses.sizes import SizeLimits
 from oreo_agent.envs.alfworld.houses.tasks import (
     LAMP,
     LAMP_HOLDERS,

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Mapping
 
+from oreo_agent.envs.alfworld.demangle import demangle
 from oreo_agent.envs.alfworld.houses.arrangement import Arrangement
 from oreo_agent.envs.alfworld.houses.rules import Site, load_rules
 
@@ -33,22 +34,11 @@ def location_of(site: Site) -> str:
 
 
 def shown_names(arrangement: Arrangement) -> Mapping[str, str]:
-    """Map each ALFRED id to the name that the game shows, e.g. ``mug 2``.
-
-    Follows ``alfworld.agents.utils.misc.Demangler``: symbols sorted, numbers dealt from the top.
-    """
+    """Map each ALFRED id to the name that the game shows, e.g. ``mug 2``."""
     names = [site.name for site in arrangement.sites] + [o.name for o in arrangement.objects]
-    symbols = sorted((mangle(name).lower(), name) for name in names)
-    kind_of = {}
-    for symbol, name in symbols:
-        kind_of[name] = symbol.split("_bar_", 1)[0] + ("basin" if "basin" in symbol else "")
-    left = Counter(kind_of.values())
-    shown = {}
-    for _, name in symbols:
-        kind = kind_of[name]
-        shown[name] = f"{kind} {left[kind]}"
-        left[kind] -= 1
-    return shown
+    symbols = {name: mangle(name).lower() for name in names}
+    shown = demangle(symbols.values())
+    return {name: shown[symbol] for name, symbol in symbols.items()}
 
 
 def goal_text(arrangement: Arrangement) -> str:

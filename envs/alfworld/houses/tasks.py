@@ -20,6 +20,8 @@ APPLIANCE = {
     "pick_cool_then_place_in_recep": "Fridge",
 }
 """Receptacle kind that changes the object's state."""
+VERBS = {"SinkBasin": "clean", "Microwave": "heat", "Fridge": "cool"}
+"""What is done with an object there."""
 LAMP = "DeskLamp"
 """The only lamp: a floor lamp stands in no receptacle, so the goal could not be reached with it."""
 LAMP_HOLDERS = frozenset({"CoffeeTable", "Desk", "DiningTable", "Dresser", "Shelf", "SideTable"})

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
+import contextlib
 import tempfile
 from pathlib import Path
-from types import TracebackType
 
 from oreo_agent.envs.alfworld.houses.arrangement import Arrangement
 from oreo_agent.envs.alfworld.houses.house import House, write_house
 from oreo_agent.envs.alfworld.houses.problem import location_of, shown_names
 from oreo_agent.envs.alfworld.houses.rules import load_rules
-from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LAMP, LOOK, TWO
+from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LAMP, LOOK, TWO, VERBS
 from oreo_agent.errors import RunFailedError
-
-_CHANGES = {"clean": "SinkBasin", "heat": "Microwave", "cool": "Fridge"}
 
 
 def check_house(house: House) -> None:
@@ -32,43 +30,29 @@ def check_house(house: House) -> None:
         raise _unfit(house, "is not won by its walkthrough")
 
 
-class Replayer:
-    """Plays walkthroughs in the real engine. Use it in a ``with`` block."""
+def check_in_engine(house: House) -> None:
+    """Play a house's walkthrough in the real engine.
 
-    def __init__(self) -> None:
-        # Imported here: the engine loads the planner's library, which generation does not need.
-        from oreo_agent.envs.alfworld.engine import PddlEngine
+    Raises:
+        RunFailedError: The house is won at reset, or its walkthrough does not win it.
+        EnvError: The engine cannot open the game.
+    """
+    # Imported here: the engine loads the planner's library, which generation does not need.
+    from oreo_agent.envs.alfworld.engine import PddlEngine
 
-        self._engine = PddlEngine()
-
-    def __enter__(self) -> Replayer:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._engine.close()
-
-    def check(self, house: House) -> None:
-        """Play a house's walkthrough.
-
-        Raises:
-            RunFailedError: The house is won at reset, or its walkthrough does not win it.
-            EnvError: The engine cannot open the game.
-        """
-        with tempfile.TemporaryDirectory(prefix="oreo-agent-house-") as folder:
-            state = self._engine.reset(write_house(house, Path(folder)) / "game.tw-pddl")
-            if state.won:
-                raise _unfit(house, "is won at reset")
-            for command in house.walkthrough:
-                if command not in state.admissible:
-                    raise _unfit(house, f"does not allow {command!r} of its walkthrough")
-                state = self._engine.step(command)
-            if not state.won:
-                raise _unfit(house, "is not won by its walkthrough")
+    with (
+        contextlib.closing(PddlEngine()) as engine,
+        tempfile.TemporaryDirectory(prefix="oreo-agent-house-") as folder,
+    ):
+        state = engine.reset(write_house(house, Path(folder)) / "game.tw-pddl")
+        if state.won:
+            raise _unfit(house, "is won at reset")
+        for command in house.walkthrough:
+            if command not in state.admissible:
+                raise _unfit(house, f"does not allow {command!r} of its walkthrough")
+            state = engine.step(command)
+        if not state.won:
+            raise _unfit(house, "is not won by its walkthrough")
 
 
 class _State:
@@ -121,9 +105,10 @@ class _State:
                 thing, receptacle = f"{kind} {number}", " ".join(name)
                 if self._held != thing or not self._here(receptacle):
                     return False
-                if self._kind[receptacle] != _CHANGES[verb]:
+                appliance = self._kind[receptacle]
+                if VERBS.get(appliance) != verb:
                     return False
-                self._changed.add((thing, _CHANGES[verb]))
+                self._changed.add((thing, appliance))
             case ["use", *name]:
                 lamp = " ".join(name)
                 if self._kind.get(lamp) != LAMP or not self._here(self._home.get(lamp, "")):

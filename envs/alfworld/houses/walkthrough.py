@@ -10,9 +10,7 @@ from oreo_agent.envs.alfworld.houses.arrangement import Arrangement
 from oreo_agent.envs.alfworld.houses.placement import Instance
 from oreo_agent.envs.alfworld.houses.problem import location_of, shown_names
 from oreo_agent.envs.alfworld.houses.rules import Site, load_rules
-from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LAMP, LOOK, TWO
-
-_VERB = {"SinkBasin": "clean", "Microwave": "heat", "Fridge": "cool"}
+from oreo_agent.envs.alfworld.houses.tasks import APPLIANCE, LAMP, LOOK, TWO, VERBS
 
 
 def walkthrough(arrangement: Arrangement) -> tuple[str, ...]:
@@ -68,7 +66,7 @@ def _follow(plan: _Plan, shown: Mapping[str, str]) -> tuple[str, ...]:
             continue
         if plan.appliance is not None:
             route.go(plan.appliance)
-            route.say(_VERB[plan.appliance.kind], target, "with", plan.appliance)
+            route.say(VERBS[plan.appliance.kind], target, "with", plan.appliance)
         route.go(plan.last, inside=True)
         route.say("move", target, "to", plan.last)
     return tuple(route.commands)
