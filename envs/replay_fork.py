@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from oreo_agent.envs.core import (
     EnvError,
@@ -85,10 +85,10 @@ class ReplayFork:
         observation = self.reset(start.task, seed=start.seed)
         if observation != start.observation:
             raise self._diverged(start, "the start")
-        for turn, (action, before) in enumerate(((s.action, s.result) for s in snapshot.steps), 1):
-            result = self.step(action)
-            if not _same(result, before):
-                raise self._diverged(start, f"turn {turn}, {action!r},")
+        for turn, step in enumerate(snapshot.steps, 1):
+            result = self.step(step.action)
+            if replace(result, info={}) != replace(step.result, info={}):  # it may hold times
+                raise self._diverged(start, f"turn {turn}, {step.action!r},")
             observation = result.observation
         return observation
 
@@ -117,13 +117,3 @@ class _Step:
 class _Snapshot:
     start: _Start
     steps: tuple[_Step, ...]
-
-
-def _same(one: StepResult, other: StepResult) -> bool:
-    """Compare all but ``info``, which may hold times."""
-    return (one.observation, one.reward, one.terminated, one.truncated) == (
-        other.observation,
-        other.reward,
-        other.terminated,
-        other.truncated,
-    )

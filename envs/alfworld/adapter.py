@@ -16,8 +16,15 @@ from oreo_agent.envs.alfworld.dialects import (
     translator,
 )
 from oreo_agent.envs.alfworld.engine import EngineState, PddlEngine, Snapshot
-from oreo_agent.envs.alfworld.game import is_warm, load_game
-from oreo_agent.envs.alfworld.games import SPLITS, FolderSource, GameSource, official_source
+from oreo_agent.envs.alfworld.game import load_game
+from oreo_agent.envs.alfworld.gamefile import damaged
+from oreo_agent.envs.alfworld.games import (
+    SPLITS,
+    FolderSource,
+    GameSource,
+    check_split,
+    official_source,
+)
 from oreo_agent.envs.alfworld.translation import Fact
 from oreo_agent.envs.core import (
     EnvError,
@@ -78,8 +85,7 @@ class AlfworldEnv:
     ) -> None:
         if horizon < 1:
             raise UsageError(f"horizon is {horizon}.", "It counts turns: 1 or more.")
-        if split not in SPLITS:
-            raise UsageError(f"there is no split {split!r}.", f"Splits are {', '.join(SPLITS)}.")
+        check_split(split)
         self._source = _source(games, data, size, counts or _HOUSE_COUNTS, house_seed, curriculum)
         self._split = split
         self._dialect = check_dialect(dialect)
@@ -89,12 +95,7 @@ class AlfworldEnv:
         self._turn = -1  # no episode is running
         self._goal = ""
         self._horizon = horizon
-        self.spec = EnvSpec(
-            id="alfworld",
-            splits=SPLITS,
-            horizon=horizon,
-            action_help=_ACTION_HELP,
-        )
+        self.spec = EnvSpec(id="alfworld", splits=SPLITS, horizon=horizon, action_help=_ACTION_HELP)
 
     @property
     def source(self) -> GameSource:
@@ -177,14 +178,6 @@ class AlfworldEnv:
             return commands
         return tuple(map(swap_command, commands))
 
-    def is_warm(self, task: TaskId) -> bool:
-        """Return whether the disk cache holds what takes long when a game is first loaded.
-
-        Raises:
-            EnvError: There is no such game, or its file cannot be read.
-        """
-        return is_warm(self._source.path(task))
-
     def facts(self) -> tuple[Fact, ...]:
         """Return all that is true now; the agent is never shown this."""
         return () if self._engine is None else self._engine.facts()
@@ -227,7 +220,19 @@ def _source(
     if games == "official":
         return official_source(data)
     if games == "houses":
-        return _houses(None if data is None else Path(data), size, counts, seed, curriculum or {})
+        # Imported here: the generator is needed for this kind of games only.
+        from oreo_agent.envs.alfworld.houses import ensure_houses, read_curriculum
+
+        # Several workers may ask for the same houses at once: one makes them, the others wait.
+        return FolderSource(
+            ensure_houses(
+                size=size,
+                counts=counts,
+                seed=seed,
+                curriculum=read_curriculum(curriculum or {}),
+                root=None if data is None else Path(data),
+            )
+        )
     folder = Path(games).expanduser()
     if not folder.is_dir():
         raise MissingError(
@@ -238,33 +243,8 @@ def _source(
     return FolderSource(folder)
 
 
-def _houses(
-    data: Path | None,
-    size: str,
-    counts: Mapping[str, int],
-    seed: int,
-    curriculum: Mapping[str, object],
-) -> FolderSource:
-    # Imported here: the generator is needed for this kind of games only.
-    from oreo_agent.envs.alfworld.houses import ensure_houses, read_curriculum
-
-    # Several workers may ask for the same houses at once: one makes them, the others wait.
-    return FolderSource(
-        ensure_houses(
-            size=size,
-            counts=counts,
-            seed=seed,
-            curriculum=read_curriculum(curriculum),
-            root=data,
-        )
-    )
-
-
 def _goal(feedback: str, task: TaskId) -> str:
     _, found, goal = feedback.partition(_GOAL)
     if not found:
-        raise EnvError(
-            f"{task}: its first text names no goal ({_GOAL!r} is missing).",
-            "Fetch or generate the game again.",
-        )
+        raise damaged(task, f"its first text names no goal ({_GOAL!r} is missing)")
     return goal.strip().removesuffix(".")

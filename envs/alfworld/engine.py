@@ -15,6 +15,7 @@ from typing import Any
 from oreo_agent.envs.alfworld import fast_downward
 from oreo_agent.envs.alfworld.facts import FactBase, TypeTree
 from oreo_agent.envs.alfworld.game import Game, Operator, load_game
+from oreo_agent.envs.alfworld.gamefile import damaged
 from oreo_agent.envs.alfworld.text_generation import GrammarError
 from oreo_agent.envs.alfworld.translation import Fact
 from oreo_agent.envs.core import EnvError
@@ -92,7 +93,7 @@ class PddlEngine:
         try:
             state = self._observe(game, game.intro())
         except GrammarError as error:
-            raise _damaged(game, error) from error
+            raise damaged(game.where, str(error)) from error
         self._game = game
         return state
 
@@ -109,7 +110,7 @@ class PddlEngine:
             return self._observe(game, feedback)
         except GrammarError as error:
             self._game = None  # the commands at hand are of the state before
-            raise _damaged(game, error) from error
+            raise damaged(game.where, str(error)) from error
 
     def fork(self) -> Snapshot:
         """Return the present state, to come back to any number of times. Takes microseconds.
@@ -248,7 +249,3 @@ def _from_the_first(history: _History) -> list[int]:
 
 def _negate(predicate: str) -> str:
     return predicate.removeprefix("not_") if predicate.startswith("not_") else f"not_{predicate}"
-
-
-def _damaged(game: Game, error: GrammarError) -> EnvError:
-    return EnvError(f"{game.where}: {error}.", "Fetch or generate the game again.")

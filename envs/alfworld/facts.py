@@ -98,18 +98,14 @@ class FactBase:
 
     def add(self, fact: Fact) -> None:
         """Make a fact true."""
-        predicate, arguments = fact
-        rows = self._own((predicate, tuple(kind for _, kind in arguments)))
-        position = bisect.bisect_left(rows, arguments)
-        if position == len(rows) or rows[position] != arguments:
-            rows.insert(position, arguments)
+        rows, position, is_there = self._find(fact)
+        if not is_there:
+            rows.insert(position, fact[1])
 
     def remove(self, fact: Fact) -> None:
         """Make a fact no longer true."""
-        predicate, arguments = fact
-        rows = self._own((predicate, tuple(kind for _, kind in arguments)))
-        position = bisect.bisect_left(rows, arguments)
-        if position < len(rows) and rows[position] == arguments:
+        rows, position, is_there = self._find(fact)
+        if is_there:
             del rows[position]
 
     def matches(self, query: Query, known: Mapping[Placeholder, Var]) -> Iterator[Mapped]:
@@ -127,8 +123,7 @@ class FactBase:
 
     def holds(self, query: Query, known: Mapping[Placeholder, Var]) -> bool:
         """Return whether a query has at least one match."""
-        mapping = dict(known)
-        return next(self._match(query, 0, mapping, set(mapping.values())), None) is not None
+        return next(self.matches(query, known), None) is not None
 
     def _match(self, query: Query, depth: int, mapping: Mapped, used: set[Var]) -> Iterator[Mapped]:
         if depth == len(query):
@@ -152,6 +147,13 @@ class FactBase:
                     yield from self._match(query, depth + 1, mapping, used)
                 for placeholder in bound:
                     used.discard(mapping.pop(placeholder))
+
+    def _find(self, fact: Fact) -> tuple[list[tuple[Var, ...]], int, bool]:
+        """Return the rows of a fact's signature, its place among them, and whether it is there."""
+        predicate, arguments = fact
+        rows = self._own((predicate, tuple(kind for _, kind in arguments)))
+        position = bisect.bisect_left(rows, arguments)
+        return rows, position, position < len(rows) and rows[position] == arguments
 
     def _own(self, signature: Signature) -> list[tuple[Var, ...]]:
         rows = self._facts.get(signature)

@@ -85,32 +85,27 @@ def _image() -> bytes:
 
 
 def _declare(library: Any) -> Any:
-    library.load_sas.argtypes = [ctypes.c_char_p]
-    library.load_sas.restype = None
-    library.cleanup.argtypes = []
-    library.cleanup.restype = None
-    library.get_applicable_operators_count.argtypes = []
-    library.get_applicable_operators_count.restype = ctypes.c_int
-    library.get_applicable_operators.argtypes = [ctypes.POINTER(Operator)]
-    library.get_applicable_operators.restype = None
-    library.get_state_size.argtypes = []
-    library.get_state_size.restype = ctypes.c_int
-    library.get_state.argtypes = [ctypes.POINTER(Atom)]
-    library.get_state.restype = None
-    library.apply_operator.argtypes = [ctypes.c_int, ctypes.POINTER(Atom)]
-    library.apply_operator.restype = ctypes.c_int
-    library.check_goal.argtypes = []
-    library.check_goal.restype = ctypes.c_bool
-    library.get_state_id.argtypes = []
-    library.get_state_id.restype = ctypes.c_int
-    library.set_state_id.argtypes = [ctypes.c_int]
-    library.set_state_id.restype = None
-    library.load_sas_replan.argtypes = [ctypes.c_char_p]
-    library.load_sas_replan.restype = None
-    library.replan.argtypes = [ctypes.c_bool]
-    library.replan.restype = ctypes.c_bool
-    library.get_last_plan_length.argtypes = []
-    library.get_last_plan_length.restype = ctypes.c_int
-    library.get_last_plan.argtypes = [ctypes.POINTER(Operator)]
-    library.get_last_plan.restype = None
+    for name, (result, *arguments) in _FUNCTIONS.items():
+        function = getattr(library, name)
+        function.argtypes = arguments
+        function.restype = result
     return library
+
+
+_FUNCTIONS: dict[str, tuple[Any, ...]] = {
+    "load_sas": (None, ctypes.c_char_p),
+    "cleanup": (None,),
+    "get_applicable_operators_count": (ctypes.c_int,),
+    "get_applicable_operators": (None, ctypes.POINTER(Operator)),
+    "get_state_size": (ctypes.c_int,),
+    "get_state": (None, ctypes.POINTER(Atom)),
+    "apply_operator": (ctypes.c_int, ctypes.c_int, ctypes.POINTER(Atom)),
+    "check_goal": (ctypes.c_bool,),
+    "get_state_id": (ctypes.c_int,),
+    "set_state_id": (None, ctypes.c_int),
+    "load_sas_replan": (None, ctypes.c_char_p),
+    "replan": (ctypes.c_bool, ctypes.c_bool),
+    "get_last_plan_length": (ctypes.c_int,),
+    "get_last_plan": (None, ctypes.POINTER(Operator)),
+}
+"""The library's functions: type of the result, then those of the arguments."""

@@ -11,7 +11,7 @@ from typing import Any
 from oreo_agent.envs.alfworld.demangle import demangle
 from oreo_agent.envs.alfworld.expressions import Entity, ExpressionError
 from oreo_agent.envs.alfworld.facts import FactBase, Mapped, TypeTree
-from oreo_agent.envs.alfworld.gamefile import clipped, decode_game, read_bounded
+from oreo_agent.envs.alfworld.gamefile import clipped, damaged, decode_game, read_bounded
 from oreo_agent.envs.alfworld.grammar import RuleName, dialect_of, is_parsed, load_grammar
 from oreo_agent.envs.alfworld.text_generation import Deriver, GrammarError
 from oreo_agent.envs.alfworld.translation import Fact, is_translated, parse_atom, translate
@@ -79,10 +79,8 @@ class Game:
             }
             self.deriver = Deriver(self._grammar.rules, expressions, self.entities)
         except KeyError as error:
-            raise EnvError(
-                f"{where}: it speaks of {clipped(error)}, which it does not declare.",
-                "Fetch or generate the game again.",
-            ) from error
+            what = f"it speaks of {clipped(error)}, which it does not declare"
+            raise damaged(where, what) from error
 
     def intro(self) -> str:
         """Return the first text of an episode."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import msgspec
@@ -64,13 +64,6 @@ class _Sighting:
     """Those of them that lie in this receptacle now."""
 
 
-@dataclass(slots=True)
-class _Index:
-    games: dict[TaskId, Signature] = field(default_factory=dict)
-    rooms: dict[tuple[str, frozenset[str]], list[TaskId]] = field(default_factory=dict)
-    trials: dict[tuple[str, ...], TaskId] = field(default_factory=dict)
-
-
 class GameFinder:
     """Finds games of a source by content.
 
@@ -86,7 +79,9 @@ class GameFinder:
     def __init__(
         self, source: GameSource, *, progress: Callable[[int, int], None] | None = None
     ) -> None:
-        self._index = _Index()
+        self._games: dict[TaskId, Signature] = {}
+        self._rooms: dict[tuple[str, frozenset[str]], list[TaskId]] = {}
+        self._trials: dict[tuple[str, ...], TaskId] = {}
         missing: MissingError | None = None
         splits: dict[str, Sequence[TaskId]] = {}
         for split in SPLITS:
@@ -105,13 +100,13 @@ class GameFinder:
 
         for split, tasks in splits.items():
             for task, signature in _signatures(source, split, tasks, tick).items():
-                self._index.games[task] = signature
+                self._games[task] = signature
                 room = (_plain_goal(signature.goal), frozenset(signature.contents))
-                self._index.rooms.setdefault(room, []).append(task)
-                self._index.trials[PurePosixPath(task).parts[-2:]] = task
+                self._rooms.setdefault(room, []).append(task)
+                self._trials[PurePosixPath(task).parts[-2:]] = task
 
     def __len__(self) -> int:
-        return len(self._index.games)
+        return len(self._games)
 
     def find(
         self, goal: str, opening: str, answers: Sequence[str], *, name: str | None = None
@@ -129,14 +124,14 @@ class GameFinder:
         if found is None:
             return None
         room = (_plain_goal(goal), frozenset(_THING.findall(found[1])))
-        candidates = self._index.rooms.get(room, [])
+        candidates = self._rooms.get(room, [])
         named = self._named(name)
         if named in candidates:
             assert named is not None
             return Match(task=named, named=True, rivals=0)
         sightings = _sightings(answers)
         scores = {
-            task: sum(_fits(self._index.games[task], sighting) for sighting in sightings)
+            task: sum(_fits(self._games[task], sighting) for sighting in sightings)
             for task in candidates
         }
         best = max(scores.values(), default=0)
@@ -151,7 +146,7 @@ class GameFinder:
         parts = tuple(part for part in name.replace("\\", "/").split("/") if part)
         if parts and parts[-1].endswith((".tw-pddl", ".json")):
             parts = parts[:-1]
-        return self._index.trials.get(parts[-2:])
+        return self._trials.get(parts[-2:])
 
 
 def read_signature(task: TaskId, data: bytes, stamp: tuple[int, int]) -> Signature:

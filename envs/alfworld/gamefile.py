@@ -36,10 +36,8 @@ def read_bounded(path: Path) -> bytes:
         if not stat.S_ISREG(status.st_mode):
             raise EnvError(f"{path}: not an ordinary file.", "Name the folder of a game.")
         if status.st_size > _LARGEST:
-            raise EnvError(
-                f"{path}: refused unread: it has {status.st_size} bytes, {_LARGEST} are allowed.",
-                "Fetch or generate the game again.",
-            )
+            size = f"it has {status.st_size} bytes, {_LARGEST} are allowed"
+            raise damaged(path, f"refused unread: {size}")
         with path.open("rb") as file:
             return file.read(_LARGEST)
     except (OSError, ValueError) as error:  # ValueError: a null byte in the path
@@ -62,10 +60,7 @@ def decode_game(where: str, raw: bytes) -> GameFile:
     try:
         return _DECODER.decode(raw)
     except (msgspec.DecodeError, RecursionError) as error:
-        raise EnvError(
-            f"{where}: not a game.tw-pddl file: {clipped(error)}.",
-            "Fetch or generate the game again.",
-        ) from error
+        raise damaged(where, f"not a game.tw-pddl file: {clipped(error)}") from error
 
 
 def refuse_excess(text: str, *, where: str, part: str, longest: int = _LARGEST) -> None:
@@ -84,18 +79,18 @@ def refuse_excess(text: str, *, where: str, part: str, longest: int = _LARGEST) 
         EnvError: It is too long or nested too deep.
     """
     if len(text) > longest:
-        raise EnvError(
-            f"{where}: refused: its {part} has {len(text)} characters, {longest} are allowed.",
-            "Fetch or generate the game again.",
-        )
+        size = f"{len(text)} characters, {longest} are allowed"
+        raise damaged(where, f"refused: its {part} has {size}")
     depth = 0
     for bracket in _BRACKETS.finditer(text):
         depth = depth + 1 if bracket[0] in "([{" else max(depth - 1, 0)
         if depth > _DEEPEST:
-            raise EnvError(
-                f"{where}: refused: its {part} is nested more than {_DEEPEST} deep.",
-                "Fetch or generate the game again.",
-            )
+            raise damaged(where, f"refused: its {part} is nested more than {_DEEPEST} deep")
+
+
+def damaged(where: str | Path, why: str) -> EnvError:
+    """Return the error of a game that cannot be played."""
+    return EnvError(f"{where}: {why}.", "Fetch or generate the game again.")
 
 
 def clipped(text: object) -> str:

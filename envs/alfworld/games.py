@@ -97,8 +97,7 @@ class FolderSource:
 
     def games(self, split: str) -> Sequence[TaskId]:
         """Return the ids of a split's games, sorted; see `GameSource.games`."""
-        if split not in SPLITS:
-            raise UsageError(f"there is no split {split!r}.", f"Splits are {', '.join(SPLITS)}.")
+        check_split(split)
         found = [task for task, entry in self._index(split).items() if entry.playable]
         if not found:
             raise MissingError(f"no games in {self.root / self._prefix / split}.", self._fix)
@@ -155,6 +154,16 @@ class FolderSource:
             for folder in found
             if (folder / GAME_FILE).is_file() and (folder / _TRAJECTORY).is_file()
         )
+
+
+def check_split(split: str) -> None:
+    """Refuse a split that does not exist.
+
+    Raises:
+        UsageError: The split is unknown.
+    """
+    if split not in SPLITS:
+        raise UsageError(f"there is no split {split!r}.", f"Splits are {', '.join(SPLITS)}.")
 
 
 def official_root(data: str | os.PathLike[str] | None = None) -> Path:

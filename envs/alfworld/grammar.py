@@ -18,8 +18,7 @@ import msgspec
 
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
 from oreo_agent.envs.alfworld.expressions import Expression, ExpressionError, compile_expression
-from oreo_agent.envs.alfworld.gamefile import clipped, refuse_excess
-from oreo_agent.envs.core import EnvError
+from oreo_agent.envs.alfworld.gamefile import clipped, damaged, refuse_excess
 
 _FORMAT = "grammar-1"
 _LONGEST = 200_000  # characters; the grammar of the official games has 12,000
@@ -141,10 +140,8 @@ def load_grammar(text: str, *, where: str, cache: DiskCache | None = None) -> Gr
     except ExpressionError:
         raise
     except (Exception, SystemExit) as error:
-        raise EnvError(
-            f"{where}: its grammar cannot be read: {type(error).__name__}: {clipped(error)}.",
-            "Fetch or generate the game again.",
-        ) from error
+        cause = f"{type(error).__name__}: {clipped(error)}"
+        raise damaged(where, f"its grammar cannot be read: {cause}") from error
     cache.write(key, data)
     return grammar
 

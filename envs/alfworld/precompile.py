@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from oreo_agent.envs.alfworld.adapter import AlfworldEnv
+from oreo_agent.envs.alfworld.game import is_warm
 from oreo_agent.envs.core import EnvError, TaskId
 from oreo_agent.envs.worker.pool import EnvFault, WorkerPool
 from oreo_agent.errors import MissingError
@@ -37,7 +38,7 @@ def tasks_of(env: AlfworldEnv, splits: Sequence[str] = ()) -> list[TaskId]:
 def is_precompiled(env: AlfworldEnv, task: TaskId) -> bool:
     """Whether the cache holds a game's translation; False for a game that cannot be read."""
     try:
-        return env.is_warm(task)
+        return is_warm(env.source.path(task))
     except EnvError:
         return False  # translating it reports what is wrong with it
 

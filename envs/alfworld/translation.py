@@ -18,8 +18,7 @@ import msgspec
 
 from oreo_agent.envs.alfworld import fast_downward
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
-from oreo_agent.envs.alfworld.gamefile import clipped, refuse_excess
-from oreo_agent.envs.core import EnvError
+from oreo_agent.envs.alfworld.gamefile import clipped, damaged, refuse_excess
 from oreo_agent.envs.worker.child import run_in_fork
 
 Var = tuple[str, str]
@@ -135,10 +134,8 @@ def _translate(domain: str, problem: str, where: str) -> Translation:
             fluents=tuple(sorted(_changed_predicates(task))),
         )
     except (Exception, SystemExit) as error:  # the parser calls sys.exit on some bad input
-        raise EnvError(
-            f"{where}: its PDDL cannot be translated: {type(error).__name__}: {clipped(error)}.",
-            "Fetch or generate the game again.",
-        ) from error
+        cause = f"{type(error).__name__}: {clipped(error)}"
+        raise damaged(where, f"its PDDL cannot be translated: {cause}") from error
 
 
 @functools.cache

@@ -13,9 +13,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
 
 from oreo_agent.envs.core import EnvError, EnvSpec
-from oreo_agent.envs.worker.env_process import EnvProcess
-from oreo_agent.envs.worker.process import WorkerLostError, readable
+from oreo_agent.envs.worker.process import WorkerLostError, WorkerProcess, readable
 from oreo_agent.envs.worker.protocol import (
+    EMPTY_ANSWER,
     Answer,
     EnvFault,
     Request,
@@ -23,6 +23,7 @@ from oreo_agent.envs.worker.protocol import (
     Restore,
     Start,
     Step,
+    read_answer,
 )
 
 SlotRequest = Callable[..., Request]
@@ -31,6 +32,48 @@ SlotArguments = Mapping[int, tuple[Any, ...]]
 """Slot -> what follows the slot's number in the request."""
 SlotReply = Callable[[int, Answer], str | None]
 """Takes a slot and its answer and returns the slot's next action, if any."""
+
+
+class EnvProcess(WorkerProcess[Answer]):
+    """A process that hosts environments.
+
+    Args:
+        start: Names the environment.
+        start_limit: Seconds that the start may take.
+    """
+
+    def __init__(self, start: Start, start_limit: float) -> None:
+        super().__init__(
+            "oreo_agent.envs.worker.server", start, read_answer, start_limit=start_limit
+        )
+        self.episodes: set[int] = set()
+        """Slots with an episode in the present process."""
+
+    def spec(self) -> EnvSpec:
+        """Start the process where there is none, and return what its environment is.
+
+        Raises:
+            WorkerLostError: It does not start.
+            OreoAgentError: The environment refuses its name or options.
+        """
+        answer = self.ready()
+        if answer.spec is None:
+            self.close()
+            raise (answer.fault or EMPTY_ANSWER).error()
+        return answer.spec
+
+    def no_episode(self, slot: int) -> EnvFault:
+        """Return why a slot has no episode here."""
+        if self.cause:
+            message = f"the episode of slot {slot} was lost: {self.cause}"
+            return EnvFault(type="EnvError", message=message, lost=True)
+        message = f"slot {slot} has no episode."
+        return EnvFault(type="EpisodeOverError", message=message, fix="Reset it first.")
+
+    def close(self) -> None:
+        """End the process; its episodes are gone."""
+        super().close()
+        self.episodes.clear()
 
 
 _Due = dict[EnvProcess, deque[int]]

@@ -14,8 +14,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Self, TypeVar
 
 from oreo_agent.envs.core import EnvError, EnvSpec, Observation, StepResult, TaskId
-from oreo_agent.envs.worker.dispatcher import Dispatcher
-from oreo_agent.envs.worker.env_process import EnvProcess
+from oreo_agent.envs.worker.dispatcher import Dispatcher, EnvProcess
 from oreo_agent.envs.worker.process import WorkerLostError
 from oreo_agent.envs.worker.protocol import (
     EMPTY_ANSWER,
