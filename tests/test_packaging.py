@@ -2,18 +2,20 @@ from __future__ import annotations
 
 import json
 import os
+import runpy
 import shutil
 import subprocess
 import sys
 import sysconfig
 import tarfile
-import tomllib
 import venv
 import zipfile
 from importlib import metadata
 from pathlib import Path
+from typing import Any
 
 import pytest
+import setuptools
 
 import oreo_agent
 
@@ -27,18 +29,6 @@ FOLDERS = {
 LINKS = ("assets", "envs", "tui")
 
 
-def _settings() -> dict[str, object]:
-    settings: dict[str, object] = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
-    return settings
-
-
-def _tool(name: str) -> dict[str, object]:
-    tools = _settings()["tool"]
-    assert isinstance(tools, dict)
-    tool: dict[str, object] = tools[name]
-    return tool
-
-
 def _packages_on_disk() -> set[str]:
     found: set[str] = set()
     for name, folder in FOLDERS.items():
@@ -50,8 +40,12 @@ def _packages_on_disk() -> set[str]:
     return found
 
 
-def test_every_package_on_disk_is_named_for_the_wheel() -> None:
-    assert set(_tool("setuptools")["packages"]) == _packages_on_disk()  # type: ignore[call-overload]
+def test_every_package_on_disk_is_named_for_the_wheel(monkeypatch: pytest.MonkeyPatch) -> None:
+    named: dict[str, Any] = {}
+    monkeypatch.setattr(setuptools, "setup", lambda **arguments: named.update(arguments))
+    monkeypatch.chdir(ROOT)
+    runpy.run_path("setup.py")
+    assert set(named["packages"]) == _packages_on_disk()
 
 
 def test_every_python_file_lies_in_a_package() -> None:

@@ -6,8 +6,9 @@ import errno
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from importlib import import_module
+from pkgutil import iter_modules
 from typing import Annotated
 
 import typer
@@ -48,6 +49,7 @@ _COMMANDS = (
     "config",
 )
 _DATA_COMMANDS = ("info", "games", "generate", "download", "warm", "import_", "export")
+"""The order of the help; commands that are not listed follow by name."""
 
 
 def _add(group: typer.Typer, commands: Iterable[typer.Typer]) -> None:
@@ -56,8 +58,11 @@ def _add(group: typer.Typer, commands: Iterable[typer.Typer]) -> None:
         group.add_typer(one, rich_help_panel=one.rich_help_panel)
 
 
-def _load(package: str, names: Iterable[str]) -> Iterable[typer.Typer]:
-    return (import_module(f"{package}.{name}").app for name in names)
+def _load(package: str, first: Sequence[str]) -> Iterator[typer.Typer]:
+    found = iter_modules(import_module(package).__path__)
+    others = sorted({module.name for module in found if not module.ispkg} - {*first})
+    for name in (*first, *others):
+        yield import_module(f"{package}.{name}").app
 
 
 _add(_data, _load("oreo_agent.cli.commands.data", _DATA_COMMANDS))
