@@ -64,9 +64,8 @@ def check_env(
     env.close()
 
 
-def _check_spec(spec: object) -> None:
+def _check_spec(spec: EnvSpec) -> None:
     _require(isinstance(spec, EnvSpec), "spec is an EnvSpec", f"it is {type(spec).__name__}")
-    assert isinstance(spec, EnvSpec)
     _require(bool(spec.id), "spec.id is a name", "it is empty")
     _require(bool(spec.splits), "spec.splits names at least one split", "it is empty")
     _require(spec.horizon >= 1, "spec.horizon is 1 or more", f"it is {spec.horizon}")
@@ -122,13 +121,12 @@ def _play(
     return transcript, taken, False
 
 
-def _check_observation(observation: object) -> None:
+def _check_observation(observation: Observation) -> None:
     _require(
         isinstance(observation, Observation),
         "observations are Observation records",
         f"got {type(observation).__name__}",
     )
-    assert isinstance(observation, Observation)
     _require(isinstance(observation.text, str), "an observation's text is text", "it is not")
     _require(isinstance(observation.goal, str), "an observation's goal is text", "it is not")
     listed: object = observation.admissible
@@ -140,11 +138,10 @@ def _check_observation(observation: object) -> None:
     )
 
 
-def _check_result(result: object, goal: str) -> None:
+def _check_result(result: StepResult, goal: str) -> None:
     _require(
         isinstance(result, StepResult), "step returns a StepResult", f"got {type(result).__name__}"
     )
-    assert isinstance(result, StepResult)
     _check_observation(result.observation)
     _require(result.observation.goal == goal, "the goal is constant", "it changed in an episode")
     reward: object = result.reward

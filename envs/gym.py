@@ -71,7 +71,7 @@ class GymEnv(gymnasium.Env[str, str]):
         charset: Characters of both spaces, in place of the European scripts, punctuation and
             mathematics.
         render_mode: ``ansi``: ``render`` returns the text that was printed last.
-        options: The environment's own, and ``worker=True`` for a process of its own.
+        options: The environment's own, and ``worker=True`` to run it in a separate process.
 
     Raises:
         UsageError: The name or an option is unknown.

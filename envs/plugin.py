@@ -1,4 +1,4 @@
-"""What an environment tells the program of itself: settings, tasks, expert, prompts.
+"""What the program knows of an environment: settings, tasks, expert, prompts.
 
 Every command asks the plugin, and none knows an environment by name. A built-in environment has its
 plugin in its folder and its name in `oreo_agent.envs.registry`; a package of other people declares
@@ -219,11 +219,10 @@ class EnvPlugin(ABC, Generic[SettingsT]):
         """Return the settings of a run, by dotted key, that ``--games`` and the like stand for.
 
         Raises:
-            UsageError: See `choose_source` and `check_dialect`.
+            UsageError: There is no such source or dialect, or the source is not in a folder.
         """
-        self.check_dialect(dialect)
         chosen = {
-            "source": self.choose_source(source, data),
+            "source": self._choose(source, data, dialect),
             "data": None if data is None else str(data),
             "dialect": dialect,
         }
@@ -235,10 +234,9 @@ class EnvPlugin(ABC, Generic[SettingsT]):
         """Return the options of `make` that ``--games`` and the like stand for.
 
         Raises:
-            UsageError: See `choose_source` and `check_dialect`.
+            UsageError: There is no such source or dialect, or the source is not in a folder.
         """
-        self.check_dialect(dialect)
-        chosen = self.choose_source(source, data)
+        chosen = self._choose(source, data, dialect)
         options: dict[str, object] = {}
         if self.sources:
             options[self.source_option] = chosen or self.sources[0]
@@ -246,12 +244,11 @@ class EnvPlugin(ABC, Generic[SettingsT]):
             options["dialect"] = dialect
         return options if data is None else {**options, "data": str(data)}
 
-    def choose_source(self, source: str | None, data: Path | None) -> str | None:
-        """Return which of ``sources`` is meant; None leaves it open.
-
-        Raises:
-            UsageError: There is no such source, or it is not read from a folder.
-        """
+    def _choose(self, source: str | None, data: Path | None, dialect: str | None) -> str | None:
+        """Check a choice and return which of ``sources`` it means; None leaves that open."""
+        if dialect is not None and dialect not in self.dialects:
+            known = f"Choose {', '.join(self.dialects)}." if self.dialects else "Leave it out."
+            raise UsageError(f"{self.name} has no --dialect {dialect}.", known)
         if source is None and data is None:
             return None
         if not self.sources:
@@ -274,13 +271,3 @@ class EnvPlugin(ABC, Generic[SettingsT]):
             f" add --games {' or '.join(self.data_sources)}.",
             "Or leave out --data.",
         )
-
-    def check_dialect(self, dialect: str | None) -> None:
-        """Refuse a dialect that the environment does not speak.
-
-        Raises:
-            UsageError: It has no dialects, or no such one.
-        """
-        if dialect is not None and dialect not in self.dialects:
-            known = f"Choose {', '.join(self.dialects)}." if self.dialects else "Leave it out."
-            raise UsageError(f"{self.name} has no --dialect {dialect}.", known)

@@ -73,7 +73,7 @@ def plugins() -> Iterator[EnvPlugin[Any]]:
         try:
             yield plugin_of(name)
         except OreoAgentError:
-            continue  # a damaged package is an error of its own environment alone
+            continue  # a damaged package is an error of that environment alone
 
 
 def describe_run(config: Mapping[str, Any]) -> str:
@@ -92,7 +92,7 @@ def make(name: str, *, worker: bool = False, **options: object) -> TextEnv:
 
     Args:
         name: A registered name, e.g. ``alfworld``, or ``module:factory``.
-        worker: Put it into a process of its own, so that a crash, a hang or its output to the
+        worker: Run it in a separate process, so that a crash, a hang or its output to the
             terminal cannot hurt this one.
         options: The environment's own options.
 

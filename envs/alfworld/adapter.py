@@ -21,7 +21,6 @@ from oreo_agent.envs.alfworld.gamefile import damaged
 from oreo_agent.envs.alfworld.games import (
     SPLITS,
     FolderSource,
-    GameSource,
     check_split,
     official_source,
 )
@@ -98,7 +97,7 @@ class AlfworldEnv:
         self.spec = EnvSpec(id="alfworld", splits=SPLITS, horizon=horizon, action_help=_ACTION_HELP)
 
     @property
-    def source(self) -> GameSource:
+    def source(self) -> FolderSource:
         """Where the games lie."""
         return self._source
 
@@ -212,7 +211,7 @@ def _source(
     counts: Mapping[str, int],
     seed: int,
     curriculum: Mapping[str, object] | None,
-) -> GameSource:
+) -> FolderSource:
     if curriculum and games != "houses":
         raise UsageError(
             "a curriculum is for generated houses.", "Leave it out, or set games to houses."

@@ -124,11 +124,7 @@ def _plan(infos: Sequence[zipfile.ZipInfo], members: Collection[str]) -> list[_E
 
 
 def _parts(info: zipfile.ZipInfo) -> list[str]:
-    """Return an entry's path in parts.
-
-    Raises:
-        _RefusedError: It is a link or another special file, or its name is not a plain one.
-    """
+    """Return an entry's path in parts; links, special files and odd names are refused."""
     name = info.filename
     kind = stat.S_IFMT(info.external_attr >> 16)
     if kind not in (0, stat.S_IFREG, stat.S_IFDIR):

@@ -76,7 +76,26 @@ def download_alfworld(
             full.
     """
     with _room_on_disk(folder):
-        _download_all(folder, archives, note)
+        folder.mkdir(parents=True, exist_ok=True)
+        for archive in archives:
+            name = archive.url.rpartition("/")[2]
+            done = folder / f".{name}.unpacked"
+            if done.exists():
+                note(f"{name}: already here")
+                continue
+            path = folder / name
+            if not path.exists():
+                note(f"{name}: downloading from {archive.url}")
+                _fetch(archive.url, path)
+            note(f"{name}: unpacking")
+            try:
+                count = unpack_games(path, folder, members=(archive.member,), fix=_FETCH_AGAIN)
+            except ArchiveError:
+                path.unlink()  # kept, it would be read again and again
+                raise
+            done.write_text(f"{count}\n", encoding="utf-8")
+            path.unlink()
+            note(f"{name}: {count} games")
 
 
 @contextlib.contextmanager
@@ -90,29 +109,6 @@ def _room_on_disk(folder: Path) -> Iterator[None]:
             f"{folder}: the disk is full.",
             "Make room and give the same command again; it goes on where it stopped.",
         ) from error
-
-
-def _download_all(folder: Path, archives: Sequence[Archive], note: Callable[[str], None]) -> None:
-    folder.mkdir(parents=True, exist_ok=True)
-    for archive in archives:
-        name = archive.url.rpartition("/")[2]
-        done = folder / f".{name}.unpacked"
-        if done.exists():
-            note(f"{name}: already here")
-            continue
-        path = folder / name
-        if not path.exists():
-            note(f"{name}: downloading from {archive.url}")
-            _fetch(archive.url, path)
-        note(f"{name}: unpacking")
-        try:
-            count = unpack_games(path, folder, members=(archive.member,), fix=_FETCH_AGAIN)
-        except ArchiveError:
-            path.unlink()  # kept, it would be read again and again
-            raise
-        done.write_text(f"{count}\n", encoding="utf-8")
-        path.unlink()
-        note(f"{name}: {count} games")
 
 
 def _fetch(url: str, path: Path) -> None:

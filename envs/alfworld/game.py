@@ -48,7 +48,6 @@ class Game:
         file = decode_game(where, raw)
         self.walkthrough = None if file.walkthrough is None else tuple(file.walkthrough)
         self.dialect = dialect_of(file.grammar)
-        self.sha256 = hashlib.sha256(raw).hexdigest()
         try:
             self._grammar = load_grammar(file.grammar, where=where)
             expressions = self._grammar.expressions()

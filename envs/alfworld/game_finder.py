@@ -17,7 +17,7 @@ import msgspec
 from oreo_agent.envs.alfworld.cache import DiskCache, cache_root
 from oreo_agent.envs.alfworld.demangle import demangle
 from oreo_agent.envs.alfworld.gamefile import read_bounded
-from oreo_agent.envs.alfworld.games import SPLITS, GameSource
+from oreo_agent.envs.alfworld.games import SPLITS, FolderSource
 from oreo_agent.envs.core import EnvError, TaskId
 from oreo_agent.errors import MissingError
 
@@ -77,7 +77,7 @@ class GameFinder:
     """
 
     def __init__(
-        self, source: GameSource, *, progress: Callable[[int, int], None] | None = None
+        self, source: FolderSource, *, progress: Callable[[int, int], None] | None = None
     ) -> None:
         self._games: dict[TaskId, Signature] = {}
         self._rooms: dict[tuple[str, frozenset[str]], list[TaskId]] = {}
@@ -190,7 +190,7 @@ _FILES = msgspec.json.Decoder(_File)
 
 
 def _signatures(
-    source: GameSource,
+    source: FolderSource,
     split: str,
     tasks: Sequence[TaskId],
     tick: Callable[[], None],

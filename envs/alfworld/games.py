@@ -11,7 +11,6 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Protocol
 
 import msgspec
 
@@ -38,35 +37,6 @@ GAME_FILE = "game.tw-pddl"
 """The file of a game in its folder."""
 _TRAJECTORY = "traj_data.json"
 _UNSUPPORTED = ("movable", "Sliced")  # in a path: tasks that ALFWorld leaves out
-
-
-class GameSource(Protocol):
-    """A set of games in splits."""
-
-    def games(self, split: str) -> Sequence[TaskId]:
-        """Return the ids of a split's games, sorted.
-
-        Raises:
-            UsageError: The split is unknown.
-            MissingError: The split has no games.
-        """
-        ...
-
-    def path(self, task: TaskId) -> Path:
-        """Return a game's ``game.tw-pddl``.
-
-        Raises:
-            EnvError: There is no such game.
-        """
-        ...
-
-    def info(self, task: TaskId) -> Mapping[str, str]:
-        """Return a game's ``type``, ``sha256`` and ``dialect``.
-
-        Raises:
-            EnvError: There is no such game, or it is damaged.
-        """
-        ...
 
 
 class Entry(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -96,7 +66,12 @@ class FolderSource:
         self._splits: dict[str, dict[TaskId, Entry]] = {}
 
     def games(self, split: str) -> Sequence[TaskId]:
-        """Return the ids of a split's games, sorted; see `GameSource.games`."""
+        """Return the ids of a split's games, sorted.
+
+        Raises:
+            UsageError: The split is unknown.
+            MissingError: The split has no games.
+        """
         check_split(split)
         found = [task for task, entry in self._index(split).items() if entry.playable]
         if not found:
@@ -104,7 +79,11 @@ class FolderSource:
         return tuple(found)
 
     def path(self, task: TaskId) -> Path:
-        """Return a game's file; see `GameSource.path`."""
+        """Return a game's ``game.tw-pddl``.
+
+        Raises:
+            EnvError: There is no such game.
+        """
         path = self.root / task / GAME_FILE
         inside = task and not Path(task).is_absolute() and ".." not in Path(task).parts
         if not inside or not path.is_file():
@@ -114,7 +93,11 @@ class FolderSource:
         return path
 
     def info(self, task: TaskId) -> Mapping[str, str]:
-        """Return facts about a game; see `GameSource.info`."""
+        """Return a game's ``type``, ``sha256`` and ``dialect``.
+
+        Raises:
+            EnvError: There is no such game, or it is damaged.
+        """
         path = self.path(task)
         for entries in self._splits.values():
             if task in entries:
@@ -221,11 +204,7 @@ def _stamp(folder: Path) -> tuple[int, int, int, int]:
 
 
 def _read_entry(folder: Path) -> Entry:
-    """Read what the index needs; playable is what ``AlfredTWEnv`` accepts.
-
-    Raises:
-        EnvError: The game or its ``traj_data.json`` is damaged.
-    """
+    """Read what the index needs; playable is what ``AlfredTWEnv`` accepts."""
     stamp = _stamp(folder)
     path = folder / _TRAJECTORY
     try:

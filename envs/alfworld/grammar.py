@@ -237,13 +237,9 @@ def _block(quoted: str) -> str:
 
 
 def _parse_rule(name: str, text: str) -> tuple[AnySymbol, ...]:
-    """Parse what a rule prints. TextWorld drops what follows the last symbol that it can read.
-
-    Raises:
-        ExpressionError: An expression is in a part that is dropped: its effect is unknown.
-    """
+    """Parse what a rule prints. TextWorld drops what follows the last symbol that it can read."""
     symbols, end = _parse_symbols(text)
-    if "{" in text[end:]:
+    if "{" in text[end:]:  # an expression whose effect is unknown
         raise ExpressionError(
             f"rule {clipped(name)!r}, expression {clipped(text[end:])!r}: cannot be read"
         )

@@ -232,12 +232,7 @@ def _counts(games: GamesConfig) -> dict[str, int]:
 
 
 def _curriculum(games: GamesConfig) -> dict[str, object]:
-    """Return what is asked of generated houses besides their size.
-
-    Raises:
-        UsageError: A setting means nothing.
-        ConfigError: The games are not generated.
-    """
+    """Return what is asked of generated houses besides their size."""
     from oreo_agent.envs.alfworld.houses import curriculum_options, read_curriculum
 
     asked = curriculum_options(

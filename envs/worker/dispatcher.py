@@ -299,8 +299,6 @@ def _are_text(arguments: Iterable[object]) -> bool:
 
 def _is_text(text: str) -> bool:
     """Return whether a text can be sent: it holds no half of a surrogate pair."""
-    if text.isascii():
-        return True
     try:
         text.encode()
     except UnicodeEncodeError:

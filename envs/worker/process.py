@@ -247,11 +247,7 @@ class WorkerProcess(Generic[AnswerT]):
         return f"{how} (it said: {last})" if last else how
 
     def _wait_to_send(self, descriptor: int, deadline: float) -> bool:
-        """Wait until the process takes more; answers are read meanwhile, lest both sides wait.
-
-        Raises:
-            WorkerLostError: The process has ended.
-        """
+        """Wait until the process takes more; answers are read meanwhile, lest both sides wait."""
         poll = select.poll()
         poll.register(descriptor, select.POLLOUT)
         poll.register(self.fileno(), select.POLLIN)

@@ -50,7 +50,7 @@ class EnvFault:
         return f"{self.type}: {self.message} {self.fix}".rstrip()
 
     def error(self) -> errors.OreoAgentError:
-        """Return the fault as an exception, of its own type where that is one of this package.
+        """Return the fault as an exception, of the original type where this package has it.
 
         The worker's traceback goes along as a note of the exception.
         """

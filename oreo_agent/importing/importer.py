@@ -14,7 +14,7 @@ import msgspec
 from oreo_agent.envs.alfworld.adapter import AlfworldEnv
 from oreo_agent.envs.alfworld.dialects import NATIVE, check_dialect
 from oreo_agent.envs.alfworld.game_finder import GameFinder
-from oreo_agent.envs.alfworld.games import GameSource
+from oreo_agent.envs.alfworld.games import FolderSource
 from oreo_agent.envs.worker.pool import WorkerPool
 from oreo_agent.episodes.formats import LogFormatError, LoggedEpisode, read_logged
 from oreo_agent.episodes.record import Actor, Episode, encode_episode
@@ -208,7 +208,7 @@ def _replay(
     return tied, replays
 
 
-def _tie(logged: LoggedEpisode, finder: GameFinder, source: GameSource, dialect: str) -> Tied:
+def _tie(logged: LoggedEpisode, finder: GameFinder, source: FolderSource, dialect: str) -> Tied:
     answers = [turn.answer or "" for turn in logged.turns]
     matches = (
         finder.find(goal, logged.opening.lower(), answers, name=logged.game)

@@ -15,7 +15,6 @@ from oreo_agent.envs.alfworld import games as games_module
 from oreo_agent.envs.alfworld.games import (
     TASK_TYPES,
     FolderSource,
-    GameSource,
     official_root,
     official_source,
 )
@@ -38,7 +37,7 @@ def add_game(folder: Path, name: str, *, kind: str = TASK_TYPES[0], **game: obje
 
 
 def test_ids_are_sorted_relative_paths(house_folder: Path) -> None:
-    source: GameSource = FolderSource(house_folder)
+    source = FolderSource(house_folder)
     games = source.games("train")
     assert list(games) == sorted(games)
     assert len(games) == 6

@@ -100,9 +100,8 @@ def test_other_seeds_give_other_houses() -> None:
 def test_every_task_type_comes_in_every_size_and_split(
     size: str, split: str, task_type: str
 ) -> None:
-    assert generate_house(seed=3, split=split, size=size, task_type=task_type).task_type == (
-        task_type
-    )
+    house = generate_house(seed=3, split=split, size=size, task_type=task_type)
+    assert house.arrangement.task.type == task_type
 
 
 def test_unseen_scenes_are_those_of_the_official_split(houses: list[House]) -> None:
@@ -170,7 +169,7 @@ def test_no_target_starts_in_a_destination_unless_it_is_to_be_changed(houses: li
 
 def test_look_tasks_have_a_lamp_in_reach(houses: list[House]) -> None:
     for house in houses:
-        if house.task_type == LOOK:
+        if house.arrangement.task.type == LOOK:
             lamps = [o for o in house.arrangement.objects if o.kind == "DeskLamp"]
             assert any(lamp.site is not None for lamp in lamps)
             assert house.size == "full" or len(lamps) == 1

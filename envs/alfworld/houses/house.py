@@ -36,11 +36,6 @@ class House:
     walkthrough: tuple[str, ...]
 
     @property
-    def task_type(self) -> str:
-        """One of ALFWorld's six task types."""
-        return self.arrangement.task.type
-
-    @property
     def scene(self) -> int:
         """ALFRED's scene number."""
         return self.arrangement.scene

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import runpy
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 from oreo_agent.errors import MissingError
@@ -70,16 +70,16 @@ def load_rules() -> Rules:
         MissingError: alfworld is not installed.
     """
     folder = _package_folder()
-    constants = _load_source(folder / "gen" / "constants.py")
-    goals = _load_source(folder / "gen" / "goal_library.py")
+    constants = runpy.run_path(str(folder / "gen" / "constants.py"))
+    goals = runpy.run_path(str(folder / "gen" / "goal_library.py"))
     return Rules(
         domain=(folder / "data" / "alfred.pddl").read_text("utf-8"),
         grammar=(folder / "data" / "alfred.twl2").read_text("utf-8"),
-        goals=goals.gdict,
-        fits={k: frozenset(v) for k, v in constants.VAL_RECEPTACLE_OBJECTS.items()},
-        affordances={k: frozenset(v) for k, v in constants.VAL_ACTION_OBJECTS.items()},
-        openable=frozenset(constants.OPENABLE_CLASS_LIST),
-        movable_receptacles=frozenset(constants.MOVABLE_RECEPTACLES),
+        goals=goals["gdict"],
+        fits={k: frozenset(v) for k, v in constants["VAL_RECEPTACLE_OBJECTS"].items()},
+        affordances={k: frozenset(v) for k, v in constants["VAL_ACTION_OBJECTS"].items()},
+        openable=frozenset(constants["OPENABLE_CLASS_LIST"]),
+        movable_receptacles=frozenset(constants["MOVABLE_RECEPTACLES"]),
     )
 
 
@@ -109,12 +109,3 @@ def _package_folder() -> Path:
             "Install it with: pip install 'alfworld>=0.4'",
         )
     return Path(next(iter(spec.submodule_search_locations)))
-
-
-def _load_source(path: Path) -> ModuleType:
-    spec = importlib.util.spec_from_file_location(f"_oreo_agent_alfworld_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise MissingError(f"cannot read {path}.", "Reinstall alfworld.")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
