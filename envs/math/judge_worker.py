@@ -65,12 +65,23 @@ def _same(gold: str, answer: str) -> bool:
     # Imported here: the parent imports this module for its messages alone.
     from math_verify import LatexExtractionConfig, parse, verify
 
+    from oreo_agent.envs.math.sympy_check import as_set, is_same_number
+
     reading = [LatexExtractionConfig(boxed_match_priority=0)]
     try:
         first, second = (
             parse(rf"\boxed{{{text}}}", reading, parsing_timeout=0) for text in (gold, answer)
         )
-        return bool(verify(first, second, timeout_seconds=None))
+        ours = as_set(second[0], answer) if second else None
+        theirs = as_set(first[0], gold) if first else None
+        if ours is not None and theirs is not None:
+            # An interval says nothing of a variable.
+            return bool(ours[0] == theirs[0]) and (
+                None in (ours[1], theirs[1]) or ours[1] == theirs[1]
+            )
+        if not verify(first, second, timeout_seconds=None, allow_set_relation_comp=True):
+            return False
+        return not first or not second or is_same_number(first[0], second[0])
     except (Exception, RecursionError, MemoryError):
         return False
 

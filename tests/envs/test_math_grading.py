@@ -171,8 +171,11 @@ LATEX = (
     r" \infty + - * / = < > \le , ; : $ % \% ! \int \sum \lim \log \sin \text{ \text{cm} & \\ e i"
     r" \boxed{ \boxed{3} #### \begin{pmatrix} \end{pmatrix} \left( \right) \cup \cdot \mod | \ "
     r"\binom{5}{2} and or eval( __import__ \unknown"
+    r" 1e3 0.\overline{3} _5 _{2} \circ ... \, cm^2 m/s"
 )
-FRAGMENTS = st.sampled_from([*LATEX.split(), "\n", "\x00", "\u202e", "\ud800", "∞", "²", "½"])
+FRAGMENTS = st.sampled_from(
+    [*LATEX.split(), "\n", "\x00", "\u202e", "\ud800", "∞", "²", "½", "√", "°", "**"]
+)
 MANGLED = st.one_of(
     st.lists(FRAGMENTS, max_size=12).map("".join),
     st.lists(FRAGMENTS, max_size=12).map(" ".join),
