@@ -44,7 +44,7 @@ from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.learning.sft import SFTTrainer
 from oreo_agent.models.actor_critic import ActorCritic
 from oreo_agent.models.adapter_roles import AdapterActorCritic, with_adapter
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 
 _STEP_BAR = 2.5
 _MEMORY_BAR = 3.0

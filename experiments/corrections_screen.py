@@ -21,7 +21,7 @@ from oreo_agent.agents.turns import turn_request
 from oreo_agent.envs.registry import plugin_of
 from oreo_agent.episodes import EpisodeStore, Outcome
 from oreo_agent.episodes.catalog import read_catalog
-from oreo_agent.episodes.turns import past_turn
+from oreo_agent.episodes.record import past_turn
 from oreo_agent.errors import RunFailedError
 from oreo_agent.session import SessionState
 from oreo_agent.tui.app import OreoApp

@@ -330,7 +330,7 @@ def _as_decision(candidate: Candidate) -> AgentDecision:
 def _do(env: ForkableEnv, branch: EpisodeState, agent: Agent, decision: AgentDecision) -> bool:
     """Take a turn; return whether the episode goes on."""
     action = decision.proposal.action
-    advance(branch, decision, agent, env.step(action) if action else None, keep_admissible=False)
+    advance(branch, decision, agent, env.step(action) if action else None)
     return branch.outcome is None
 
 

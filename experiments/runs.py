@@ -18,7 +18,7 @@ from typing import Any
 
 import msgspec
 
-from oreo_agent.agents.usage import Cost
+from oreo_agent.agents.protocol import Cost
 from oreo_agent.episodes import Episode, EpisodeStore
 from oreo_agent.errors import RunFailedError
 from oreo_agent.files import write_whole

@@ -24,7 +24,7 @@ class Status(StrEnum):
     FAIL = "fail"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Check:
     """What one check found."""
 
@@ -39,9 +39,8 @@ def check_python() -> Check:
     """Is this Python one that the package supports?"""
     detail = f"{platform.python_version()} ({platform.system()} {platform.machine()})"
     if (3, 11) <= sys.version_info < (3, 13):
-        return Check(name="python", status=Status.OK, detail=detail)
-    fix = "Use Python 3.11 or 3.12."
-    return Check(name="python", status=Status.FAIL, detail=detail, fix=fix)
+        return Check("python", Status.OK, detail)
+    return Check("python", Status.FAIL, detail, "Use Python 3.11 or 3.12.")
 
 
 def check_torch() -> Check:
@@ -52,7 +51,7 @@ def check_torch() -> Check:
         return _broken("torch", error, "Install it: pip install torch")
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "CPU"
     detail = f"{torch.__version__}, {device}, {torch.get_num_threads()} threads"
-    return Check(name="torch", status=Status.OK, detail=detail)
+    return Check("torch", Status.OK, detail)
 
 
 def check_libraries() -> Check:
@@ -79,8 +78,8 @@ def check_libraries() -> Check:
             found.append(f"{requirement.name} {version}")
     if wrong:
         fix = "Install the package again: pip install oreo-agent"
-        return Check(name="libraries", status=Status.FAIL, detail="; ".join(wrong), fix=fix)
-    return Check(name="libraries", status=Status.OK, detail=", ".join(found))
+        return Check("libraries", Status.FAIL, "; ".join(wrong), fix)
+    return Check("libraries", Status.OK, ", ".join(found))
 
 
 def check_alfworld() -> Check:
@@ -89,15 +88,14 @@ def check_alfworld() -> Check:
     spec = importlib.util.find_spec("alfworld")
     if spec is None or not spec.submodule_search_locations:
         fix = "Install it: pip install 'alfworld>=0.4.2,<0.5'"
-        return Check(name="alfworld", status=Status.FAIL, detail="not installed", fix=fix)
+        return Check("alfworld", Status.FAIL, "not installed", fix)
     folder = Path(spec.submodule_search_locations[0])
     needed = ("data/alfred.pddl", "data/alfred.twl2", "gen/layouts")
     missing = [name for name in needed if not (folder / name).exists()]
     if missing:
         fix = "Install it again: pip install --force-reinstall alfworld"
-        detail = f"lacks {', '.join(missing)}"
-        return Check(name="alfworld", status=Status.FAIL, detail=detail, fix=fix)
-    return Check(name="alfworld", status=Status.OK, detail=metadata.version("alfworld"))
+        return Check("alfworld", Status.FAIL, f"lacks {', '.join(missing)}", fix)
+    return Check("alfworld", Status.OK, metadata.version("alfworld"))
 
 
 def check_games() -> Check:
@@ -108,9 +106,9 @@ def check_games() -> Check:
     counts = count_games(root)
     detail = f"{root}: " + ", ".join(f"{split} {counts.get(split, 0)}" for split in SPLITS)
     if any(counts.get(split) for split in SPLITS):
-        return Check(name="official games", status=Status.OK, detail=detail)
+        return Check("official games", Status.OK, detail)
     fix = "Only for --games official: oreo-agent data download alfworld"
-    return Check(name="official games", status=Status.WARN, detail=detail, fix=fix)
+    return Check("official games", Status.WARN, detail, fix)
 
 
 def check_environment() -> Check:
@@ -142,7 +140,7 @@ def _play_one_step(folder: Path) -> Check:
         f"generated and reset in {ready - began:.1f} s, "
         f"step in {1000 * (stepped - ready):.1f} ms: {observation.goal}"
     )
-    return Check(name="environment", status=Status.OK, detail=detail)
+    return Check("environment", Status.OK, detail)
 
 
 def check_writable() -> Check:
@@ -161,20 +159,18 @@ def check_writable() -> Check:
             refused.append(f"{folder}: {error.strerror or error}")
     if refused:
         fix = "Give yourself write access, or set OREO_AGENT_CACHE and XDG_STATE_HOME."
-        return Check(name="write access", status=Status.FAIL, detail="; ".join(refused), fix=fix)
+        return Check("write access", Status.FAIL, "; ".join(refused), fix)
     free = shutil.disk_usage(Path.cwd()).free / 2**30
     detail = f"cache {cache_root()}, {free:.1f} GiB free here"
     if free < 1:
-        fix = "A run of the demo needs about 1 GiB."
-        return Check(name="write access", status=Status.WARN, detail=detail, fix=fix)
-    return Check(name="write access", status=Status.OK, detail=detail)
+        return Check("write access", Status.WARN, detail, "A run of the demo needs about 1 GiB.")
+    return Check("write access", Status.OK, detail)
 
 
 def check_terminal() -> Check:
     """Can the screen be shown here?"""
     if not sys.stdout.isatty():
-        detail = "not a terminal; play and replay use the plain form"
-        return Check(name="terminal", status=Status.OK, detail=detail)
+        return Check("terminal", Status.OK, "not a terminal; play and replay use the plain form")
     columns, lines = os.get_terminal_size(sys.stdout.fileno())
     colours = "24-bit" if os.environ.get("COLORTERM") in ("truecolor", "24bit") else "256 or fewer"
     if os.environ.get("NO_COLOR"):
@@ -183,20 +179,19 @@ def check_terminal() -> Check:
     detail = f"{columns}x{lines}, colours {colours}, {encoding}"
     if "utf" not in encoding:
         fix = "Use a UTF-8 locale, e.g. export LC_ALL=C.UTF-8"
-        return Check(name="terminal", status=Status.WARN, detail=detail, fix=fix)
+        return Check("terminal", Status.WARN, detail, fix)
     if columns < 80 or lines < 24:
-        fix = "The screen is made for 80x24 and more."
-        return Check(name="terminal", status=Status.WARN, detail=detail, fix=fix)
-    return Check(name="terminal", status=Status.OK, detail=detail)
+        return Check("terminal", Status.WARN, detail, "The screen is made for 80x24 and more.")
+    return Check("terminal", Status.OK, detail)
 
 
 def check_checkpoint() -> Check:
     """Is the trained model there that ``play`` starts with?"""
     weights = sorted(_files(resources.files("oreo_agent.assets"), ".safetensors"))
     if weights:
-        return Check(name="shipped model", status=Status.OK, detail=", ".join(weights))
+        return Check("shipped model", Status.OK, ", ".join(weights))
     fix = "Train one: oreo-agent train alfworld; then play with --checkpoint."
-    return Check(name="shipped model", status=Status.WARN, detail="none", fix=fix)
+    return Check("shipped model", Status.WARN, "none", fix)
 
 
 CHECKS: tuple[Callable[[], Check], ...] = (
@@ -213,8 +208,7 @@ CHECKS: tuple[Callable[[], Check], ...] = (
 
 
 def _broken(name: str, error: BaseException, fix: str) -> Check:
-    detail = f"{type(error).__name__}: {error}"
-    return Check(name=name, status=Status.FAIL, detail=detail, fix=fix)
+    return Check(name, Status.FAIL, f"{type(error).__name__}: {error}", fix)
 
 
 def _files(folder: resources.abc.Traversable, suffix: str, prefix: str = "") -> Iterator[str]:

@@ -47,9 +47,7 @@ class Proportion(msgspec.Struct, frozen=True, kw_only=True):
 def game_results(episodes: Sequence[Episode], *, no_effect: str | None = None) -> list[GameResult]:
     """Read results off evaluation episodes, in order.
 
-    Args:
-        episodes: Their records.
-        no_effect: The observation that answers an action without effect, if there is one.
+    ``no_effect`` is the observation that answers an action without effect, if there is one.
 
     Raises:
         ValueError: An episode broke off by an error or was left unfinished: it says nothing about
@@ -106,10 +104,6 @@ def success_by_type(results: Sequence[GameResult]) -> dict[str, Proportion]:
 
 def mcnemar_exact(ours: Mapping[str, bool], theirs: Mapping[str, bool]) -> float:
     """Return the exact two-sided McNemar p-value of two policies on the same games.
-
-    Args:
-        ours: Task id to success.
-        theirs: The same task ids to success.
 
     Raises:
         ValueError: The games differ.

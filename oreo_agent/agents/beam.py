@@ -14,16 +14,13 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.candidates import CandidateSource, Option, State
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
-from oreo_agent.agents.ranking import Ranking
-from oreo_agent.agents.search import ROWS_AT_ONCE, SearchAgent
+from oreo_agent.agents.search import ROWS_AT_ONCE, FoundPath, SearchAgent
+from oreo_agent.agents.search_settings import Ranking
 from oreo_agent.envs.math.steps import final_answer
 from oreo_agent.episodes.record import Candidate
-from oreo_agent.episodes.turns import PastTurn
 from oreo_agent.errors import UsageError
 
 
@@ -53,23 +50,9 @@ class _Search:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Plan:
-    start: int
-    """Turns before the first step of the plan."""
-    steps: tuple[Option, ...]
+class _Plan(FoundPath):
     first: tuple[Candidate, ...]
-
-    def step(self, request: ActRequest) -> Option | None:
-        """Return the step that is due; None where things went otherwise."""
-        done = len(request.history) - self.start
-        if not 0 <= done < len(self.steps):
-            return None
-        said = [turn.message for turn in request.history[self.start :]]
-        seen = [turn.observation for turn in request.history[self.start + 1 :]]
-        if done:
-            seen.append(request.observation)
-        went_as_planned = said == [step.message for step in self.steps[:done]] and not any(seen)
-        return self.steps[done] if went_as_planned else None
+    """What was considered as its first step."""
 
 
 class BeamSearchAgent(SearchAgent):
@@ -147,7 +130,10 @@ class BeamSearchAgent(SearchAgent):
         for search in searches:
             best = max(search.finished, key=self._final_order)
             self._plans[search.request.episode] = _Plan(
-                start=len(search.request.history), steps=best.steps, first=search.first
+                start=len(search.request.history),
+                steps=best.steps,
+                answers=("",) * len(best.steps),
+                first=search.first,
             )
 
     def _grown(self, beam: _Beam, option: Option) -> _Beam:
@@ -170,26 +156,17 @@ class BeamSearchAgent(SearchAgent):
             search.finished += going
             going = []
         old = {beam.state.row for beam in search.live} - {search.request.episode}
-        search.live = [self._seated(search, beam, place, depth) for place, beam in enumerate(going)]
+        search.live = [self._seated(search, beam, place) for place, beam in enumerate(going)]
         self.source.fork(
             {b.state.row: g.state.row for b, g in zip(search.live, going, strict=True)}
         )
         for row in old:
             self.source.forget(row)
 
-    def _seated(self, search: _Search, beam: _Beam, place: int, depth: int) -> _Beam:
-        """Return a beam in the state behind its last step, in a row of its own."""
-        request = search.request
-        seen = [request.observation, *[""] * len(beam.steps)]
-        planned = [
-            PastTurn(observation=text, message=step.message, token_ids=step.ids)
-            for text, step in zip(seen, beam.steps, strict=False)
-        ]
-        state = State(
-            row=f"{request.episode}\0{depth}.{place}",
-            prompt=self.renderer.prompt(request.goal, (*request.history, *planned), seen[-1]),
-            seed=np.random.SeedSequence([request.seed, depth, place]),
-        )
+    def _seated(self, search: _Search, beam: _Beam, place: int) -> _Beam:
+        """Return a beam in the state behind its last step, in a separate row."""
+        answers = [""] * len(beam.steps)
+        state = self.state_behind(search.request, beam.steps, answers, place)
         return _Beam(state=state, steps=beam.steps)
 
     def _order(self, beam: _Beam) -> tuple[bool, float, float]:

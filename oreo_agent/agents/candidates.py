@@ -170,12 +170,7 @@ class CandidateSource:
 
     def _option(self, ids: Sequence[int], logprobs: Sequence[float]) -> Option:
         message, action = read_message(self.renderer, ids)
-        return Option(
-            ids=tuple(ids),
-            logprobs=tuple(logprobs),
-            message=message,
-            action=action,
-        )
+        return Option(ids=tuple(ids), logprobs=tuple(logprobs), message=message, action=action)
 
     def _after(
         self, prompts: Mapping[str, list[int]], options: Mapping[str, list[Option]]

@@ -1,7 +1,7 @@
 """Chat completions from an OpenAI-compatible server: many at once, tried again, bounded.
 
 The request is one POST, and what matters is what happens when it fails, so this is httpx (which
-transformers brings along) and not a client library with answers of its own to that.
+transformers brings along) and not a client library with its own answers to that.
 """
 
 from __future__ import annotations
@@ -121,7 +121,7 @@ class ChatClient:
         """Return what the server's models are called; one try. None may be listed.
 
         Raises:
-            ServerError: Nobody answers, or the key is refused.
+            ServerError: The server does not answer, or the key is refused.
         """
         try:
             status, body, _ = self._exchange("GET", "/models", None)
@@ -221,7 +221,7 @@ class ChatClient:
                         raise _TryAgainError("its answer does not end")
                     if time.monotonic() > deadline:  # each read has a limit, their sum has not
                         raise _TryAgainError(f"no whole answer in {self._timeout:g} s")
-                return response.status_code, bytes(data), _wish(response)
+                return response.status_code, bytes(data), _retry_after(response)
         except httpx.TimeoutException as error:
             raise _TryAgainError(f"no answer in {self._timeout:g} s") from error
         except httpx.HTTPError as error:
@@ -244,7 +244,7 @@ class ChatClient:
         return ServerError(f"{self.url} refuses with HTTP {status}: {said}.", fix)
 
 
-def _wish(response: httpx.Response) -> float | None:
+def _retry_after(response: httpx.Response) -> float | None:
     """Return the seconds that a server asks to wait."""
     text = response.headers.get("Retry-After", "")
     return float(text) if text.isascii() and text.isdigit() and len(text) < 6 else None

@@ -40,7 +40,7 @@ class Draft:
     order: Order
     row: str
     noises: list[np.random.Generator]
-    allowed: list[Sequence[int]] | None
+    allowed: Sequence[Sequence[int]] | None
     ids: list[int] = field(default_factory=list)
     logprobs: list[float] = field(default_factory=list)
     """Of each token at temperature 1, in nats."""
@@ -87,7 +87,9 @@ class MessageWriter:
         Returns:
             For each order its distinct messages, in the order of the first sample that wrote each.
         """
-        families = [[self._begin(order)] for order in orders]
+        families = [
+            [Draft(order=o, row=o.row, noises=[*o.noises], allowed=o.allowed)] for o in orders
+        ]
         forks: set[str] = set()
         active = [(draft, family) for family in families for draft in family]
         while active:
@@ -113,12 +115,7 @@ class MessageWriter:
         prompts: Mapping[str, Sequence[int]],
         messages: Mapping[str, Sequence[Sequence[int]]],
     ) -> dict[str, list[list[float]]]:
-        """Return the log-probability of each token of given messages, behind cached prompts.
-
-        Args:
-            prompts: Row name to prompt.
-            messages: Row name to messages that may follow the prompt, end-of-turn included.
-        """
+        """Return the log-probability of each token of given messages, behind cached prompts."""
         found = self.reader.read_branches(prompts, messages)
         return {
             row: [self._taken(states, ids) for states, ids in zip(found[row], some, strict=True)]
@@ -134,10 +131,6 @@ class MessageWriter:
 
     def _steps(self, hidden: torch.Tensor) -> torch.Tensor:
         return torch.log_softmax(output_logits(self.policy, hidden).float(), dim=-1)
-
-    def _begin(self, order: Order) -> Draft:
-        allowed = None if order.allowed is None else list(order.allowed)
-        return Draft(order=order, row=order.row, noises=list(order.noises), allowed=allowed)
 
     def _is_done(self, draft: Draft) -> bool:
         return draft.ids[-1] == self.end_id or len(draft.ids) >= self.max_tokens

@@ -108,13 +108,7 @@ def load_expert(
     noise: float = 0.0,
     per_episode: bool = False,
 ) -> ExpertAgent:
-    """Return the expert of an environment.
-
-    Args:
-        plugin: The environment.
-        options: Those it is made with.
-        noise: Probability of a distraction at each turn.
-        per_episode: Draw each episode's probability between 0 and ``noise`` instead.
+    """Return the expert of an environment that is made with these options; see `ExpertAgent`.
 
     Raises:
         UsageError: It has no expert.

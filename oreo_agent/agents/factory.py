@@ -19,10 +19,6 @@ AgentMaker = Callable[[AgentSpec, AgentSetting], Agent]
 def make_agent(spec: AgentSpec | str, setting: AgentSetting) -> Agent:
     """Return an agent.
 
-    Args:
-        spec: Which agent; a text is read by `AgentSpec.parse`.
-        setting: The environment, the model and how it decodes.
-
     Raises:
         UsageError: There is no such agent, or it does not fit the environment or the checkpoint.
         MissingError: There is no checkpoint at the path.

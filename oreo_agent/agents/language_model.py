@@ -11,9 +11,8 @@ from transformers import PreTrainedModel
 
 from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.decoding import Draft, MessageWriter, Order, read_message, sample_noise
-from oreo_agent.agents.protocol import MAX_ACTION_TOKENS, ActRequest, AgentDecision
+from oreo_agent.agents.protocol import MAX_ACTION_TOKENS, ActRequest, AgentDecision, Cost
 from oreo_agent.agents.state_values import StateValues
-from oreo_agent.agents.usage import Cost
 from oreo_agent.episodes.record import Actor, Candidate, Proposal, Sampling, ValueEstimate
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.checkpoints import Checkpoint, load_checkpoint
@@ -168,19 +167,12 @@ def load_agent(
     *,
     temperature: float = 0.0,
     restricted: bool = False,
-    with_value: bool = False,
-    show_candidates: bool = False,
+    with_estimates: bool = False,
     max_tokens: int = MAX_ACTION_TOKENS,
 ) -> LanguageModelAgent:
-    """Load a checkpoint as an agent.
+    """Load a checkpoint as an agent; see `LanguageModelAgent` for how it decodes.
 
-    Args:
-        path: A checkpoint folder.
-        temperature: 0 is greedy.
-        restricted: Restrict decoding to admissible actions.
-        with_value: Report V(s) where the checkpoint holds a value model.
-        show_candidates: Score the admissible actions at every turn.
-        max_tokens: A message that has not ended by then holds no action.
+    With estimates it also gives V(s), where the checkpoint holds a value model, and candidates.
 
     Raises:
         MissingError: There is no checkpoint at ``path``.
@@ -192,8 +184,8 @@ def load_agent(
         name=model_name(checkpoint, path),
         temperature=temperature,
         restricted=restricted,
-        value=checkpoint.value if with_value else None,
-        show_candidates=show_candidates,
+        value=checkpoint.value if with_estimates else None,
+        show_candidates=with_estimates,
         max_tokens=checkpoint.longest(max_tokens),
     )
 
@@ -214,7 +206,6 @@ def make_agent(spec: AgentSpec, setting: AgentSetting) -> LanguageModelAgent:
         setting.model_folder(),
         temperature=setting.temperature,
         restricted=setting.restricted,
-        with_value=setting.with_estimates,
-        show_candidates=setting.with_estimates,
+        with_estimates=setting.with_estimates,
         max_tokens=setting.max_tokens,
     )

@@ -9,17 +9,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
-
 from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.candidates import CandidateSource, Option, State
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
-from oreo_agent.agents.ranking import Ranking
-from oreo_agent.agents.search import ROWS_AT_ONCE, SearchAgent
+from oreo_agent.agents.search import ROWS_AT_ONCE, FoundPath, SearchAgent
+from oreo_agent.agents.search_settings import Ranking
 from oreo_agent.agents.simulation import Move, Reached, Simulator
 from oreo_agent.envs.core import StepResult
 from oreo_agent.episodes.record import ValueEstimate
-from oreo_agent.episodes.turns import PastTurn
 from oreo_agent.errors import UsageError
 
 
@@ -67,25 +64,6 @@ class _Tree:
     """Cached rows of the states that were reached."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Won:
-    """The way to a win that was found."""
-
-    start: int
-    node: _Node
-
-    def step(self, request: ActRequest) -> Option | None:
-        """Return the step that is due; None where things went otherwise."""
-        done = len(request.history) - self.start
-        if not 0 < done < len(self.node.steps):
-            return None
-        said = [turn.message for turn in request.history[self.start :]]
-        seen = [*[t.observation for t in request.history[self.start + 1 :]], request.observation]
-        as_found = said == [step.message for step in self.node.steps[:done]]
-        as_found &= seen == [result.observation.text for result in self.node.seen[:done]]
-        return self.node.steps[done] if as_found else None
-
-
 class PrivilegedLookaheadAgent(SearchAgent):
     """Plays the first step of the best path that it found by trying.
 
@@ -108,7 +86,7 @@ class PrivilegedLookaheadAgent(SearchAgent):
         if depth < 1:
             raise ValueError(f"depth must be at least 1, got {depth}")
         self._depth = depth
-        self._won: dict[str, _Won] = {}
+        self._won: dict[str, FoundPath] = {}
 
     def forget(self, episode: str) -> None:
         """Drop the plan and the caches of an episode."""
@@ -141,24 +119,22 @@ class PrivilegedLookaheadAgent(SearchAgent):
             trees = [_Tree(request=r, root=states[r.episode], frontier=[]) for r in some]
             self._search(trees, simulator)
             searched |= {tree.request.episode: tree for tree in trees}
-        return [
-            self._decision(played[request.episode], searched.get(request.episode), value)
-            for request, value in zip(requests, values, strict=True)
-        ]
+        decisions = []
+        for request, value in zip(requests, values, strict=True):
+            if (step := played[request.episode]) is None:
+                decisions.append(self._best(searched[request.episode], value))
+            else:
+                proposal, candidate = step.proposal(self.name), step.candidate()
+                decisions.append(
+                    AgentDecision(proposal=proposal, candidates=(candidate,), value=value)
+                )
+        return decisions
 
     def _played(self, request: ActRequest) -> Option | None:
         won = self._won.get(request.episode)
-        return None if won is None else won.step(request)
-
-    def _decision(
-        self, step: Option | None, tree: _Tree | None, value: ValueEstimate | None
-    ) -> AgentDecision:
-        if step is None:
-            assert tree is not None
-            return self._best(tree, value)
-        return AgentDecision(
-            proposal=step.proposal(self.name), candidates=(step.candidate(),), value=value
-        )
+        if won is None or len(request.history) == won.start:
+            return None
+        return won.step(request)
 
     def _search(self, trees: Sequence[_Tree], simulator: Simulator) -> None:
         before = simulator.steps
@@ -214,17 +190,8 @@ class PrivilegedLookaheadAgent(SearchAgent):
         if result.terminated or result.truncated:
             state, value = tree.root, float(bool(result.info.get("won")))
         else:
-            texts = [request.observation, *[r.observation.text for r in seen]]
-            path = [
-                PastTurn(observation=text, message=s.message, token_ids=s.ids, action=s.action)
-                for text, s in zip(texts, steps, strict=False)
-            ]
-            state = State(
-                row=f"{request.episode}\0{len(steps)}.{place}",
-                prompt=self.renderer.prompt(request.goal, (*request.history, *path), texts[-1]),
-                seed=np.random.SeedSequence([request.seed, len(steps), place]),
-                admissible=result.observation.admissible,
-            )
+            answers = [each.observation.text for each in seen]
+            state = self.state_behind(request, steps, answers, place, result.observation.admissible)
             value = None
             tree.rows.append(state.row)
             self.source.fork({state.row: (parent.state if parent else tree.root).row})
@@ -253,7 +220,11 @@ class PrivilegedLookaheadAgent(SearchAgent):
                 proposal=best.proposal(self.name), candidates=candidates, value=value
             )
         if ordered[0].won:
-            self._won[tree.request.episode] = _Won(start=len(tree.request.history), node=ordered[0])
+            self._won[tree.request.episode] = FoundPath(
+                start=len(tree.request.history),
+                steps=ordered[0].steps,
+                answers=tuple(result.observation.text for result in ordered[0].seen),
+            )
         first: dict[str, _Node] = {}
         for node in ordered:
             first.setdefault(node.steps[0].action, node)

@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
-from oreo_agent.episodes.record import Actor, Candidate, Proposal, Sampling, ValueEstimate
-from oreo_agent.episodes.turns import PastTurn
+import msgspec
+
+from oreo_agent.episodes.record import Actor, Candidate, PastTurn, Proposal, Sampling, ValueEstimate
 
 MAX_ACTION_TOKENS = 24
 """A command that has not ended by then is none."""
@@ -64,3 +65,31 @@ class DecidesAlone(Protocol):
 
     decides_alone: bool
     """Whether it is asked about one episode as soon as that waits, and not with the others."""
+
+
+class Cost(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an agent has used up."""
+
+    turns: int = 0
+    """Decisions taken."""
+    policy_tokens: int = 0
+    """Tokens that went through the policy, prompts included, padding not."""
+    value_tokens: int = 0
+    """Tokens that went through the value model."""
+    env_steps: int = 0
+    """Steps of environments in a search, beside the steps of the episodes themselves."""
+
+    def __sub__(self, before: Cost) -> Cost:
+        mine, theirs = msgspec.structs.astuple(self), msgspec.structs.astuple(before)
+        names = self.__struct_fields__
+        return Cost(**{n: a - b for n, a, b in zip(names, mine, theirs, strict=True)})
+
+
+@runtime_checkable
+class CountsCost(Protocol):
+    """An agent that says what it has used up so far."""
+
+    @property
+    def cost(self) -> Cost:
+        """What all decisions so far have cost."""
+        ...

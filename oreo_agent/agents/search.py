@@ -4,21 +4,43 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Self
+
+import numpy as np
 
 from oreo_agent.agents.agent_spec import AgentSetting, AgentSpec
 from oreo_agent.agents.candidates import CandidateSource, Option, State
 from oreo_agent.agents.language_model import model_name
-from oreo_agent.agents.protocol import ActRequest, AgentDecision
-from oreo_agent.agents.ranking import Ranking
-from oreo_agent.agents.search_settings import SearchSettings
-from oreo_agent.agents.usage import Cost
-from oreo_agent.episodes.record import Actor, Sampling, ValueEstimate
+from oreo_agent.agents.protocol import ActRequest, AgentDecision, Cost
+from oreo_agent.agents.search_settings import Ranking, SearchSettings
+from oreo_agent.episodes.record import Actor, PastTurn, Sampling, ValueEstimate
 from oreo_agent.errors import UsageError
 from oreo_agent.models.checkpoints import load_checkpoint
 
 ROWS_AT_ONCE = 256
 """Candidates under way at once, over all episodes: each takes the memory of its whole sequence."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FoundPath:
+    """Steps that a search decided on, to be played one a turn."""
+
+    start: int
+    """Turns before the first step."""
+    steps: tuple[Option, ...]
+    answers: tuple[str, ...]
+    """What the environment is expected to answer to each step."""
+
+    def step(self, request: ActRequest) -> Option | None:
+        """Return the step that is due; None where play went otherwise."""
+        done = len(request.history) - self.start
+        if not 0 <= done < len(self.steps):
+            return None
+        said = [turn.message for turn in request.history[self.start :]]
+        seen = [*(t.observation for t in request.history[self.start :]), request.observation][1:]
+        as_found = said == [step.message for step in self.steps[:done]]
+        return self.steps[done] if as_found and seen == [*self.answers[:done]] else None
 
 
 class SearchAgent(ABC):
@@ -110,6 +132,27 @@ class SearchAgent(ABC):
             prompt=self.renderer.prompt(request.goal, request.history, request.observation),
             seed=request.seed,
             admissible=request.admissible,
+        )
+
+    def state_behind(
+        self,
+        request: ActRequest,
+        steps: Sequence[Option],
+        answers: Sequence[str],
+        place: int,
+        admissible: tuple[str, ...] | None = None,
+    ) -> State:
+        """Return the state behind steps and their answers, under a row name for its place."""
+        seen = [request.observation, *answers]
+        path = [
+            PastTurn(observation=text, message=step.message, token_ids=step.ids)
+            for text, step in zip(seen, steps, strict=False)
+        ]
+        return State(
+            row=f"{request.episode}\0{len(steps)}.{place}",
+            prompt=self.renderer.prompt(request.goal, (*request.history, *path), seen[-1]),
+            seed=np.random.SeedSequence([request.seed, len(steps), place]),
+            admissible=admissible,
         )
 
     def state_values(self, states: Sequence[State]) -> list[ValueEstimate | None]:

@@ -24,7 +24,7 @@ from oreo_agent.models.prompt_text import PromptText
 
 _TOKENS = 256
 _STOP = "\nObservation:"
-"""Behind it a model would tell itself what happened next."""
+"""Stops the model before it invents the environment's answer."""
 _MESSAGE_CHARACTERS = 16_384
 _ACTION_CHARACTERS = 1_000
 _LABEL = re.compile(r"^\W*action\W*:\s*", re.IGNORECASE)

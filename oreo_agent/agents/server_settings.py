@@ -14,7 +14,7 @@ API_KEY_VARIABLE = "OREO_AGENT_API_KEY"
 """Environment variable of the key that goes with every request; it is written nowhere."""
 
 _OPTIONS = ("model", "temperature", "tokens", "timeout", "at_once", "instructions")
-# A URL, and names of models (llama3:8b), have colons of their own.
+# A URL, and names of models (llama3:8b), contain colons too.
 _NEXT_OPTION = re.compile(rf":(?=(?:{'|'.join(_OPTIONS)})=)")
 
 
@@ -50,6 +50,9 @@ class ServerSettings:
         options = dict(given)
         if len(options) != len(given):
             raise _refused(text, "an option stands twice")
+        instructions = options.get("instructions", "yes")
+        if instructions not in ("yes", "no"):
+            raise _refused(f"instructions={instructions}", "it is neither yes nor no")
         timeout, at_once = options.get("timeout"), options.get("at_once")
         return cls(
             url=_root(url),
@@ -58,7 +61,7 @@ class ServerSettings:
             tokens=_whole(options, "tokens"),
             timeout=120.0 if timeout is None else _number(options, "timeout", least=0.001) or 0.0,
             at_once=16 if at_once is None else _whole(options, "at_once") or 0,
-            instructions=_yes(options),
+            instructions=instructions == "yes",
         )
 
 
@@ -100,13 +103,6 @@ def _whole(options: dict[str, str], name: str) -> int | None:
     if not (value.isascii() and value.isdigit() and 1 <= int(value[:9]) <= 100_000):
         raise _refused(f"{name}={value}", "it is no whole number from 1 to 100000")
     return int(value[:9])
-
-
-def _yes(options: dict[str, str]) -> bool:
-    value = options.get("instructions", "yes")
-    if value not in ("yes", "no"):
-        raise _refused(f"instructions={value}", "it is neither yes nor no")
-    return value == "yes"
 
 
 def _refused(text: str, why: str, fix: str = "") -> UsageError:

@@ -63,12 +63,7 @@ class Reached:
 
 
 class Simulator:
-    """Tries actions in the environments of episodes; made anew for each turn.
-
-    Args:
-        pool: The environments.
-        slots: Episode name to slot.
-    """
+    """Tries actions in the environments of episodes; made for each turn."""
 
     def __init__(self, pool: ForkingPool, slots: Mapping[str, int]) -> None:
         self._pool = pool
@@ -88,7 +83,7 @@ class Simulator:
             keep: Whether to keep the states that are reached, to go on from.
 
         Returns:
-            What came of each move, in order. An environment that cannot go on says so.
+            The answer to each move, in order. An environment that cannot go on says so.
         """
         self._mark([episode for episode in moves if moves[episode]])
         found: dict[str, list[Reached | EnvFault]] = {episode: [] for episode in moves}
@@ -133,7 +128,9 @@ class Simulator:
         results = self._pool.step({self._slots[e]: due[e].action for e in able}) if able else {}
         self.steps += len(able)
         going = [
-            slot for slot, r in results.items() if isinstance(r, StepResult) and not _is_over(r)
+            slot
+            for slot, result in results.items()
+            if isinstance(result, StepResult) and not (result.terminated or result.truncated)
         ]
         kept = self._pool.fork(going) if keep and going else {}
         found: dict[str, Reached | EnvFault] = {}
@@ -176,7 +173,3 @@ def _attempt(call: Callable[..., _T], *arguments: object) -> _T | EnvFault:
         return call(*arguments)
     except OreoAgentError as error:
         return EnvFault(type=type(error).__name__, message=str(error))
-
-
-def _is_over(result: StepResult) -> bool:
-    return result.terminated or result.truncated

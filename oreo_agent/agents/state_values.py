@@ -11,11 +11,7 @@ from oreo_agent.models.prefix_cache import CachedTransformer
 
 
 class StateValues:
-    """Reads V behind token sequences.
-
-    Args:
-        model: A value model in evaluation mode.
-    """
+    """Reads V behind token sequences."""
 
     def __init__(self, model: ValueModel) -> None:
         self.model = model
@@ -23,11 +19,7 @@ class StateValues:
 
     @torch.inference_mode()
     def of(self, sequences: Mapping[str, Sequence[int]]) -> list[float]:
-        """Return V behind the last token of each sequence, in the mapping's order.
-
-        Args:
-            sequences: Row name to whole token sequence.
-        """
+        """Return V behind the last token of each sequence, in the mapping's order."""
         if not sequences:
             return []
         return self._heads(self.reader.read(sequences))
@@ -38,12 +30,7 @@ class StateValues:
         prompts: Mapping[str, Sequence[int]],
         messages: Mapping[str, Sequence[Sequence[int]]],
     ) -> dict[str, list[float]]:
-        """Return V of the after-states: behind each message's last token, end-of-turn included.
-
-        Args:
-            prompts: Row name to prompt.
-            messages: Row name to messages that may follow the prompt.
-        """
+        """Return V of the after-states: behind each message's last token, end-of-turn included."""
         found = self.reader.read_branches(prompts, messages)
         return {
             row: self._heads(torch.stack([states[-1] for states in some])) if some else []

@@ -10,8 +10,7 @@ from collections.abc import Sequence
 
 from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
 from oreo_agent.envs.core import StepResult
-from oreo_agent.episodes.record import Executed, Outcome
-from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.episodes.record import Executed, Outcome, PastTurn
 
 
 def turn_request(
@@ -27,23 +26,17 @@ def turn_request(
 ) -> ActRequest:
     """Return the request for an agent's next turn.
 
-    Args:
-        episode: Names the episode in the agent's caches.
-        goal: The episode's goal.
-        history: The turns played so far.
-        observation: What the environment printed last.
-        admissible: The admissible actions, where they are known.
-        seed: The episode's seed, as recorded.
-        branch: Distinguishes branches of one episode; 0 is the episode itself.
-        attempt: How many requests were made for this turn before.
+    ``seed`` is the episode's, as recorded; ``branch`` distinguishes branches of one episode, where
+    0 is the episode itself; ``attempt`` counts the requests that were made for this turn before.
     """
+    words = f"{seed}/{len(history)}" + (f"/{branch}/{attempt}" if branch or attempt else "")
     return ActRequest(
         episode=episode,
         goal=goal,
         history=tuple(history),
         observation=observation,
         admissible=admissible,
-        seed=_turn_seed(seed, len(history), branch, attempt),
+        seed=int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest()),
     )
 
 
@@ -66,8 +59,3 @@ def outcome_of(result: StepResult) -> Outcome | None:
     if result.terminated and result.info.get("won"):
         return Outcome.SUCCESS
     return Outcome.HORIZON if result.terminated or result.truncated else None
-
-
-def _turn_seed(seed: int, turn: int, branch: int, attempt: int) -> int:
-    words = f"{seed}/{turn}" + (f"/{branch}/{attempt}" if branch or attempt else "")
-    return int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest())

@@ -1,13 +1,13 @@
 """Settings: frozen dataclasses filled from files, environment and command line."""
 
 from oreo_agent.config.loader import ENV_PREFIX, PROJECT_FILE, Resolved, config_files, resolve
-from oreo_agent.config.text import to_toml
 from oreo_agent.config.values import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     Probability,
+    to_toml,
 )
 
 __all__ = [

@@ -52,7 +52,7 @@ class Leaf:
 
     @property
     def is_table(self) -> bool:
-        """Whether it holds keys of another program's, each a setting of its own."""
+        """Whether it holds another program's keys, each a separate setting."""
         return get_origin(self.type) is Mapping
 
 

@@ -1,20 +1,28 @@
-"""The value of one setting: reading it, checked by msgspec, and writing it as TOML."""
+"""Values of settings: read, checked by msgspec; written as documented TOML by ``config init``."""
 
 from __future__ import annotations
 
+import ast
 import contextlib
+import dataclasses
 import difflib
+import inspect
 import json
 import math
+import textwrap
 import tomllib
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import TYPE_CHECKING, Annotated, Any, get_args, get_origin
 
 import msgspec
 from msgspec import Meta
 
 from oreo_agent.errors import ConfigError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 PositiveInt = Annotated[int, Meta(ge=1)]
 NonNegativeInt = Annotated[int, Meta(ge=0)]
@@ -42,12 +50,8 @@ def read_value(
 ) -> object:
     """Return ``value`` as a ``kind``: strict, but a whole number is also a number.
 
-    Args:
-        kind: The annotated type of the setting, its range included.
-        value: As read from a file, the environment or the command line.
-        key: Name of the setting, for the error.
-        where: Where the value is from, for the error; empty leaves it out.
-        from_text: A text may stand for a value of another type.
+    The type includes the range; ``from_text`` lets a text stand for a value of another type. Key
+    and place are for the error.
 
     Raises:
         ConfigError: Wrong type, or out of range.
@@ -89,26 +93,26 @@ def _from_toml(text: str) -> object:
 
 def _described(kind: Any) -> str:
     """Name a type, and the range of its numbers, as a user knows them."""
-    from msgspec import inspect  # here: only errors need it
+    from msgspec import inspect as types  # here: only errors need it
 
-    match inspect.type_info(kind):
-        case inspect.IntType() as number:
+    match types.type_info(kind):
+        case types.IntType() as number:
             return "a whole number" + _bounds(number)
-        case inspect.FloatType() as number:
+        case types.FloatType() as number:
             return "a number" + _bounds(number)
-        case inspect.VarTupleType():
+        case types.VarTupleType():
             return f"a list, each item {_described(get_args(kind)[0])}"
-        case inspect.LiteralType():
+        case types.LiteralType():
             return "one of " + ", ".join(map(repr, get_args(kind)))
-        case inspect.EnumType(cls):
+        case types.EnumType(cls):
             return "one of " + ", ".join(repr(member.value) for member in cls)
-        case inspect.UnionType():
+        case types.UnionType():
             return " or ".join(map(_described, get_args(kind)))
-        case inspect.NoneType():
+        case types.NoneType():
             return "none"
-        case inspect.BoolType():
+        case types.BoolType():
             return "true or false"
-        case inspect.StrType():
+        case types.StrType():
             return "a text"
         case _:
             return f"a {kind.__name__.lower()}"
@@ -123,11 +127,7 @@ def _bounds(number: Any) -> str:
 def read_option(value: object, *, key: str, where: str, from_text: bool = False) -> object:
     """Return a value for another program: text, number, truth, or lists and tables of these.
 
-    Args:
-        value: As read.
-        key: Name of the option, for the error.
-        where: Where the value is from, for the error.
-        from_text: A text is read as TOML where it is TOML.
+    A text is read as TOML where it is TOML and ``from_text``. Key and place are for the error.
 
     Raises:
         ConfigError: It is something else (a date), or no finite number.
@@ -163,3 +163,48 @@ def format_value(value: object) -> str:
         return "[" + ", ".join(map(format_value, value)) + "]"
     # JSON's escapes are TOML's, but for DEL, which JSON leaves bare and TOML refuses.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
+
+
+def to_toml(tree: DataclassInstance) -> str:
+    """Write settings, each below its docstring, as TOML that ``resolve`` reads back as equal."""
+    return "\n".join(_table(tree, "")).strip("\n") + "\n"
+
+
+def _field_docs(cls: type[DataclassInstance]) -> dict[str, str]:
+    """Return the docstring under each field of a dataclass, those it inherits included."""
+    docs: dict[str, str] = {}
+    for base in reversed(cls.__mro__):
+        docs |= _own_field_docs(base)
+    return docs
+
+
+def _own_field_docs(cls: type) -> dict[str, str]:
+    try:
+        tree = ast.parse(textwrap.dedent(inspect.getsource(cls)))
+    except (OSError, TypeError):
+        return {}
+    body = next(node for node in tree.body if isinstance(node, ast.ClassDef)).body
+    found: dict[str, str] = {}
+    for field, below in pairwise(body):
+        match field, below:
+            case (
+                ast.AnnAssign(target=ast.Name(name)),
+                ast.Expr(value=ast.Constant(value=str(words))),
+            ):
+                found[name] = inspect.cleandoc(words)
+    return found
+
+
+def _table(tree: DataclassInstance, prefix: str) -> list[str]:
+    described = _field_docs(type(tree))
+    lines: list[str] = []
+    sections: list[str] = []
+    for field in dataclasses.fields(tree):
+        value = getattr(tree, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            key = prefix + field.name
+            sections += ["", f"[{key}]", *_table(value, f"{key}.")]
+        else:
+            lines += [f"# {line}" for line in described.get(field.name, "").splitlines()]
+            lines.append(f"{field.name} = {format_value(value)}")
+    return lines + sections

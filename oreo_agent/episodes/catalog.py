@@ -71,10 +71,7 @@ def read_catalog(paths: Sequence[Path]) -> Iterator[Entry]:
 def relative(episode: Episode, entries: Sequence[Entry], store: Path) -> Episode:
     """Return an episode's parent; of one without, the last episode that was corrected from it.
 
-    Args:
-        episode: The episode.
-        entries: Where to look first.
-        store: Where corrections are saved; looked through too.
+    Where the entries do not hold it, the store of corrections is looked through too.
 
     Raises:
         MissingError: It is not there.

@@ -26,10 +26,25 @@ from oreo_agent.errors import MissingError, RunFailedError
 _TAIL_BYTES = 4096
 
 
-class EpisodeSummary(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list of episodes shows, and where the record lies."""
+class _Facts(msgspec.Struct, frozen=True, kw_only=True):
+    """Keys of a record that its summary has too."""
 
     id: str
+    env: str
+    task: str
+    goal: str
+    outcome: Outcome
+    split: str | None = None
+    task_type: str | None = None
+    parent: str | None = None
+    fork_turn: int | None = None
+    model: str | None = None
+    created: str | None = None
+
+
+class EpisodeSummary(_Facts, frozen=True, kw_only=True):
+    """What a list of episodes shows, and where the record lies."""
+
     shard: str
     """File name of the shard."""
     line: int
@@ -38,10 +53,6 @@ class EpisodeSummary(msgspec.Struct, frozen=True, kw_only=True):
     """Byte offset of the line in the shard."""
     length: int
     """Bytes of the line, newline included."""
-    env: str
-    task: str
-    goal: str
-    outcome: Outcome
     turns: int
     ret: float | None = None
     """Undiscounted return; None where the outcome has none."""
@@ -49,16 +60,10 @@ class EpisodeSummary(msgspec.Struct, frozen=True, kw_only=True):
     """V(s) before each turn, rounded to two decimals; empty if no turn has one."""
     actors: tuple[Actor, ...]
     """Who chose the executed actions, in the order of their first. Required: an index that was
-    written without it is built anew."""
+    written without it is rebuilt."""
     surprise: float | None = None
     """Largest |reward + V(after) - V(before)| of its turns, with V = 0 at the end of an episode."""
     human_turns: int = 0
-    split: str | None = None
-    task_type: str | None = None
-    parent: str | None = None
-    fork_turn: int | None = None
-    model: str | None = None
-    created: str | None = None
 
 
 class ShardIndex(msgspec.Struct, frozen=True, kw_only=True):
@@ -92,20 +97,9 @@ class _Turn(msgspec.Struct):
     reward: float = 0.0
 
 
-class _Line(msgspec.Struct):
-    id: str
-    env: str
-    task: str
-    goal: str
-    outcome: Outcome
+class _Line(_Facts, frozen=True, kw_only=True):
     turns: tuple[_Turn, ...]
     schema: int = 0
-    split: str | None = None
-    task_type: str | None = None
-    parent: str | None = None
-    fork_turn: int | None = None
-    model: str | None = None
-    created: str | None = None
 
 
 _LINE = msgspec.json.Decoder(_Line)
@@ -195,27 +189,17 @@ def _summarise(data: bytes, path: Path, number: int, offset: int) -> EpisodeSumm
     values = tuple(None if t.value is None else round(t.value.value, 2) for t in record.turns)
     actors = tuple(dict.fromkeys(turn.executed.actor for turn in record.turns))
     return EpisodeSummary(
-        id=record.id,
+        **{name: getattr(record, name) for name in _Facts.__struct_fields__},
         shard=path.name,
         line=number,
         offset=offset,
         length=len(data),
-        env=record.env,
-        task=record.task,
-        goal=record.goal,
-        outcome=record.outcome,
         turns=len(record.turns),
         ret=sum(t.reward for t in record.turns) if record.outcome.is_scored else None,
         values=() if all(v is None for v in values) else values,
         actors=actors,
         surprise=_surprise(record),
         human_turns=sum(t.executed.actor is Actor.HUMAN for t in record.turns),
-        split=record.split,
-        task_type=record.task_type,
-        parent=record.parent,
-        fork_turn=record.fork_turn,
-        model=record.model,
-        created=record.created,
     )
 
 

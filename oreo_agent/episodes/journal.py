@@ -80,7 +80,7 @@ class Journal:
     Args:
         folder: Where journals lie.
         episode: The episode as it begins.
-        on_notice: Is told of repairs.
+        on_notice: Called with one line on each repair.
 
     Raises:
         RunFailedError: The episode cannot be written.
@@ -152,7 +152,7 @@ class Journal:
 
 
 class HeldJournal:
-    """An earlier session's journal, locked: nobody else plays on, saves or deletes it.
+    """An earlier session's journal, locked: no other process plays on, saves or deletes it.
 
     Raises:
         MissingError: It is gone: saved or deleted elsewhere.
@@ -205,10 +205,6 @@ def pending_journals(folder: Path, *, on_notice: Notice | None = None) -> list[P
 
     A session that another process still plays is left out. A journal that cannot be read is left
     where it is, and said.
-
-    Args:
-        folder: Where journals lie; it need not exist.
-        on_notice: Is told of torn lines that were repaired and of files that cannot be read.
     """
     found = []
     for path in sorted(folder.glob(f"*{_SUFFIX}"), key=_age):

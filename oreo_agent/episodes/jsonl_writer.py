@@ -25,7 +25,7 @@ class LineFile:
     Args:
         path: The file; it is made if it is not there.
         fsync: Whether a line is on the disk when ``append`` returns.
-        on_notice: Is told of a torn last line that was repaired.
+        on_notice: Called with one line on a torn last line that was repaired.
 
     Raises:
         RunFailedError: The file cannot be opened, or another writer has it.
@@ -91,17 +91,12 @@ def repair_tail(fd: int, path: Path, on_notice: Notice | None) -> None:
 
     A last line that a crash cut short is moved to ``<file>.torn``, so that nothing is thrown away;
     one that only lacks its newline gets it.
-
-    Args:
-        fd: The file, open for reading and writing.
-        path: Its path.
-        on_notice: Is told what was done.
     """
     size = os.fstat(fd).st_size
     start, last = _last_line(fd, size)
     if not last:
         return
-    if _is_json(last):
+    if is_json(last):
         if not last.endswith(b"\n"):
             os.pwrite(fd, b"\n", size)
         return
@@ -130,7 +125,8 @@ def _last_line(fd: int, size: int) -> tuple[int, bytes]:
     return 0, data
 
 
-def _is_json(line: bytes) -> bool:
+def is_json(line: bytes) -> bool:
+    """Return whether a line is whole JSON."""
     try:
         msgspec.json.decode(line)
     except msgspec.DecodeError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import uuid
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import StrEnum
 
@@ -128,6 +129,29 @@ class Turn(_Record, frozen=True, kw_only=True):
     """From the observation to the environment's answer."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PastTurn:
+    """A turn that has been played."""
+
+    observation: str
+    message: str
+    """What was executed, in the words of whoever wrote it."""
+    token_ids: tuple[int, ...] | None = None
+    """The message as the model wrote it, end-of-turn included; None renders it from text."""
+    action: str | None = None
+    """What was sent to the environment, where it differs from ``message``."""
+
+
+def past_turn(turn: Turn) -> PastTurn:
+    """Return a recorded turn as part of an agent's history."""
+    return PastTurn(
+        observation=turn.observation,
+        message=turn.executed.message,
+        token_ids=turn.executed.token_ids,
+        action=turn.executed.action,
+    )
+
+
 class Episode(_Record, frozen=True, kw_only=True):
     """One linear, self-contained run of one task."""
 
@@ -223,17 +247,22 @@ def writable_turn(turn: Turn) -> Turn:
         )
     if turn.value is not None and not math.isfinite(turn.value.value):
         turn = msgspec.structs.replace(turn, value=None)
-    if not all(map(_is_writable, turn.candidates)):
-        kept = tuple(
-            msgspec.structs.replace(c, probability=_finite(c.probability), value=_finite(c.value))
-            for c in turn.candidates
-        )
-        turn = msgspec.structs.replace(turn, candidates=kept)
+    candidates = finite_candidates(turn.candidates)
+    if candidates != turn.candidates:
+        turn = msgspec.structs.replace(turn, candidates=candidates)
     proposed = turn.proposed
     if proposed is not None and not all(map(math.isfinite, proposed.logprobs or ())):
         proposed = msgspec.structs.replace(proposed, logprobs=None)
         turn = msgspec.structs.replace(turn, proposed=proposed)
     return turn
+
+
+def finite_candidates(candidates: tuple[Candidate, ...]) -> tuple[Candidate, ...]:
+    """Return candidates without estimates that are NaN or infinite."""
+    return tuple(
+        msgspec.structs.replace(c, probability=_finite(c.probability), value=_finite(c.value))
+        for c in candidates
+    )
 
 
 def unwritable_text(where: str, error: UnicodeEncodeError) -> RunFailedError:
@@ -248,16 +277,8 @@ def _finite(number: float | None) -> float | None:
     return number if number is not None and math.isfinite(number) else None
 
 
-def _is_writable(candidate: Candidate) -> bool:
-    return all(x is None or math.isfinite(x) for x in (candidate.probability, candidate.value))
-
-
 def decode_episode(line: bytes, *, where: str) -> Episode:
     """Read one line.
-
-    Args:
-        line: The line, with or without its newline.
-        where: File and line number, for the message.
 
     Raises:
         EpisodeFormatError: Not JSON, another schema version, an unknown key or a wrong type.

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from oreo_agent.episodes.index import open_shard
 from oreo_agent.episodes.record import Episode, EpisodeFormatError, decode_episode
-from oreo_agent.episodes.store import episode_files
+from oreo_agent.episodes.store import empty_file, episode_files, torn_line
 
 _UNKNOWN = "unknown"
 
@@ -101,24 +101,11 @@ def survey(paths: Sequence[Path | str]) -> Holdings:
                     episode = decode_episode(line, where=where)
                 except EpisodeFormatError as error:
                     torn = not line.endswith(b"\n")
-                    found.damaged.append(_torn(where) if torn else error)
+                    found.damaged.append(torn_line(where) if torn else error)
                 else:
                     found.add(episode)
         if number == 0:
-            found.damaged.append(_empty(path))
+            found.damaged.append(empty_file(path))
     if not found.lengths:
         raise found.damaged[0]
     return found
-
-
-def _torn(where: str) -> EpisodeFormatError:
-    return EpisodeFormatError(
-        f"{where}: the last line is torn: the file was cut off while it was written.",
-        "Remove the line (for example with: sed -i '$d' FILE); the others are whole.",
-    )
-
-
-def _empty(path: Path) -> EpisodeFormatError:
-    return EpisodeFormatError(
-        f"{path}: the file is empty.", "Leave it out, or record its episodes again."
-    )

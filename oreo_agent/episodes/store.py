@@ -17,7 +17,7 @@ from oreo_agent.episodes.index import (
     open_shard,
     read_index,
 )
-from oreo_agent.episodes.jsonl_writer import LineFile, Notice
+from oreo_agent.episodes.jsonl_writer import LineFile, Notice, is_json
 from oreo_agent.episodes.record import (
     Episode,
     EpisodeFormatError,
@@ -32,7 +32,7 @@ _INDEX_NAME = "index.json"
 
 
 class ShardWriter:
-    """Appends episodes to one shard, which nobody else writes meanwhile.
+    """Appends episodes to one shard, which it holds locked.
 
     Made by `EpisodeStore.writer`; close it, or use it in a ``with`` statement.
     """
@@ -68,7 +68,7 @@ class EpisodeStore:
     Args:
         path: The folder; it is made when the first episode is written.
         fsync: Whether an episode is on the disk when ``append`` returns.
-        on_notice: Is told, in one line, of a torn last line that was repaired or left out.
+        on_notice: Called with one line on a torn last line that was repaired or left out.
     """
 
     def __init__(
@@ -209,13 +209,11 @@ def read_episodes(paths: Sequence[Path | str]) -> Iterator[Episode]:
         number = 0
         with open_shard(path) as file:
             for number, line in enumerate(file, 1):
-                if not line.endswith(b"\n"):
-                    _refuse_torn(path, number, line)
+                if not line.endswith(b"\n") and not is_json(line):
+                    raise torn_line(f"{path}:{number}")
                 yield decode_episode(line, where=f"{path}:{number}")
         if number == 0:
-            raise EpisodeFormatError(
-                f"{path}: the file is empty.", "Leave it out, or record its episodes again."
-            )
+            raise empty_file(path)
 
 
 def read_record(path: Path, summary: EpisodeSummary) -> Episode:
@@ -246,11 +244,16 @@ def _shards_in(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob(f"*{_SUFFIX}") if path.is_file())
 
 
-def _refuse_torn(path: Path, number: int, line: bytes) -> None:
-    try:
-        msgspec.json.decode(line)
-    except msgspec.DecodeError as error:
-        raise EpisodeFormatError(
-            f"{path}:{number}: the last line is torn: the file was cut off while it was written.",
-            f"Remove line {number} (for example with: sed -i '$d' FILE); the others are whole.",
-        ) from error
+def torn_line(where: str) -> EpisodeFormatError:
+    """Return the error for a last line that was cut off."""
+    return EpisodeFormatError(
+        f"{where}: the last line is torn: the file was cut off while it was written.",
+        "Remove the line (for example with: sed -i '$d' FILE); the others are whole.",
+    )
+
+
+def empty_file(path: Path) -> EpisodeFormatError:
+    """Return the error for a file without any line."""
+    return EpisodeFormatError(
+        f"{path}: the file is empty.", "Leave it out, or record its episodes again."
+    )

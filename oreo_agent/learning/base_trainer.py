@@ -62,7 +62,7 @@ from oreo_agent.learning.pairs import PairDataset
 from oreo_agent.learning.threaded_trainer import ThreadedTrainer
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.checkpoints import load_role_weights, save_roles
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 
 
 class EpisodeTrainer(ThreadedTrainer, ABC, Generic[Arguments]):

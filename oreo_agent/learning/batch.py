@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
 from oreo_agent.errors import ConfigError
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 
 
 class EpisodeBatch(TypedDict):

@@ -19,7 +19,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from oreo_agent.errors import ConfigError
 from oreo_agent.models.chat import ChatTemplate
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 
 Episodes = Iterable[RenderedEpisode | Mapping[str, object]]
 """What the trainers take: rendered episodes, or rows, for instance a ``datasets.Dataset``."""

@@ -20,8 +20,7 @@ from oreo_agent.learning.base_trainer import EpisodeTrainer
 from oreo_agent.learning.loggers import logging_to
 from oreo_agent.learning.threaded_trainer import is_small
 from oreo_agent.models.actor_critic import ValueModel
-from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.rendering import Renderer
+from oreo_agent.models.rendering import RenderedEpisode, Renderer
 from oreo_agent.progress_callback import ProgressCallback
 
 _MICRO_BATCH = 8

@@ -32,7 +32,7 @@ from oreo_agent.learning.losses import (
 )
 from oreo_agent.learning.metrics import Means, episode_means, policy_terms
 from oreo_agent.models.actor_critic import ActorCritic, ActorCriticOutput, ValueModel
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 
 
 class OREOTrainer(EpisodeTrainer[OREOConfig]):

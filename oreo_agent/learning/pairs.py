@@ -28,8 +28,7 @@ from oreo_agent.learning.batch import (
     tokenised,
     trainable,
 )
-from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.rendering import Renderer
+from oreo_agent.models.rendering import RenderedEpisode, Renderer
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,7 +19,7 @@ from oreo_agent.learning.config import Arguments, DPOConfig, KTOConfig
 from oreo_agent.learning.metrics import Means, episode_means, policy_terms
 from oreo_agent.learning.pairs import PairCollator, PairDataset
 from oreo_agent.models.actor_critic import PolicyAndReference, PolicyTerms, ValueModel
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 
 
 class _PreferenceTrainer(EpisodeTrainer[Arguments]):

@@ -63,19 +63,13 @@ def agent_logits(policy: PreTrainedModel, hidden: Tensor, state_mask: Tensor) ->
     """
     rows, columns = state_mask.nonzero(as_tuple=True)
     chosen = hidden.flatten(0, 1).index_select(0, rows * hidden.shape[1] + columns)
-    logits = output_logits(policy, chosen)
-    return logits.float()
+    return output_logits(policy, chosen).float()
 
 
 def output_logits(policy: PreTrainedModel, hidden: Tensor) -> Tensor:
     """Return a model's logits from its hidden states: output head and, where it has one, soft cap.
 
-    Args:
-        policy: A causal language model.
-        hidden: ``(…, hidden)``.
-
-    Returns:
-        ``(…, vocabulary)``, in the model's precision.
+    From ``(…, hidden)`` to ``(…, vocabulary)``, in the model's precision.
     """
     logits: Tensor = _output_head(policy)(hidden)
     cap = getattr(policy.config, "final_logit_softcapping", None)
@@ -96,7 +90,7 @@ class ValueHead(nn.Linear):
         nn.init.zeros_(self.weight)
 
     def randomise(self, seed: int) -> None:
-        """Draw the weights anew, so small that V is of unit variance on normalised states."""
+        """Redraw the weights, so small that V is of unit variance on normalised states."""
         random = torch.Generator().manual_seed(seed)
         drawn = torch.randn(self.weight.shape, generator=random) / math.sqrt(self.in_features)
         with torch.no_grad():
@@ -295,8 +289,7 @@ def check_output_head(policy: PreTrainedModel) -> None:
         ConfigError: The logits are scaled, or there is no output head.
     """
     name = type(policy).__name__
-    head = _output_head(policy)
-    if head is None or policy.base_model is policy:
+    if _output_head(policy) is None or policy.base_model is policy:
         raise ConfigError(f"{name} has no output head over a base model.", "Use a causal LM.")
     ids = torch.arange(4, device=next(policy.parameters()).device)[None]
     training = policy.training
@@ -313,6 +306,5 @@ def check_output_head(policy: PreTrainedModel) -> None:
         )
 
 
-def _output_head(policy: Any) -> Any:
-    # The library's method has no types.
+def _output_head(policy: Any) -> Any:  # the library's method has no types
     return policy.get_output_embeddings()

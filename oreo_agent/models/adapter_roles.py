@@ -98,7 +98,7 @@ def actor_critic(
     value: ValueModel | None = None,
     reference: PreTrainedModel | None = None,
 ) -> ActorCritic:
-    """Return the roles of a policy: models of their own, or adapters where it is one.
+    """Return the roles of a policy: separate models, or adapters where it is one.
 
     Raises:
         ConfigError: The roles are of both kinds.
@@ -125,12 +125,7 @@ def with_adapter(
 ) -> AdapterPolicy:
     """Return a policy that is a fresh adapter on a model, which is frozen.
 
-    Args:
-        model: Changed in place.
-        rank: Of the adapter.
-        name: Where the model came from; checkpoints name it.
-        precision: As it was loaded.
-        seed: Of the adapter.
+    The model is changed in place; see `SharedBase` for its name and precision.
     """
     shared = SharedBase(model, name=name, precision=precision)
     with torch.random.fork_rng(devices=[]):

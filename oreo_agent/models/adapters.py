@@ -1,6 +1,6 @@
 """Low-rank adapters (LoRA) on one frozen model, and views of it in which some of them act.
 
-Adapters have scale 1 and are kept in fp32. Views look like models of their own: calling one lets
+Adapters have scale 1 and are kept in fp32. Views look like separate models: calling one lets
 its adapters act for the time of the call, and its parameters are those of its newest adapter.
 """
 
@@ -68,14 +68,7 @@ class SharedBase:
         trained: bool = True,
         weights: dict[str, Tensor] | None = None,
     ) -> None:
-        """Add an adapter that changes nothing yet, or one with given weights.
-
-        Args:
-            name: Its name.
-            rank: Its rank.
-            trained: Whether its parameters ask for gradients.
-            weights: As ``weights`` returns them.
-        """
+        """Add an adapter that changes nothing yet, or one with what ``weights`` returned."""
         from peft import LoraConfig, inject_adapter_in_model  # heavy: most models have no adapter
 
         config = LoraConfig(r=rank, lora_alpha=rank, target_modules=self._targets, bias="none")
@@ -257,10 +250,7 @@ class AdapterBackbone(_View):
 class AdapterPolicy(_View):
     """A causal language model with some adapters acting; without any it is the base.
 
-    Args:
-        shared: The base.
-        adapters: Who acts; the last is trained.
-        frozen: Whether none is.
+    The last adapter is trained, unless the view is frozen.
     """
 
     def __init__(
@@ -326,11 +316,7 @@ class AdapterPolicy(_View):
 
 
 def load_adapters(shared: SharedBase, folder: Path) -> tuple[AdapterPolicy, AdapterBackbone | None]:
-    """Add the adapters of a checkpoint to a base.
-
-    Args:
-        shared: The base they were trained on.
-        folder: Where ``policy/`` lies, and perhaps ``value/``.
+    """Add the adapters in ``policy/`` and, where it is there, ``value/`` to their base.
 
     Raises:
         ConfigError: They do not fit.

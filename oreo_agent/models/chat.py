@@ -59,11 +59,8 @@ class Frame:
 class ChatTemplate:
     """Renders with a tokenizer's chat template.
 
-    Args:
-        tokenizer: One with a chat template.
-
     Raises:
-        ConfigError: It has none, or the template refuses a plain conversation.
+        ConfigError: The tokenizer has none, or the template refuses a plain conversation.
     """
 
     def __init__(self, tokenizer: PreTrainedTokenizerBase) -> None:
@@ -78,8 +75,8 @@ class ChatTemplate:
         user, said = {"role": "user", "content": _FIRST}, {"role": "assistant", "content": _SAID}
         following = {"role": "user", "content": _NEXT}
         self._opening = self.text([user], prompt=True)
-        self._dialogue = self.text([user, said, following], prompt=True)
-        behind = self._dialogue.partition(_SAID)[2].lstrip()
+        dialogue = self.text([user, said, following], prompt=True)
+        behind = dialogue.partition(_SAID)[2].lstrip()
         found = self._special.match(behind)
         self._between = behind[found.end() :] if found else ""
         self.end_id: int | None = None
@@ -87,17 +84,10 @@ class ChatTemplate:
         if found:
             self.end_id = int(tokenizer.get_vocab()[found.group()])
 
-    @property
-    def rewrites(self) -> bool:
-        """Whether a later turn changes what the template writes for earlier ones."""
-        return not self._dialogue.startswith(f"{self._opening}{_SAID}")
-
     def text(self, messages: Sequence[Mapping[str, str]], *, prompt: bool) -> str:
         """Return a conversation as the template writes it.
 
-        Args:
-            messages: Role and content of each.
-            prompt: Whether the assistant's turn is opened behind it.
+        With ``prompt`` the assistant's turn is opened behind it.
         """
         given: Any = list(messages)
         try:
@@ -164,9 +154,7 @@ class ChatTemplate:
     def conversation(self, messages: Sequence[Mapping[str, str]], *, name: str) -> Conversation:
         """Return a whole conversation, as the template writes it, with its mask.
 
-        Args:
-            messages: Role and content of each; what follows the assistant's last is left out.
-            name: Names it in errors.
+        What follows the assistant's last message is left out; ``name`` is for errors.
 
         Raises:
             ConfigError: The template rewrites earlier turns.

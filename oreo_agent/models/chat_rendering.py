@@ -21,11 +21,6 @@ _LABEL = re.compile(r"^\W*action\W*:", re.IGNORECASE | re.MULTILINE)
 class ChatRenderer(Renderer):
     """Renders with a tokenizer's own chat template.
 
-    Args:
-        tokenizer: One with a chat template.
-        style: Instructions, and whether messages may think.
-        prompts: How observations are worded.
-
     Raises:
         ConfigError: There is no template, or none that can be joined turn by turn.
     """

@@ -20,7 +20,7 @@ import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 import safetensors.torch
@@ -111,12 +111,7 @@ def save_checkpoint(
 ) -> None:
     """Write a checkpoint; a reader sees the old folder or the new one, never a part.
 
-    Args:
-        path: Folder to write. One that holds a checkpoint is replaced.
-        policy: The policy.
-        value: The value model, if there is one.
-        tokenizer: The tokenizer the policy was trained with.
-        meta: ``tokenizer_sha256`` is filled in.
+    A folder that holds a checkpoint is replaced; ``base`` and ``tokenizer_sha256`` are filled in.
 
     Raises:
         ConfigError: ``path`` exists and is not a checkpoint.
@@ -133,8 +128,11 @@ def save_checkpoint(
             fresh.mkdir()
             save_roles(fresh, policy=policy, value=value)
             tokenizer.save_pretrained(fresh / "policy")
+            base, view = None, cast("object", policy)  # a view only looks like a model
+            if isinstance(view, AdapterPolicy):
+                base = BaseModelRecord(name=view.shared.name, precision=view.shared.precision)
             meta = msgspec.structs.replace(
-                meta, base=_base_of(policy), tokenizer_sha256=tokenizer_sha256(tokenizer)
+                meta, base=base, tokenizer_sha256=tokenizer_sha256(tokenizer)
             )
             (fresh / _META).write_bytes(msgspec.json.format(msgspec.json.encode(meta)) + b"\n")
             if path.exists():
@@ -218,23 +216,17 @@ def load_role_weights(folder: Path, *, policy: PreTrainedModel, value: ValueMode
         _load(value.head, safetensors.torch.load_file(folder / "value" / _HEAD))
 
 
-def _base_of(policy: Any) -> BaseModelRecord | None:
-    if not isinstance(policy, AdapterPolicy):
-        return None
-    shared = policy.shared
-    return BaseModelRecord(name=shared.name, precision=shared.precision)
+def _read_model(loader: Any, folder: Path, **options: Any) -> Any:
+    return loader.from_pretrained(
+        folder, local_files_only=True, use_safetensors=True, trust_remote_code=False, **options
+    )
 
 
 def _load_roles(path: Path, base: BaseModelRecord | None) -> tuple[Any, ValueModel | None]:
     """Return policy and value model, on one base where they are adapters."""
     folder = path / "value"
     if base is None:
-        whole: Any = AutoModelForCausalLM.from_pretrained(
-            path / "policy",
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-        )
+        whole = _read_model(AutoModelForCausalLM, path / "policy")
         device = device_for(whole.config)
         return whole.to(device), _load_value(folder).to(device) if folder.is_dir() else None
     loaded = load_pretrained(base.name, precision=base.precision, local=True)
@@ -254,13 +246,7 @@ def _copy_weights(folder: Path, model: Any, loader: Any) -> None:
         model.load_weights(folder)
         return
     with no_progress_bars():
-        stored: nn.Module = loader.from_pretrained(
-            folder,
-            local_files_only=True,
-            use_safetensors=True,
-            trust_remote_code=False,
-            dtype=model.dtype,
-        )
+        stored: nn.Module = _read_model(loader, folder, dtype=model.dtype)
     _load(model, stored.state_dict())
 
 
@@ -277,10 +263,7 @@ def _load(model: nn.Module, whole: dict[str, Tensor]) -> None:
 
 
 def _load_value(folder: Path) -> ValueModel:
-    backbone = AutoModel.from_pretrained(
-        folder, local_files_only=True, use_safetensors=True, trust_remote_code=False
-    )
-    value = ValueModel(backbone)
+    value = ValueModel(_read_model(AutoModel, folder))
     value.head.load_state_dict(safetensors.torch.load_file(folder / _HEAD))
     return value.eval()
 

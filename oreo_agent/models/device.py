@@ -17,23 +17,20 @@ _WORTH_A_GPU = 50_000_000
 
 
 def device_for(config: Any) -> torch.device:
-    """Return the device that a model should be loaded to.
-
-    Args:
-        config: A model's configuration.
+    """Return the device that a model with this configuration should be loaded to.
 
     Raises:
         ConfigError: ``OREO_AGENT_DEVICE`` names no device, or a GPU that is not there.
     """
-    wished = os.environ.get(DEVICE_VARIABLE, "") or "auto"
-    if wished not in ("auto", "cpu", "cuda"):
-        raise ConfigError(f"{DEVICE_VARIABLE} is {wished!r}.", "Set it to auto, cpu or cuda.")
+    chosen = os.environ.get(DEVICE_VARIABLE, "") or "auto"
+    if chosen not in ("auto", "cpu", "cuda"):
+        raise ConfigError(f"{DEVICE_VARIABLE} is {chosen!r}.", "Set it to auto, cpu or cuda.")
     there = torch.cuda.is_available()
-    if wished == "cuda" and not there:
+    if chosen == "cuda" and not there:
         raise ConfigError(
             f"{DEVICE_VARIABLE} is cuda, and torch finds no GPU.", "Set it to auto or cpu."
         )
-    is_worth_it = wished == "cuda" or (wished == "auto" and _parameters(config) >= _WORTH_A_GPU)
+    is_worth_it = chosen == "cuda" or (chosen == "auto" and _parameters(config) >= _WORTH_A_GPU)
     return torch.device("cuda" if there and is_worth_it else "cpu")
 
 

@@ -135,7 +135,7 @@ class _RowLayer(DynamicLayer):
 
 def can_pack(model: PreTrainedModel) -> bool:
     """Return whether calls of a model can be packed."""
-    # Each row is attended by a call of its own, which a GPU would not be busy with.
+    # Each row is attended by a separate call, which a GPU would not be busy with.
     return model.device.type == "cpu" and model.config._attn_implementation == "sdpa"
 
 

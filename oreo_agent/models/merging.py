@@ -14,9 +14,7 @@ from oreo_agent.models.checkpoints import load_checkpoint, save_checkpoint
 def merge_checkpoint(source: Path, out: Path) -> None:
     """Write a checkpoint of adapters as one of whole models.
 
-    Args:
-        source: The checkpoint with adapters; its base has to be on this disk.
-        out: Where to.
+    The base of the adapters has to be on this disk.
 
     Raises:
         ConfigError: It has no adapters, or its base has 4 bits.

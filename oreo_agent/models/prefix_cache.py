@@ -65,9 +65,7 @@ class CachedTransformer:
     def fork(self, sources: Mapping[str, str]) -> None:
         """Let rows have read what other rows have read.
 
-        Args:
-            sources: Row name, new or old, to the name of the row that it becomes a copy of. A
-                source that has read nothing is passed over.
+        A row may be new or old; a source that has read nothing is passed over.
         """
         found = {row: source for row, source in sources.items() if source in self._rows}
         if not found:
@@ -151,10 +149,7 @@ class CachedTransformer:
             packed=self._keeps_cache and can_pack(self.base),
             device=self.base.device,
         )
-        if place.packed:
-            hidden = self._read_packed(chunks, place)
-        else:
-            hidden = self._read_padded(chunks, place)
+        hidden = (self._read_packed if place.packed else self._read_padded)(chunks, place)
         if self._keeps_cache:
             for name, chunk in zip(sequences, chunks, strict=True):
                 self._read[name] += chunk
@@ -200,7 +195,7 @@ class CachedTransformer:
         return {"full_attention": mask, "sliding_attention": seen}
 
     def _lacks(self, name: str, sequence: Sequence[int]) -> bool:
-        """Return whether a row has to read some of a sequence; one without a cache reads anew."""
+        """Return whether a row has to read some of a sequence; one without a cache reads all."""
         read = self._read.get(name, [])
         return self._keeps_cache and _common_prefix(read, sequence) < len(sequence)
 

@@ -39,11 +39,6 @@ def build_policy(preset: str, tokenizer: PreTrainedTokenizerFast, *, seed: int) 
     The embedding of a numbered thing starts as the sum of its word's and its number's, so that
     ``mug 1`` and ``mug 2`` are alike, and like the ``mug`` of the goal, before any training.
 
-    Args:
-        preset: A key of ``PRESETS``.
-        tokenizer: Gives the vocabulary and the special tokens.
-        seed: Seed of the initial weights.
-
     Raises:
         ConfigError: The preset is unknown.
     """

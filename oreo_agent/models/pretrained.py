@@ -54,10 +54,7 @@ def load_pretrained(
         MissingError: There is no such model, or bitsandbytes is not installed.
         ConfigError: It is no causal language model of text that can be trained here.
     """
-    options: dict[str, Any] = {
-        "local_files_only": local,
-        "trust_remote_code": False,
-    }
+    options: dict[str, Any] = {"local_files_only": local, "trust_remote_code": False}
     weights: dict[str, Any] = {"dtype": torch.bfloat16 if precision != "float32" else torch.float32}
     try:
         with no_progress_bars():
@@ -80,7 +77,11 @@ def load_pretrained(
     if not isinstance(tokenizer, PreTrainedTokenizerFast):
         raise ConfigError(f"{name} has no tokenizer.json.", "Choose a model with a fast tokenizer.")
     _keep_layout(policy)
-    _check_text_only(policy, name)
+    if policy.config.get_text_config() is not policy.config:
+        raise ConfigError(
+            f"{name} ({policy.config.model_type}) reads more than text.",
+            "Choose a model of text alone.",
+        )
     if not isinstance(policy.config.pad_token_id, int):
         ids = (tokenizer.pad_token_id, tokenizer.eos_token_id)
         found = next((token for token in ids if token is not None), None)
@@ -90,14 +91,6 @@ def load_pretrained(
     policy.eval()
     check_output_head(policy)
     return Pretrained(policy=policy, tokenizer=tokenizer)
-
-
-def _check_text_only(policy: PreTrainedModel, name: str) -> None:
-    if policy.config.get_text_config() is not policy.config:
-        raise ConfigError(
-            f"{name} ({policy.config.model_type}) reads more than text.",
-            "Choose a model of text alone.",
-        )
 
 
 def _keep_layout(policy: PreTrainedModel) -> None:

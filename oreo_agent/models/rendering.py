@@ -12,17 +12,56 @@ messages of people and experts. The end-of-turn token is an action: the agent de
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 from transformers import PreTrainedTokenizerFast
 
-from oreo_agent.episodes.record import Actor, Episode, Outcome
-from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.episodes.record import Actor, Episode, Outcome, PastTurn
 from oreo_agent.errors import RunFailedError
 from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.prompt_text import PromptText
-from oreo_agent.models.rendered import RenderedEpisode
 from oreo_agent.models.tokenizer import ACT, tokenizer_sha256
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RenderedEpisode:
+    """Token ids of one scored episode and which of them the agent wrote.
+
+    Raises:
+        ValueError: The parts do not fit together.
+    """
+
+    token_ids: list[int]
+    action_mask: list[bool]
+    """Whether the agent wrote token j, end-of-turn included. Never true for the first token."""
+    turn_ends: list[int]
+    """Index of the last agent token of each turn, ascending."""
+    ret: float
+    """Undiscounted return R."""
+    won: bool
+    id: str
+    task: str = ""
+    """Name of the task, to compare rollouts of the same one."""
+    truncated: bool = False
+    """Whether the tail is missing; such an episode is never trained on."""
+
+    @property
+    def prompt(self) -> list[int]:
+        """What precedes the agent's first token."""
+        first = self.action_mask.index(True) if any(self.action_mask) else len(self.token_ids)
+        return self.token_ids[:first]
+
+    def __post_init__(self) -> None:
+        if len(self.token_ids) != len(self.action_mask):
+            raise ValueError(
+                f"episode {self.id}: {len(self.token_ids)} token ids, "
+                f"{len(self.action_mask)} mask entries"
+            )
+        if self.action_mask and self.action_mask[0]:
+            raise ValueError(f"episode {self.id}: no state precedes an action at token 0")
+        if any(not self.action_mask[end] for end in self.turn_ends):
+            raise ValueError(f"episode {self.id}: a turn ends on a token the agent did not write")
 
 
 class RenderingError(RunFailedError):
@@ -84,10 +123,6 @@ class Renderer:
     def message(self, text: str, token_ids: Sequence[int] | None = None) -> list[int]:
         """Return the ids of a message, end-of-turn included.
 
-        Args:
-            text: What was written.
-            token_ids: The ids as sampled; they are used as they are.
-
         Raises:
             RenderingError: The ids decode to other text, or text does not survive the round trip.
         """
@@ -136,7 +171,8 @@ class Renderer:
                 else self.observation(turn.observation)
             )
             wrote = turn.executed.token_ids if own else None
-            if wrote is None and _is_cut_off(episode, index):
+            made_invalid = index == len(episode.turns) - 1 and episode.outcome is Outcome.INVALID
+            if wrote is None and made_invalid and not turn.executed.action:
                 said = self.encode(turn.executed.message)
                 self._check(turn.executed.message, said)
                 if not said:
@@ -185,9 +221,3 @@ class Renderer:
         if len(self._seen) > 100_000:
             self._seen.clear()
         self._seen[text] = ids
-
-
-def _is_cut_off(episode: Episode, index: int) -> bool:
-    """Return whether a turn is the one that made its episode invalid: it has no action."""
-    last = index == len(episode.turns) - 1 and episode.outcome is Outcome.INVALID
-    return last and not episode.turns[index].executed.action

@@ -54,16 +54,8 @@ class RunManifest(msgspec.Struct, frozen=True):
 
     def stages(self) -> tuple[Stage, ...]:
         """Return the stages in their order."""
-        config = self.config
-        return build_stages(
-            config.methods,
-            rounds=config.rounds.count,
-            sampled=config.evaluation.sampled,
-            sft_updates=config.sft.steps,
-            updates=config.oreo.steps,
-            logged=bool(self.episodes),
-            start=self.checkpoint is not None,
-        )
+        logged, start = bool(self.episodes), self.checkpoint is not None
+        return build_stages(self.config, logged=logged, start=start)
 
 
 def read_manifest(path: Path) -> RunManifest | None:

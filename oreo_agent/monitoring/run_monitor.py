@@ -54,9 +54,7 @@ def check_run(path: Path) -> None:
 class RunMonitor:
     """Looks at a run's folder.
 
-    Args:
-        path: The folder; it may appear later.
-        clock: Seconds since 1970.
+    The folder may appear later; the clock counts seconds since 1970.
     """
 
     def __init__(self, path: Path, *, clock: Callable[[], float] = time.time) -> None:
@@ -74,8 +72,7 @@ class RunMonitor:
     def look(self, stage: str | None = None) -> RunStatus:
         """Return what there is to see now. Takes milliseconds; longer where episodes are new.
 
-        Args:
-            stage: Whose metrics to read; by default the present one's.
+        The metrics are those of the stage named; by default the present one's.
         """
         self._problems = []
         # Asked first: a run that ends meanwhile is seen as running once more, never as killed.
@@ -154,11 +151,11 @@ class RunMonitor:
                 total=total,
                 tally=tally,
             )
-        is_told = progress is not None and progress.stage == name
-        done = progress.done if progress and is_told else 0
-        total = progress.total if progress and is_told else 0
+        is_reported = progress is not None and progress.stage == name
+        done = progress.done if progress and is_reported else 0
+        total = progress.total if progress and is_reported else 0
         is_running = condition is RunCondition.RUNNING
-        if progress and is_told and progress.phase is Phase.RUNNING:
+        if progress and is_reported and progress.phase is Phase.RUNNING:
             # Not in the file yet: it is written when the stage ends, however it does.
             until = self._clock() if is_running else progress.updated
             seconds = (seconds or 0.0) + until - progress.stage_began

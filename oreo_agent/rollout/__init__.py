@@ -1,6 +1,6 @@
 """Many environments and one agent side by side; episodes come out.
 
-The unit of work is a wave: a fixed list of (task, sample) jobs with seeds of their own. A wave is
+The unit of work is a wave: a fixed list of (task, sample) jobs, each with its seed. A wave is
 played to its end and stored whole, so that an interrupted collection goes on with the next wave and
 ends with the episodes of an unbroken one.
 

@@ -85,7 +85,6 @@ def run_wave(
     *,
     upcoming: Sequence[Job] = (),
     versions: Mapping[str, str] | None = None,
-    keep_admissible: bool = False,
 ) -> Wave:
     """Play jobs side by side: in lock-step, or each at its own pace where the agent decides alone.
 
@@ -95,13 +94,8 @@ def run_wave(
     worker process was lost is played again. A message without an action ends its episode as
     ``invalid``.
 
-    Args:
-        pool: Slots 0 to ``len(jobs) - 1`` are used.
-        agent: Decides for all open episodes at once, or alone (`DecidesAlone`) for each that waits.
-        jobs: The episodes to be played.
-        upcoming: The jobs of the next wave, to be loaded meanwhile.
-        versions: Library versions, recorded with the episodes.
-        keep_admissible: Whether to record the admissible actions of each turn (long).
+    Slots 0 to ``len(jobs) - 1`` of the pool are used; ``upcoming`` are the jobs of the next wave,
+    to be loaded meanwhile.
     """
 
     def record(playing: EpisodeState) -> Episode:
@@ -116,7 +110,7 @@ def run_wave(
     next_games = {slot: (job.task, job.seed) for slot, job in enumerate(upcoming)}
     while waiting or playing:
         if streaming is not None:
-            _play_out(streaming, agent, waiting, next_games, keep_admissible)
+            _play_out(streaming, agent, waiting, next_games)
             playing, waiting, next_games = waiting, {}, {}
         else:
             if waiting:
@@ -126,7 +120,7 @@ def run_wave(
             if next_games:
                 pool.prefetch(next_games)
                 next_games = {}
-            _play_turn(pool, agent, playing, keep_admissible)
+            _play_turn(pool, agent, playing)
         for slot in [slot for slot, episode in playing.items() if episode.outcome is not None]:
             ended = playing.pop(slot)
             agent.forget(ended.id)
@@ -148,7 +142,6 @@ def _play_out(
     agent: Agent,
     waiting: Mapping[int, EpisodeState],
     upcoming: Mapping[int, _Start],
-    keep_admissible: bool,
 ) -> None:
     """Play episodes to their ends, each as fast as its environment answers."""
     decided: dict[int, AgentDecision] = {}
@@ -160,13 +153,13 @@ def _play_out(
         ):
             _begin(episode, answer)
         else:
-            advance(episode, decided[slot], agent, answer, keep_admissible)
+            advance(episode, decided[slot], agent, answer)
         if episode.outcome is not None:
             return None
         [decision] = agent.act([to_request(episode)])
         decided[slot] = decision
         if not decision.proposal.action:
-            advance(episode, decision, agent, None, keep_admissible)
+            advance(episode, decision, agent, None)
         return decision.proposal.action or None
 
     pool.play(_starts(waiting), reply, upcoming=upcoming)
@@ -189,16 +182,18 @@ def _begin(episode: EpisodeState, first: Observation | EnvFault) -> None:
         episode.goal, episode.observation = first.goal, first
 
 
-def _play_turn(
-    pool: EnvPool, agent: Agent, playing: Mapping[int, EpisodeState], keep_admissible: bool
-) -> None:
+def _play_turn(pool: EnvPool, agent: Agent, playing: Mapping[int, EpisodeState]) -> None:
     """Let the agent act in every episode that has not ended."""
     slots = [slot for slot, episode in playing.items() if episode.outcome is None]
     if not slots:
         return
     requests = [to_request(playing[slot]) for slot in slots]
     if isinstance(agent, PlansWithEnv):
-        simulator = _simulator(pool, {playing[slot].id: slot for slot in slots})
+        if not isinstance(pool, ForkingPool):
+            raise UsageError(
+                "these environments cannot fork.", "Play an agent that does not look ahead."
+            )
+        simulator = Simulator(pool, {playing[slot].id: slot for slot in slots})
         decisions = agent.act_with(requests, simulator)
         faults = simulator.return_to_present()
     else:
@@ -211,15 +206,7 @@ def _play_turn(
             decided[slot] = decision
     answers = pool.step({s: d.proposal.action for s, d in decided.items() if d.proposal.action})
     for slot, decision in decided.items():
-        advance(playing[slot], decision, agent, answers.get(slot), keep_admissible)
-
-
-def _simulator(pool: EnvPool, slots: Mapping[str, int]) -> Simulator:
-    if not isinstance(pool, ForkingPool):
-        raise UsageError(
-            "these environments cannot fork.", "Play an agent that does not look ahead."
-        )
-    return Simulator(pool, slots)
+        advance(playing[slot], decision, agent, answers.get(slot))
 
 
 def _facts(pool: EnvPool, playing: EpisodeState) -> Mapping[str, str]:

@@ -22,7 +22,6 @@ def collect(
     *,
     wave_size: int,
     versions: Mapping[str, str] | None = None,
-    keep_admissible: bool = False,
     progress: Callable[[int, list[Episode]], None] | None = None,
     on_broken: Callable[[Episode], None] | None = None,
 ) -> list[Episode]:
@@ -31,16 +30,8 @@ def collect(
     Waves whose shard exists are read, not played again. A shard appears whole or not at all. It
     holds the wave's episodes, and behind them those that were lost and played again.
 
-    Args:
-        pool: The environments.
-        agent: Who acts.
-        jobs: All episodes to be played, in a fixed order.
-        folder: Where the shards go (an episode store).
-        wave_size: Jobs a wave.
-        versions: Recorded with the episodes.
-        keep_admissible: Whether to record admissible actions.
-        progress: Called after each wave with the number of jobs done and the wave's episodes.
-        on_broken: Called with each episode that was lost and played again, when its wave is done.
+    ``progress`` is called after each wave with the number of jobs done and its episodes, and
+    ``on_broken`` with each episode that was lost and played again.
 
     Returns:
         One episode a job, in order.
@@ -60,14 +51,7 @@ def collect(
             upcoming = jobs[end : end + wave_size]
             if upcoming and wave_path(folder, end // wave_size).exists():
                 upcoming = ()
-            wave = run_wave(
-                pool,
-                agent,
-                due,
-                upcoming=upcoming,
-                versions=versions,
-                keep_admissible=keep_admissible,
-            )
+            wave = run_wave(pool, agent, due, upcoming=upcoming, versions=versions)
             data = map(encode_episode, (*wave.episodes, *wave.broken))
             write_whole(shard, b"".join(data))
         episodes += wave.episodes

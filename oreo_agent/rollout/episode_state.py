@@ -12,8 +12,7 @@ from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
 from oreo_agent.agents.turns import executed_by, outcome_of, turn_request
 from oreo_agent.envs.core import EnvSpec, Observation, StepResult, TaskId
 from oreo_agent.envs.worker.pool import EnvFault
-from oreo_agent.episodes.record import Actor, Episode, Outcome, Turn, utc_now
-from oreo_agent.episodes.turns import PastTurn, past_turn
+from oreo_agent.episodes.record import Actor, Episode, Outcome, PastTurn, Turn, past_turn, utc_now
 
 _TRIES = 3
 """How often an episode may be active when its process is lost, before it is given up."""
@@ -92,7 +91,6 @@ def advance(
     decision: AgentDecision,
     agent: Agent,
     answer: StepResult | EnvFault | None,
-    keep_admissible: bool,
 ) -> None:
     """Record a decision and the environment's answer; set the outcome at the end."""
     executed = executed_by(agent, decision)
@@ -102,7 +100,6 @@ def advance(
     model_wrote_it = executed.actor in (Actor.POLICY, Actor.SEARCH)
     turn = Turn(
         observation=playing.observation.text,
-        admissible=playing.observation.admissible if keep_admissible else None,
         proposed=decision.proposal if model_wrote_it else None,
         executed=executed,
         candidates=decision.candidates,

@@ -50,13 +50,8 @@ def branch_of(
 ) -> Episode:
     """Return a new, unfinished episode that names its parent.
 
-    Args:
-        parent: The episode that it goes on from.
-        keep: How many of its turns are copied.
-        replayed: The state after those turns.
-        agent: Who plays on. With another tokenizer than the parent's, the copied turns lose their
-            token ids: an episode has one tokenizer, and messages are rendered from their text.
-        versions: Library versions for the record.
+    The first ``keep`` turns are copied. With another tokenizer than the parent's they lose their
+    token ids: an episode has one tokenizer, and messages are rendered from their text.
     """
     turns = parent.turns[:keep]
     if replayed.last is not None:

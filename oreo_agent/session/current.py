@@ -10,9 +10,17 @@ import msgspec
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
 from oreo_agent.agents.turns import turn_request
 from oreo_agent.envs.core import EnvSpec, Observation, StepResult
-from oreo_agent.episodes.record import Decision, Episode, Executed, Outcome, Turn, utc_now
-from oreo_agent.episodes.turns import past_turn
-from oreo_agent.errors import OreoAgentError
+from oreo_agent.episodes.record import (
+    Actor,
+    Decision,
+    Episode,
+    Executed,
+    Outcome,
+    Turn,
+    past_turn,
+    utc_now,
+)
+from oreo_agent.errors import OreoAgentError, UsageError
 from oreo_agent.session.branching import continuation_of
 from oreo_agent.session.state import SessionState, choice_options
 from oreo_agent.session.unsaved_episodes import UnsavedEpisodes
@@ -75,10 +83,7 @@ class CurrentEpisode:
 
         Of several proposals the first one is recorded: the action done instead corrects that.
 
-        Args:
-            executed: The action.
-            how: Whether and how the person changed the agent's proposal.
-            result: The environment's answer; None where it was not asked, or failed.
+        There is no result where the environment was not asked, or failed.
         """
         asked = self.decision
         first = self.rejected[0] if self.rejected else asked
@@ -134,9 +139,8 @@ class CurrentEpisode:
     def request(self, seed: int, attempt: int = 0) -> ActRequest:
         """Return what the agent is asked at this turn.
 
-        Args:
-            seed: Used where the record names none.
-            attempt: How many times the agent was asked at this turn before.
+        The seed is used where the record names none; ``attempt`` counts earlier requests of this
+        turn.
         """
         episode = self.episode
         return turn_request(
@@ -151,13 +155,7 @@ class CurrentEpisode:
         )
 
     def snapshot(self, spec: EnvSpec, agent: str, pending: Sequence[Episode]) -> SessionState:
-        """Return what a session shows of it.
-
-        Args:
-            spec: The environment's.
-            agent: Name of the agent that proposes.
-            pending: Episodes that no store has yet.
-        """
+        """Return what a session shows of it."""
         return SessionState(
             episode=self.episode,
             parent=self.parent,
@@ -172,3 +170,26 @@ class CurrentEpisode:
             failure=self.failure,
             pending=tuple(pending),
         )
+
+
+def by_human(action: str) -> Executed:
+    """Return the record of an action that a person chose, one that UTF-8 can hold."""
+    action = action.encode("utf-8", "replace").decode()
+    return Executed(message=action, action=action, actor=Actor.HUMAN)
+
+
+def typed_line(text: str) -> str:
+    """Return a typed action as one line.
+
+    Raises:
+        UsageError: It is empty.
+    """
+    text = one_line(text)
+    if not text:
+        raise UsageError("The action is empty.", "Type one, such as: look")
+    return text
+
+
+def one_line(text: str) -> str:
+    """Return a text as one line that UTF-8 can hold."""
+    return " ".join(text.encode("utf-8", "replace").decode().split())

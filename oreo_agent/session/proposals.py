@@ -5,14 +5,11 @@ from __future__ import annotations
 import dataclasses
 import math
 from collections.abc import Callable
-from typing import TypeGuard
-
-import msgspec
 
 from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
 from oreo_agent.agents.simulation import OneEnvPool, PlansWithEnv, Simulator
 from oreo_agent.envs.core import ForkableEnv
-from oreo_agent.episodes.record import Proposal
+from oreo_agent.episodes.record import Proposal, finite_candidates
 
 _ATTEMPTS = 4
 """Samples drawn in search of one that was not rejected before."""
@@ -21,18 +18,13 @@ _ATTEMPTS = 4
 def propose(agent: Agent, env: ForkableEnv, request: ActRequest) -> AgentDecision:
     """Return an agent's decision.
 
-    Args:
-        agent: The agent.
-        env: The environment of the request's episode. An agent that tries actions out moves it; it
-            is brought back afterwards.
-        request: The state.
+    An agent that tries actions out moves the environment; it is brought back afterwards.
 
     Raises:
         OreoAgentError: The environment cannot be brought back.
     """
-    if not _plans(agent):
-        (decision,) = agent.act([request])
-        return without_nonfinite(decision)
+    if not isinstance(agent, PlansWithEnv):
+        return without_nonfinite(*agent.act([request]))
     simulator = Simulator(OneEnvPool(env), {request.episode: 0})
     (decision,) = agent.act_with([request], simulator)
     for fault in simulator.return_to_present().values():
@@ -49,12 +41,7 @@ def propose_another(
 ) -> AgentDecision | None:
     """Return a proposal that was not rejected: a new sample, else the likeliest other candidate.
 
-    Args:
-        agent: The agent.
-        env: As for `propose`.
-        request: Makes the request of a further attempt, counted from 1.
-        present: The last decision.
-        rejected: Actions that were rejected.
+    ``request`` makes the request of a further attempt, counted from 1.
 
     Returns:
         None where the agent has nothing else to propose.
@@ -79,16 +66,5 @@ def without_nonfinite(decision: AgentDecision) -> AgentDecision:
     return dataclasses.replace(
         decision,
         value=value if value is not None and math.isfinite(value.value) else None,
-        candidates=tuple(
-            msgspec.structs.replace(c, probability=_finite(c.probability), value=_finite(c.value))
-            for c in decision.candidates
-        ),
+        candidates=finite_candidates(decision.candidates),
     )
-
-
-def _finite(number: float | None) -> float | None:
-    return number if number is not None and math.isfinite(number) else None
-
-
-def _plans(agent: Agent) -> TypeGuard[PlansWithEnv]:
-    return isinstance(agent, PlansWithEnv)

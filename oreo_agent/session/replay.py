@@ -47,11 +47,7 @@ def replay_turns(
 
     Every observation is compared with the recorded one.
 
-    Args:
-        env: The environment.
-        episode: The record.
-        keep: How many of its turns to play.
-        on_state: Called with each state that agrees, and the step that led there.
+    ``on_state`` is called with each state that agrees, and the step that led there.
 
     Raises:
         DivergedError: An observation differs, the game ends early, or the environment has another

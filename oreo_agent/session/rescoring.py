@@ -10,8 +10,7 @@ import msgspec
 
 from oreo_agent.agents.protocol import Agent, AgentDecision
 from oreo_agent.agents.turns import turn_request
-from oreo_agent.episodes.record import Episode
-from oreo_agent.episodes.turns import past_turn
+from oreo_agent.episodes.record import Episode, past_turn
 from oreo_agent.session.proposals import without_nonfinite
 from oreo_agent.session.state import choice_options
 
@@ -33,10 +32,8 @@ def rescore(
 ) -> Rescored:
     """Ask an agent at every state of a record.
 
-    Args:
-        episode: The record.
-        agent: One that answers from the transcript alone, not by trying actions out.
-        progress: Called with how many states are done; returns False to stop early.
+    The agent must answer from the transcript alone, not by trying actions out. ``progress`` is
+    called with how many states are done, and returns False to stop early.
     """
     name = f"{episode.id}/rescored"
     history = tuple(map(past_turn, episode.turns))

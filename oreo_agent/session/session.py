@@ -15,8 +15,7 @@ from oreo_agent.episodes.record import Decision, Episode, Executed, Outcome
 from oreo_agent.episodes.store import EpisodeStore
 from oreo_agent.errors import UsageError
 from oreo_agent.session.branching import branch_of, new_episode
-from oreo_agent.session.current import CurrentEpisode
-from oreo_agent.session.human_input import by_human, one_line, typed_line
+from oreo_agent.session.current import CurrentEpisode, by_human, one_line, typed_line
 from oreo_agent.session.proposals import propose, propose_another
 from oreo_agent.session.replay import Replayed
 from oreo_agent.session.snapshots import Reopen, RewindableEnv
@@ -282,7 +281,7 @@ class Session:
         self._expect_started().annotate(one_line(text) or None)
         return self._emit(EventKind.NOTED)
 
-    def save(self, store: EpisodeStore, *, shard: str = "live") -> int:
+    def save(self, store: EpisodeStore) -> int:
         """Put every unsaved episode of this session into a store, then delete its journals.
 
         An episode saved while it goes on is stored as unfinished; its next turn opens a branch.
@@ -293,7 +292,7 @@ class Session:
         Raises:
             RunFailedError: The store cannot be written; the journals stay.
         """
-        count = self._unsaved.save(self._expect_started().episode, store, shard)
+        count = self._unsaved.save(self._expect_started().episode, store)
         self._emit(EventKind.SAVED, f"{count} saved to {store.path}")
         return count
 

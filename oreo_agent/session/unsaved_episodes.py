@@ -82,11 +82,11 @@ class UnsavedEpisodes:
         )
         return [*self._closed, *([current] if is_new and not self.is_saved else [])]
 
-    def save(self, current: Episode, store: EpisodeStore, shard: str) -> int:
+    def save(self, current: Episode, store: EpisodeStore) -> int:
         """Put them into a store, then delete the journals."""
         pending = self.pending(current)
         if pending:
-            with store.writer(shard) as writer:
+            with store.writer("live") as writer:
                 for episode in pending:
                     if not self._was_saved(episode, store):
                         writer.append(episode)

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Any
 
-from transformers import PreTrainedModel, PreTrainedTokenizerFast
+from transformers import PreTrainedModel
 
 from oreo_agent.envs.plugin import ANSWER_ALONE, EnvPlugin
 from oreo_agent.errors import ConfigError
@@ -20,26 +19,12 @@ from oreo_agent.models.tokenizer import train_tokenizer
 from oreo_agent.training.config import ModelConfig
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BaseModel:
-    """A policy that has not learnt from the run yet, and what turns episodes into its tokens."""
-
-    policy: PreTrainedModel
-    tokenizer: PreTrainedTokenizerFast
-    renderer: Renderer
-
-
 def starting_model(
     config: ModelConfig, corpus: Iterable[str], plugin: EnvPlugin[Any], *, seed: int
-) -> BaseModel:
+) -> tuple[PreTrainedModel, Renderer]:
     """Load the pre-trained model that is named, or build one and its tokenizer from scratch.
 
-    Args:
-        config: Which model.
-        corpus: Every text that a tokenizer from scratch should know.
-        plugin: The environment: the rules for a model that thinks, the words of observations, and
-            how numbers are tokenized.
-        seed: Of the weights from scratch, and of adapters.
+    A tokenizer from scratch knows the texts of ``corpus``.
 
     Raises:
         MissingError: There is no such pre-trained model.
@@ -67,8 +52,7 @@ def starting_model(
         _refuse_for_presets(config)
         tokenizer = train_tokenizer(corpus, spells_numbers=plugin.spells_numbers)
         policy = build_policy(config.preset, tokenizer, seed=seed)
-    renderer = make_renderer(tokenizer, style, plugin.prompt_cuts)
-    return BaseModel(policy=policy, tokenizer=tokenizer, renderer=renderer)
+    return policy, make_renderer(tokenizer, style, plugin.prompt_cuts)
 
 
 def _refuse_for_presets(config: ModelConfig) -> None:

@@ -8,7 +8,6 @@ from oreo_agent.agents.protocol import Agent
 from oreo_agent.episodes.record import Episode
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import RunConfig
-from oreo_agent.training.cpu_count import set_threads
 from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.stages import (
     call_identity,
@@ -16,7 +15,6 @@ from oreo_agent.training.stages import (
     jobs_for,
     open_pool,
     play,
-    prepare_tasks,
 )
 
 
@@ -39,12 +37,10 @@ def collect(
         ConfigError: ``out`` holds the episodes of another call, and ``force`` is not given.
     """
     display = display or ProgressCallback()
-    cores = set_threads(config.threads)
-    options = prepare_tasks(config, display)
     identity = call_identity(config, agent, split=split, count=count)
     with (
         RunDir(out).claim(identity, resume=True, force=force),
-        open_pool(config, options, config.workers or cores) as pool,
+        open_pool(config, display) as pool,
     ):
         tasks = choose_tasks(pool, config, split)
         rounds = -(-count // len(tasks))
@@ -54,8 +50,7 @@ def collect(
             agent,
             jobs[:count],
             out / "episodes",
-            wave=config.rollouts.wave,
+            config=config,
             stage="collect",
-            versions=config.plugin.versions(),
             display=display,
         )

@@ -19,7 +19,6 @@ from oreo_agent.learning.methods import METHODS, MethodSettings
 from oreo_agent.learning.methods.oreo import OREOSettings
 from oreo_agent.learning.methods.sft import SFTSettings
 from oreo_agent.training.method_names import Name, find_method
-from oreo_agent.training.stage_plan import Stage, build_stages
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,23 +162,6 @@ class RunConfig(_WithMethods):
         section: MethodSettings = getattr(self, find_method(name).section)
         return section
 
-    def stages(self, *, logged: bool, start: bool) -> tuple[Stage, ...]:
-        """Return the stages of the run.
-
-        Args:
-            logged: Whether logged episodes take the place of the first ones to be collected.
-            start: Whether a checkpoint takes the place of SFT.
-        """
-        return build_stages(
-            self.methods,
-            rounds=self.rounds.count,
-            sampled=self.evaluation.sampled,
-            sft_updates=self.sft.steps,
-            updates=self.oreo.steps,
-            logged=logged,
-            start=start,
-        )
-
     @property
     def env_settings(self) -> Any:
         """What the environment adds, as its plugin declares it."""
@@ -235,7 +217,7 @@ def run_configs() -> tuple[RunConfig, ...]:
     kinds = {plugin.settings: plugin for plugin in (*plugins(), FactoryPlugin(""))}
     found = []
     for plugin in kinds.values():
-        with suppress(EnvError):  # a damaged package is an error of its own environment alone
+        with suppress(EnvError):  # a damaged package affects its environment alone
             found.append(_config_type(plugin)())
     return tuple(found)
 

@@ -23,8 +23,7 @@ def available_cores() -> int:
 def set_threads(threads: int) -> int:
     """Set torch's threads and return the number of cores this process may use.
 
-    Args:
-        threads: 0 takes those cores, or fewer where ``OMP_NUM_THREADS`` says so.
+    0 takes those cores, or fewer where ``OMP_NUM_THREADS`` says so.
     """
     import torch  # takes seconds
 

@@ -5,17 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from oreo_agent.training.config import RunConfig
-from oreo_agent.training.stage_plan import StageKind
+from oreo_agent.training.stage_plan import StageKind, build_stages
 
 
 def plan(config: RunConfig, *, logged: bool, start: bool) -> dict[str, Any]:
-    """Return the stages of a run and how much work each is.
-
-    Args:
-        config: The run's settings.
-        logged: Whether logged episodes take the place of collecting any.
-        start: Whether a checkpoint takes the place of SFT.
-    """
+    """Return the stages of a run, as `build_stages` has them, and how much work each is."""
     tasks = config.plan()
     train = str(tasks.train) if tasks.train else "all"
     shown = config.demonstrations.games
@@ -34,7 +28,7 @@ def plan(config: RunConfig, *, logged: bool, start: bool) -> dict[str, Any]:
     }
     if start:
         work[StageKind.SFT] = "the given checkpoint"
-    stages = config.stages(logged=logged, start=start)
+    stages = build_stages(config, logged=logged, start=start)
     return {
         "model": config.model.name or config.model.preset,
         "stages": {stage.name: work[stage.kind] for stage in stages},

@@ -8,12 +8,10 @@ from pathlib import Path
 
 import msgspec
 
-from oreo_agent.agents.protocol import Agent
-from oreo_agent.agents.usage import Cost, CountsCost, cost_between
+from oreo_agent.agents.protocol import Agent, Cost, CountsCost
 from oreo_agent.errors import UsageError
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import RunConfig
-from oreo_agent.training.cpu_count import set_threads
 from oreo_agent.training.results import MethodResult
 from oreo_agent.training.run_dir import RunDir, write_result
 from oreo_agent.training.stages import (
@@ -21,7 +19,6 @@ from oreo_agent.training.stages import (
     choose_tasks,
     evaluate_agent,
     open_pool,
-    prepare_tasks,
 )
 
 
@@ -56,8 +53,6 @@ def evaluate(
         ConfigError: ``out`` holds the results of another call, and ``force`` is not given.
     """
     display = display or ProgressCallback()
-    cores = set_threads(config.threads)
-    options = prepare_tasks(config, display)
     with ExitStack() as stack:
         if out is None:
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oreo-eval-")))
@@ -65,7 +60,7 @@ def evaluate(
             identity = call_identity(config, agent, name=name, split=split, limit=limit)
             stack.enter_context(RunDir(out).claim(identity, resume=True, force=force))
             folder = out / "episodes"
-        pool = stack.enter_context(open_pool(config, options, config.workers or cores))
+        pool = stack.enter_context(open_pool(config, display))
         tasks = choose_tasks(pool, config, split)[:limit]
         if same_games_as is not None and same_games_as.won().keys() != set(tasks):
             raise UsageError(
@@ -78,15 +73,13 @@ def evaluate(
             agent,
             {split: tasks},
             folder,
+            config=config,
             method=name,
             seed=config.seed,
-            wave=config.rollouts.wave,
-            versions=config.plugin.versions(),
-            no_effect=config.plugin.no_effect,
             display=display,
         )
         if isinstance(agent, CountsCost):
-            cost = cost_between(before, agent.cost)
+            cost = agent.cost - before
             if cost.turns == sum(game.turns for game in result.games):
                 result = msgspec.structs.replace(result, cost=cost)
         if out is not None:

@@ -18,11 +18,7 @@ else:
 
 
 class ResultName:
-    """The parts of a result's name: ``METHOD[-roundN][@MODE]``.
-
-    Args:
-        name: As in ``results.json``.
-    """
+    """The parts of a result's name: ``METHOD[-roundN][@MODE]``."""
 
     def __init__(self, name: str) -> None:
         stem, at, mode = name.partition("@")

@@ -86,7 +86,13 @@ def markdown(runs: Sequence[RunResults], *, command: str) -> str:
         lines += [f"| {name.title} | {' | '.join(cells)} |"]
     notes = [f"- Seed {run.seed}: {note}." for run in runs for note in run.notes]
     lines += ["", *notes] if notes else []
-    lines += ["", _type_heading(rounds), "", *_type_table(_final(methods)), ""]
+    lines += [
+        "",
+        f"## By task type{', last round' if rounds > 1 else ''}",
+        "",
+        *_type_table(_final(methods)),
+        "",
+    ]
     found = comparisons(runs)
     if found:
         lines += [
@@ -110,13 +116,7 @@ def markdown(runs: Sequence[RunResults], *, command: str) -> str:
 
 
 def write_plots(run: RunResults, metrics: Path, folder: Path) -> None:
-    """Draw success by split and the curves of training.
-
-    Args:
-        run: The results.
-        metrics: The folder of ``NAME.jsonl``, one line each logging step.
-        folder: Where the PNG files go.
-    """
+    """Draw success by split and the curves of training."""
     import io
 
     import matplotlib as mpl
@@ -188,10 +188,6 @@ def _final(methods: Sequence[MethodResult]) -> list[MethodResult]:
     last = _last_round(names)
     pairs = zip(methods, names, strict=True)
     return [m for m, name in pairs if name.round == last or name.method == "sft"]
-
-
-def _type_heading(rounds: int) -> str:
-    return "## By task type" + (", last round" if rounds > 1 else "")
 
 
 def _training_figure(

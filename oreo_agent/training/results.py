@@ -7,7 +7,7 @@ from pathlib import Path
 
 import msgspec
 
-from oreo_agent.agents.usage import Cost
+from oreo_agent.agents.protocol import Cost
 from oreo_agent.errors import MissingError, UsageError
 from oreo_agent.evaluation import (
     GameResult,

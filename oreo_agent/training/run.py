@@ -17,7 +17,6 @@ from oreo_agent.learning.loggers import check_loggers
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import RunConfig
-from oreo_agent.training.cpu_count import set_threads
 from oreo_agent.training.episode_filters import (
     fingerprint,
     fingerprints,
@@ -30,7 +29,8 @@ from oreo_agent.training.results import RunResults
 from oreo_agent.training.run_context import RunContext
 from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.run_stages import RUNNERS
-from oreo_agent.training.stages import open_pool, prepare_tasks
+from oreo_agent.training.stage_plan import build_stages
+from oreo_agent.training.stages import open_pool
 
 
 def train(
@@ -76,34 +76,31 @@ def train(
                 "no successful episode to start from",
                 "Give --checkpoint, or add some.",
             )
-    tasks, versions = config.plan(), config.plugin.versions()
+    tasks = config.plan()
     identity = {
         "config": asdict(config),
         "episodes": [fingerprint(path) for path in episode_files(episodes)],
         "checkpoint": None if checkpoint is None else fingerprints(checkpoint),
-        "versions": versions,
+        "versions": config.plugin.versions(),
     }
     run_dir = RunDir(out)
     with (
         run_dir.claim(identity, resume=resume, force=force),
         report_progress(out, display) as progress,
+        open_pool(config, progress) as pool,
     ):
-        cores = set_threads(config.threads)
-        options = prepare_tasks(config, progress)
-        with open_pool(config, options, config.workers or cores) as pool:
-            run = RunContext(
-                config=config,
-                run_dir=run_dir,
-                progress=progress,
-                plan=tasks,
-                versions=versions,
-                pool=pool,
-                command=command,
-                start=start,
-                logged=given,
-            )
-            for stage in config.stages(logged=given is not None, start=start is not None):
-                RUNNERS[stage.kind](run, stage)
+        run = RunContext(
+            config=config,
+            run_dir=run_dir,
+            progress=progress,
+            plan=tasks,
+            pool=pool,
+            command=command,
+            start=start,
+            logged=given,
+        )
+        for stage in build_stages(config, logged=given is not None, start=start is not None):
+            RUNNERS[stage.kind](run, stage)
     assert run.finished is not None  # the last stage is the report
     return run.finished
 

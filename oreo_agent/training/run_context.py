@@ -16,8 +16,7 @@ from oreo_agent.errors import ConfigError
 from oreo_agent.learning.fitting import FitOptions
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.checkpoints import Checkpoint, CheckpointMeta, save_checkpoint
-from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.rendering import Renderer
+from oreo_agent.models.rendering import RenderedEpisode, Renderer
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.rollout import Job
 from oreo_agent.training.config import RunConfig
@@ -36,7 +35,6 @@ class RunContext:
     run_dir: RunDir
     progress: ProgressCallback
     plan: TaskPlan
-    versions: dict[str, str]
     pool: WorkerPool
     command: str
     """Printed in the report."""
@@ -67,9 +65,8 @@ class RunContext:
                 agent,
                 jobs,
                 self.run_dir.path / "episodes" / name,
-                wave=self.config.rollouts.wave,
+                config=self.config,
                 stage=name,
-                versions=self.versions,
                 display=self.progress,
             )
             counts |= {"episodes": len(episodes), "successful": len(successes(episodes))}
@@ -107,7 +104,7 @@ class RunContext:
             meta=CheckpointMeta(
                 method=name,
                 seed=self.config.seed,
-                versions=self.versions,
+                versions=self.config.plugin.versions(),
                 chat=renderer.style,
                 prompt_cuts=self.config.plugin.prompt_cuts,
             ),

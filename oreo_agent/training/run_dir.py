@@ -41,11 +41,6 @@ def write_result(path: Path, found: object) -> None:
 def read_result(path: Path, kind: type[T], *, fix: str) -> T:
     """Read what `write_result` wrote.
 
-    Args:
-        path: The file.
-        kind: What it holds.
-        fix: What to do about a damaged file.
-
     Raises:
         RunFailedError: The file is damaged, or another version's.
     """

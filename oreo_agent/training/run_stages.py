@@ -79,22 +79,22 @@ def learn_start(run: RunContext, stage: Stage) -> None:
     else:
         shown, checked = hold_out(successes(run.logged), run.plan.validation)
     with run.run_dir.timed(stage.name):
-        base = starting_model(
+        policy, renderer = starting_model(
             config.model,
             texts(shown if run.logged is None else run.logged, PromptText(plugin.prompt_cuts)),
             plugin,
             seed=run.seed("weights"),
         )
         job = TrainingJob(
-            policy=base.policy,
+            policy=policy,
             episodes=shown,
             validation=checked,
-            renderer=base.renderer,
-            render=partial(run.render, base.renderer),
+            renderer=renderer,
+            render=partial(run.render, renderer),
             options=run.fit_options(stage, batch=config.sft.batch),
         )
         learned = METHODS[stage.method].fit(job, config.sft)
-        run.save(stage.name, learned.policy, None, base.renderer)
+        run.save(stage.name, learned.policy, None, renderer)
 
 
 def collect_rollouts(run: RunContext, stage: Stage) -> None:
@@ -165,11 +165,9 @@ def evaluate(run: RunContext, stage: Stage) -> None:
                 agent,
                 run.games.held_out,
                 run.run_dir.path / "episodes" / stage.name,
+                config=run.config,
                 method=stage.result,
                 seed=run.plan.seed,
-                wave=run.config.rollouts.wave,
-                versions=run.versions,
-                no_effect=run.config.plugin.no_effect,
                 display=run.progress,
             )
         run.run_dir.finish(stage.name, result)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Literal
+from typing import Any, Literal
 
 from oreo_agent.learning.methods import METHODS
 from oreo_agent.training.method_names import round_name
@@ -63,33 +63,26 @@ class Stage:
 
 
 def build_stages(
-    methods: Collection[str],
+    config: Any,
     *,
-    rounds: int,
-    sampled: bool,
-    sft_updates: int,
-    updates: int,
     logged: bool,
     start: bool,
 ) -> tuple[Stage, ...]:
     """Return the stages of a run in their order.
 
     Args:
-        methods: Methods that are trained; unknown ones, of a run of another version, are left out.
-        rounds: How many.
-        sampled: Whether every policy also plays at temperature 1.
-        sft_updates: Updates of SFT.
-        updates: Updates of each method that learns from rollouts.
+        config: A `RunConfig`, or the part of one that a monitor reads. Unknown methods, of a run
+            of another version, are left out.
         logged: Whether logged episodes take the place of the first ones to be collected.
         start: Whether a checkpoint takes the place of SFT.
     """
-    learners = learners_of(methods)
+    learners = learners_of(config.methods)
     stages = [Stage(name="games", kind=StageKind.GAMES)]
     if not (logged or start):
         kinds = (StageKind.DEMONSTRATIONS, StageKind.VALIDATION)
         stages += [Stage(name=kind.value, kind=kind) for kind in kinds]
-    stages.append(Stage(name="sft", kind=StageKind.SFT, updates=0 if start else sft_updates))
-    for number in range(1, rounds + 1):
+    stages.append(Stage(name="sft", kind=StageKind.SFT, updates=0 if start else config.sft.steps))
+    for number in range(1, config.rounds.count + 1):
         if number > 1 or not logged:
             name = round_name("rollouts", number)
             stages.append(Stage(name=name, kind=StageKind.ROLLOUTS, round=number))
@@ -97,7 +90,7 @@ def build_stages(
             Stage(
                 name=round_name(method, number),
                 kind=StageKind.LEARN,
-                updates=updates,
+                updates=config.oreo.steps,
                 round=number,
                 method=method,
             )
@@ -113,7 +106,7 @@ def build_stages(
                 sampled=is_sampled,
             )
             for method in measured
-            for is_sampled in ((False, True) if sampled else (False,))
+            for is_sampled in ((False, True) if config.evaluation.sampled else (False,))
         ]
     return (*stages, Stage(name="report", kind=StageKind.REPORT))
 

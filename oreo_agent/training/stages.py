@@ -18,6 +18,7 @@ from oreo_agent.errors import MissingError, RunFailedError, UsageError
 from oreo_agent.evaluation import game_results
 from oreo_agent.rollout import Job, collect, wave_path
 from oreo_agent.training.config import RunConfig
+from oreo_agent.training.cpu_count import set_threads
 from oreo_agent.training.results import MethodResult
 
 if TYPE_CHECKING:
@@ -63,9 +64,15 @@ def prepare_tasks(config: RunConfig, display: ProgressCallback) -> dict[str, obj
     return options
 
 
-def open_pool(config: RunConfig, options: Mapping[str, object], workers: int) -> WorkerPool:
-    """Start the environment processes."""
-    return WorkerPool(config.plugin.name, dict(options), processes=workers)
+def open_pool(config: RunConfig, display: ProgressCallback) -> WorkerPool:
+    """Set torch's threads, prepare the tasks, and start the environment processes.
+
+    Raises:
+        OreoAgentError: The tasks cannot be had.
+    """
+    cores = set_threads(config.threads)
+    options = prepare_tasks(config, display)
+    return WorkerPool(config.plugin.name, options, processes=config.workers or cores)
 
 
 def choose_games(pool: WorkerPool, config: RunConfig) -> Games:
@@ -120,7 +127,7 @@ def jobs_for(
     seed: tuple[object, ...],
     patience: int | None = None,
 ) -> list[Job]:
-    """Return ``per_game`` jobs a task, sample by sample, each with a seed of its own."""
+    """Return ``per_game`` jobs a task, sample by sample, each with a separate seed."""
     return [
         Job(task=task, split=split, seed=derive_seed(*seed, task, sample), patience=patience)
         for sample in range(per_game)
@@ -134,9 +141,8 @@ def play(
     jobs: Sequence[Job],
     folder: Path,
     *,
-    wave: int,
+    config: RunConfig,
     stage: str,
-    versions: Mapping[str, str],
     display: ProgressCallback,
 ) -> list[Episode]:
     """Play jobs into a folder, and show how it goes.
@@ -146,6 +152,7 @@ def play(
             deleted, to be played again.
     """
     display.stage(stage, len(jobs))
+    wave = config.rollouts.wave
     won = played = turns = 0
 
     def progress(done: int, episodes: list[Episode]) -> None:
@@ -161,7 +168,7 @@ def play(
         jobs,
         folder,
         wave_size=wave,
-        versions=versions,
+        versions=config.plugin.versions(),
         progress=progress,
         on_broken=lambda e: display.note(f"{stage}: played again: {e.task}: {e.error}"),
     )
@@ -184,16 +191,12 @@ def evaluate_agent(
     games: Mapping[str, Sequence[str]],
     folder: Path,
     *,
+    config: RunConfig,
     method: str,
     seed: int,
-    wave: int,
-    versions: Mapping[str, str],
-    no_effect: str | None,
     display: ProgressCallback,
 ) -> MethodResult:
     """Play every held-out game once and return the results per game.
-
-    ``no_effect`` is the answer to an action without effect, where the environment has one.
 
     Raises:
         RunFailedError: A game broke off by an error; its shard is deleted, to be played again.
@@ -203,25 +206,19 @@ def evaluate_agent(
         for split in games
         for job in jobs_for(games[split], split=split, per_game=1, seed=(seed, "evaluation"))
     ]
-    episodes = play(
-        pool,
-        agent,
-        jobs,
-        folder,
-        wave=wave,
-        stage=f"evaluate {method}",
-        versions=versions,
-        display=display,
-    )
+    stage = f"evaluate {method}"
+    episodes = play(pool, agent, jobs, folder, config=config, stage=stage, display=display)
     failed = [index for index, e in enumerate(episodes) if e.outcome is Outcome.ERROR]
     if failed:
-        _forget_waves(folder, failed, wave)
+        _forget_waves(folder, failed, config.rollouts.wave)
         first = episodes[failed[0]]
         raise RunFailedError(
             f"evaluation of {method}: game {first.task} broke off: {first.error}",
             "Mend the cause and resume: its wave is played again.",
         )
-    return MethodResult(method=method, games=game_results(episodes, no_effect=no_effect))
+    return MethodResult(
+        method=method, games=game_results(episodes, no_effect=config.plugin.no_effect)
+    )
 
 
 def call_identity(config: RunConfig, agent: Agent, **call: object) -> dict[str, object]:

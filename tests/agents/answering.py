@@ -14,7 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 from oreo_agent.agents.protocol import ActRequest
-from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.episodes.record import PastTurn
 
 
 @dataclass(frozen=True, kw_only=True)

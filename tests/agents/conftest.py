@@ -16,7 +16,7 @@ import torch
 from transformers import LlamaForCausalLM
 
 from oreo_agent.agents.protocol import ActRequest
-from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.episodes.record import PastTurn
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.presets import build_policy
 from oreo_agent.models.rendering import Renderer

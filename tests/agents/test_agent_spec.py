@@ -7,7 +7,7 @@ from importlib import import_module
 import pytest
 
 from oreo_agent.agents.agent_spec import AGENT_KINDS, AgentSpec
-from oreo_agent.agents.ranking import RankBy, Ranking
+from oreo_agent.agents.search_settings import RankBy, Ranking
 from oreo_agent.errors import UsageError
 
 

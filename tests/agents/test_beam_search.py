@@ -12,10 +12,9 @@ from oreo_agent.agents.beam import BeamSearchAgent
 from oreo_agent.agents.candidates import CandidateSource
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.agents.protocol import Agent
-from oreo_agent.agents.ranking import RankBy, Ranking
+from oreo_agent.agents.search_settings import RankBy, Ranking
 from oreo_agent.envs.worker.pool import WorkerPool
-from oreo_agent.episodes.record import Actor, Outcome
-from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.episodes.record import Actor, Outcome, PastTurn
 from oreo_agent.rollout import Job, run_wave
 from tests.agents.conftest import ANSWERS, QUESTION, THINK, Learnt
 

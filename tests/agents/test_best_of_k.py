@@ -12,7 +12,7 @@ from oreo_agent.agents.best_of_k import BestOfKAgent
 from oreo_agent.agents.candidates import CandidateSource
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.agents.protocol import ActRequest, AgentDecision
-from oreo_agent.agents.ranking import RankBy, Ranking
+from oreo_agent.agents.search_settings import RankBy, Ranking
 from oreo_agent.errors import UsageError
 from oreo_agent.models.actor_critic import ValueModel
 from tests.agents.conftest import ANSWERS, RIGHT, THINK, Learnt

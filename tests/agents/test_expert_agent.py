@@ -7,8 +7,7 @@ import pytest
 from oreo_agent.agents.expert import ExpertAgent, load_expert
 from oreo_agent.agents.protocol import ActRequest, Agent
 from oreo_agent.envs.registry import plugin_of
-from oreo_agent.episodes.record import Actor
-from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.episodes.record import Actor, PastTurn
 
 GOAL = "put some mug on shelf"
 ROOM = (

@@ -9,7 +9,7 @@ import pytest
 
 from oreo_agent.agents.candidates import CandidateSource
 from oreo_agent.agents.lookahead import PrivilegedLookaheadAgent
-from oreo_agent.agents.ranking import RankBy, Ranking
+from oreo_agent.agents.search_settings import RankBy, Ranking
 from oreo_agent.agents.simulation import Move, OneEnvPool, Reached, Simulator
 from oreo_agent.envs import make
 from oreo_agent.envs.core import EnvError

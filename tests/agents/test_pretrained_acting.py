@@ -9,7 +9,7 @@ import torch
 
 from oreo_agent.agents.language_model import LanguageModelAgent
 from oreo_agent.agents.protocol import ActRequest
-from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.episodes.record import PastTurn
 from oreo_agent.models.actor_critic import ValueModel
 from oreo_agent.models.chat import ChatStyle
 from oreo_agent.models.chat_rendering import ChatRenderer

@@ -16,8 +16,7 @@ from oreo_agent.learning.baseline_losses import dpo_loss, kto_loss
 from oreo_agent.learning.batch import forward
 from oreo_agent.learning.pairs import preference_pairs
 from oreo_agent.learning.preference import DPOTrainer, KTOTrainer
-from oreo_agent.models.rendered import RenderedEpisode
-from oreo_agent.models.rendering import Renderer
+from oreo_agent.models.rendering import RenderedEpisode, Renderer
 from oreo_agent.models.tokenizer import train_tokenizer
 from tests.learning.tiny_training import KINDS, Gradients, rollouts, trainer
 

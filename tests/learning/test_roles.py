@@ -31,7 +31,7 @@ from oreo_agent.models.actor_critic import (
     check_output_head,
     hidden_states,
 )
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 
 VOCABULARY = 23
 PAD = END = 1

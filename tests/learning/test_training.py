@@ -14,7 +14,7 @@ from oreo_agent.learning.batch import EpisodeDataset, UpdateSampler
 from oreo_agent.learning.config import OREOConfig
 from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.models.actor_critic import ActorCritic
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 from tests.learning.tiny_training import (
     KINDS,
     Gradients,

@@ -14,7 +14,7 @@ from oreo_agent.learning.fitting import FitOptions, TrainingJob
 from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.learning.preference import DPOTrainer, KTOTrainer
 from oreo_agent.learning.sft import SFTTrainer
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 from oreo_agent.progress_callback import ProgressCallback
 
 VOCABULARY = 17

@@ -20,7 +20,7 @@ from torch.distributed.tensor import DTensor
 from torch.nn.parallel import DistributedDataParallel
 
 from oreo_agent.learning.base_trainer import EpisodeTrainer
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 from tests.learning.tiny_training import StopAt, episodes, rollouts, trainer, weights
 
 METHODS = ("sft", "dpo", "kto", "oreo")

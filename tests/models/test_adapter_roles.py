@@ -16,7 +16,7 @@ from oreo_agent.learning.sft import SFTTrainer
 from oreo_agent.models.actor_critic import ActorCritic
 from oreo_agent.models.adapter_roles import AdapterActorCritic, with_adapter
 from oreo_agent.models.adapters import AdapterPolicy
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 from tests.models.pretrained_kinds import KINDS, make_kind
 
 IDS = torch.arange(5, 29)[None].repeat(2, 1)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import msgspec
 import pytest
 
-from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn
-from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, PastTurn, Turn
 from oreo_agent.errors import ConfigError
 from oreo_agent.learning.dataset_rows import rendered_episodes
 from oreo_agent.models.chat import ChatStyle, ChatTemplate
@@ -95,7 +94,6 @@ def test_a_prompt_is_what_the_tokenizers_own_template_gives(kind: str) -> None:
 def test_a_template_that_drops_earlier_thoughts_is_joined_turn_by_turn() -> None:
     tokenizer = make_kind("qwen3").tokenizer
     renderer = ChatRenderer(tokenizer)
-    assert renderer.template.rewrites
     past = PastTurn(observation=ROOM, message="go to bed 1")
     first = renderer.prompt(GOAL, [], ROOM)
     assert renderer.prompt(GOAL, [past], SECOND)[: len(first)] == first

@@ -6,8 +6,7 @@ import msgspec
 import pytest
 
 from oreo_agent.envs.registry import plugin_of
-from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, Turn
-from oreo_agent.episodes.turns import PastTurn
+from oreo_agent.episodes.record import Actor, Episode, Executed, Outcome, PastTurn, Turn
 from oreo_agent.models.prompt_text import PromptText
 from oreo_agent.models.rendering import Renderer, RenderingError
 from oreo_agent.models.tokenizer import train_tokenizer

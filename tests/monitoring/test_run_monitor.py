@@ -9,9 +9,12 @@ import msgspec
 import pytest
 
 from oreo_agent.errors import MissingError, UsageError
+from oreo_agent.learning.methods.oreo import OREOSettings
+from oreo_agent.learning.methods.sft import SFTSettings
 from oreo_agent.monitoring.run_monitor import RunMonitor, check_run
 from oreo_agent.monitoring.run_status import RunCondition, StageState, Tally
 from oreo_agent.monitoring.tail import MetricsReader, WaveReader
+from oreo_agent.training.config import EvaluationConfig, RoundsConfig, config_type
 from oreo_agent.training.progress_file import Phase
 from oreo_agent.training.results import load_results
 from oreo_agent.training.run_dir import PROGRESS, RunDir, write_json
@@ -58,15 +61,14 @@ def test_success_is_that_of_the_results(finished_run: Path) -> None:
 def _plan(
     methods: list[str], *, logged: bool = False, start: bool = False, sampled: bool = True
 ) -> tuple[Stage, ...]:
-    return build_stages(
-        methods,
-        rounds=2,
-        sampled=sampled,
-        sft_updates=9,
-        updates=7,
-        logged=logged,
-        start=start,
+    config = config_type("alfworld")(
+        methods=tuple(methods),
+        sft=SFTSettings(steps=9),
+        oreo=OREOSettings(steps=7),
+        rounds=RoundsConfig(count=2),
+        evaluation=EvaluationConfig(sampled=sampled),
     )
+    return build_stages(config, logged=logged, start=start)
 
 
 @pytest.mark.parametrize("is_sampled", [False, True])

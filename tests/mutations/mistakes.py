@@ -345,7 +345,7 @@ MISTAKES = (
     Mistake(
         30,
         "ties fall to the first candidate",
-        "oreo_agent.agents.ranking.Ranking.key",
+        "oreo_agent.agents.search_settings.Ranking.key",
         "(round(A, B), logprob)",
         "(round(A, B), 0.0)",
     ),

@@ -21,6 +21,7 @@ from oreo_agent.training.method_names import ResultName, result_title, round_nam
 from oreo_agent.training.report import comparisons, markdown
 from oreo_agent.training.results import RunResults, load_results
 from oreo_agent.training.run import train
+from oreo_agent.training.stage_plan import build_stages
 
 LEARNERS = ["rejection", "dpo", "dpo-nll", "kto", "oreo", "oreo-step", "oreo-astar"]
 SMALLER = ("games.valid_seen=1", "games.valid_unseen=1", "games.horizon=6", "oreo.steps=3")
@@ -207,7 +208,7 @@ def test_a_name_that_is_no_methods_stays_as_it_is() -> None:
 def test_the_plan_names_methods_and_rounds() -> None:
     config = config_type("alfworld")(methods=("kto", "oreo"), rounds=RoundsConfig(count=3))
     stages = plan(config, logged=False, start=False)["stages"]
-    assert list(stages) == [stage.name for stage in config.stages(logged=False, start=False)]
+    assert list(stages) == [stage.name for stage in build_stages(config, logged=False, start=False)]
     assert stages["oreo-round3"] == stages["kto"] == "1200 updates of 16 episodes"
     assert stages["evaluate-kto-round2"] == "160 + 160 games"
     assert "rejection" not in stages
