@@ -64,11 +64,8 @@ def read_message(renderer: Renderer, ids: Sequence[int]) -> tuple[str, str]:
 class MessageWriter:
     """Writes with a policy through a cache that outlives the turn.
 
-    Args:
-        policy: A causal language model in evaluation mode.
-        end_id: The end-of-turn token.
-        temperature: 0 takes the likeliest token; otherwise tokens are sampled.
-        max_tokens: A message that has not ended by then is left as it is.
+    At temperature 0 it takes the likeliest token; a message that has not ended after ``max_tokens``
+    is left as it is.
     """
 
     def __init__(

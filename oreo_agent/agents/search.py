@@ -78,11 +78,8 @@ class SearchAgent(ABC):
     def load(cls, spec: AgentSpec, setting: AgentSetting, **settings: Any) -> Self:
         """Load a checkpoint as an agent that searches.
 
-        Args:
-            spec: The search and its settings.
-            setting: The checkpoint, and how samples are drawn where the settings do not say. At
-                temperature 0 all samples would be the same: it stands for 1.
-            settings: Further arguments of the class.
+        At temperature 0 all samples would be the same: it stands for 1. Settings are further
+        arguments of the class.
 
         Raises:
             MissingError: There is no checkpoint.

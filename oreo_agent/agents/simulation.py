@@ -78,9 +78,8 @@ class Simulator:
     ) -> dict[str, list[Reached | EnvFault]]:
         """Try moves; those of several episodes side by side, those of one after another.
 
-        Args:
-            moves: Episode name to moves.
-            keep: Whether to keep the states that are reached, to go on from.
+        ``moves`` are by episode name; ``keep`` says whether to keep the states that are reached, to
+        go on from.
 
         Returns:
             The answer to each move, in order. An environment that cannot go on says so.

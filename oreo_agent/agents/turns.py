@@ -6,11 +6,11 @@ Rollouts and sessions share these, so that a recorded seed gives the same episod
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
-from oreo_agent.envs.core import StepResult
-from oreo_agent.episodes.record import Executed, Outcome, PastTurn
+from oreo_agent.envs.core import EnvSpec, StepResult
+from oreo_agent.episodes.record import Episode, Executed, Outcome, PastTurn, utc_now
 
 
 def turn_request(
@@ -37,6 +37,39 @@ def turn_request(
         observation=observation,
         admissible=admissible,
         seed=int.from_bytes(hashlib.blake2b(words.encode(), digest_size=8).digest()),
+    )
+
+
+def new_record(
+    agent: Agent,
+    spec: EnvSpec,
+    facts: Mapping[str, str],
+    *,
+    id: str,
+    task: str,
+    goal: str,
+    split: str | None,
+    seed: int,
+    versions: Mapping[str, str],
+) -> Episode:
+    """Return an unfinished episode without turns; ``facts`` are those of its task."""
+    return Episode(
+        id=id,
+        env=spec.id,
+        task=task,
+        goal=goal,
+        outcome=Outcome.UNFINISHED,
+        turns=(),
+        task_type=facts.get("type"),
+        task_sha256=facts.get("sha256"),
+        dialect=facts.get("dialect"),
+        split=split,
+        seed=seed,
+        versions=dict(versions),
+        tokenizer_sha256=agent.tokenizer_sha256,
+        model=agent.name,
+        sampling=agent.sampling,
+        created=utc_now(),
     )
 
 

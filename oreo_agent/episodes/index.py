@@ -133,9 +133,7 @@ def scan_summaries(path: Path, *, offset: int = 0, line: int = 1) -> Iterator[Ep
 def index_shard(path: Path, known: ShardIndex | None) -> ShardIndex:
     """Bring one shard's index up to date, reading only what is new.
 
-    Args:
-        path: The shard.
-        known: What was known of it; ignored if the shard is no longer a continuation of that.
+    What was known of it is ignored if the shard is no longer a continuation of that.
     """
     with open_shard(path) as file:
         size = os.fstat(file.fileno()).st_size

@@ -77,11 +77,6 @@ class Journal:
     it is locked, over the end of the episode, until it is closed or removed: an open session's
     journals are offered nowhere.
 
-    Args:
-        folder: Where journals lie.
-        episode: The episode as it begins.
-        on_notice: Called with one line on each repair.
-
     Raises:
         RunFailedError: The episode cannot be written.
     """

@@ -222,11 +222,8 @@ class ActorCritic(PolicyAndReference):
 
     Dropout is switched off in all three, so that the log-ratio is exactly zero at the start.
 
-    Args:
-        policy: A causal language model.
-        value: Starts as ``ValueModel.from_policy(policy)`` where none is given.
-        reference: Starts as a deep copy of the policy, as it is now, where none is given. To keep
-            an earlier one over several rounds of training, give it. It is frozen.
+    A role that is not given starts as a copy of the policy as it is now. To keep an earlier
+    reference over several rounds of training, give it. It is frozen.
 
     Raises:
         ConfigError: The model does more to its logits than apply the output head.

@@ -33,10 +33,7 @@ _PART = re.compile(r"(?P<layer>.+)\.lora_(?P<part>[AB])\.weight")
 class SharedBase:
     """A frozen causal language model with named adapters.
 
-    Args:
-        model: Frozen, and changed in place.
-        name: The Hub id or folder it was loaded from; checkpoints name it.
-        precision: As it was loaded.
+    The model is changed in place; its name is the Hub id or folder it was loaded from.
     """
 
     def __init__(

@@ -45,10 +45,8 @@ def load_pretrained(
 ) -> Pretrained:
     """Load a causal language model and its tokenizer.
 
-    Args:
-        name: A Hub id or a folder.
-        precision: Of the weights. ``4bit`` needs bitsandbytes.
-        local: Fetch nothing: what is not on this disk is missing.
+    ``name`` is a Hub id or a folder. With ``local`` nothing is fetched. ``4bit`` needs
+    bitsandbytes.
 
     Raises:
         MissingError: There is no such model, or bitsandbytes is not installed.

@@ -21,11 +21,7 @@ _Stamp = tuple[int, int, int]
 
 
 class FileCache(Generic[T]):
-    """What was read from files, kept until they change.
-
-    Args:
-        read: Reads one; not called for a file that is not there.
-    """
+    """What was read from files, kept until they change."""
 
     def __init__(self, read: Callable[[Path], T]) -> None:
         self._read = read

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 import msgspec
 
 from oreo_agent.agents.protocol import ActRequest, Agent, AgentDecision
-from oreo_agent.agents.turns import executed_by, outcome_of, turn_request
+from oreo_agent.agents.turns import executed_by, new_record, outcome_of, turn_request
 from oreo_agent.envs.core import EnvSpec, Observation, StepResult, TaskId
 from oreo_agent.envs.worker.pool import EnvFault
-from oreo_agent.episodes.record import Actor, Episode, Outcome, PastTurn, Turn, past_turn, utc_now
+from oreo_agent.episodes.record import Actor, Episode, Outcome, PastTurn, Turn, past_turn
 
 _TRIES = 3
 """How often an episode may be active when its process is lost, before it is given up."""
@@ -122,30 +122,28 @@ def to_episode(
     agent: Agent,
     spec: EnvSpec,
     facts: Mapping[str, str],
-    versions: dict[str, str],
+    versions: Mapping[str, str],
 ) -> Episode:
     """Return the record of an episode that has ended; ``facts`` are those of its task."""
     assert playing.outcome is not None
-    return Episode(
+    blank = new_record(
+        agent,
+        spec,
+        facts,
         id=playing.id,
-        env=spec.id,
         task=playing.job.task,
         goal=playing.goal,
+        split=playing.job.split,
+        seed=playing.job.seed,
+        versions=versions,
+    )
+    return msgspec.structs.replace(
+        blank,
         outcome=playing.outcome,
         turns=tuple(playing.turns),
         final_observation=playing.observation.text,
-        split=playing.job.split,
-        task_type=facts.get("type"),
-        task_sha256=facts.get("sha256"),
-        dialect=facts.get("dialect"),
-        versions=versions,
-        tokenizer_sha256=agent.tokenizer_sha256,
-        model=agent.name,
-        sampling=agent.sampling,
-        seed=playing.job.seed,
         error=playing.error,
         note=None if playing.outcome is not Outcome.HORIZON else playing.why_given_up(),
-        created=utc_now(),
     )
 
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from oreo_agent.agents.protocol import Agent
+from oreo_agent.agents.turns import new_record
 from oreo_agent.envs.core import Observation, TaskId, TextEnv
 from oreo_agent.episodes.record import Episode, Outcome, Turn, new_episode_id, utc_now
 from oreo_agent.session.replay import Replayed
@@ -23,26 +24,18 @@ def new_episode(
     versions: Mapping[str, str],
 ) -> Episode:
     """Return an episode without turns."""
-    facts = env.task_info(task)
-    return Episode(
+    blank = new_record(
+        agent,
+        env.spec,
+        env.task_info(task),
         id=new_episode_id(),
-        env=env.spec.id,
         task=task,
         goal=observation.goal,
-        outcome=Outcome.UNFINISHED,
-        turns=(),
-        final_observation=observation.text,
-        task_type=facts.get("type"),
-        task_sha256=facts.get("sha256"),
-        dialect=facts.get("dialect"),
         split=split,
         seed=seed,
-        versions=dict(versions),
-        tokenizer_sha256=agent.tokenizer_sha256,
-        model=agent.name,
-        sampling=agent.sampling,
-        created=utc_now(),
+        versions=versions,
     )
+    return msgspec.structs.replace(blank, final_observation=observation.text)
 
 
 def branch_of(

@@ -29,12 +29,8 @@ from oreo_agent.session.unsaved_episodes import UnsavedEpisodes
 class CurrentEpisode:
     """An episode under way: its record so far, the present choice, and how it ended.
 
-    Args:
-        episode: The record; each turn replaces it by a longer one.
-        observation: The environment's first observation.
-        unsaved: Writes the journal.
-        parent: The record that it branched from.
-        branch: Number of the branch in its session; 0 is no branch. Branches draw other samples.
+    The record is replaced by a longer one with each turn. Branch 0 is no branch; others draw other
+    samples.
     """
 
     def __init__(

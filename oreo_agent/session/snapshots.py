@@ -33,9 +33,8 @@ class RewindableEnv:
     Going back is exact and takes as long as the environment's ``restore``; where a state was lost
     (with a worker that died), the record is played again and compared.
 
-    Args:
-        env: The environment; closed with this object.
-        reopen: Makes another one, for a record in another dialect.
+    The environment is closed with this object; ``reopen`` makes another one, for a record in
+    another dialect.
     """
 
     def __init__(self, env: TextEnv, reopen: Reopen | None = None) -> None:

@@ -18,10 +18,6 @@ class UnsavedEpisodes:
 
     A journal that cannot be written is reported through ``on_notice``; play goes on, and the
     journal writes what it missed together with the next turn.
-
-    Args:
-        folder: Where journals lie; None keeps none.
-        on_notice: Called with repairs and with failures to write a journal.
     """
 
     def __init__(self, folder: Path | None, on_notice: Notice) -> None:

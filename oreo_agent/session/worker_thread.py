@@ -78,10 +78,8 @@ class SessionDriver:
 
     Every public method returns at once and may be called from any thread.
 
-    Args:
-        make_session: Called in the thread; may take long.
-        tell: Receives reports, in the thread.
-        begin: Brings the session to its first state; by default it starts its task.
+    The session is made in the thread, which may take long; ``tell`` receives reports there, and
+    ``begin`` brings the session to its first state.
     """
 
     def __init__(

@@ -82,11 +82,6 @@ class ProgressFile(ProgressCallback):
     """Writes progress to a run's folder, and passes it on.
 
     A file that cannot be written is ignored: errors of the run itself matter more.
-
-    Args:
-        folder: The run's.
-        display: Receives the same.
-        clock: Seconds since 1970.
     """
 
     def __init__(

@@ -16,12 +16,11 @@ from oreo_agent.errors import ConfigError
 from oreo_agent.learning.methods import METHODS
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.training.config import RoundsConfig, RunConfig, config_type
-from oreo_agent.training.dry_run import plan
 from oreo_agent.training.method_names import ResultName, result_title, round_name
 from oreo_agent.training.report import comparisons, markdown
 from oreo_agent.training.results import RunResults, load_results
 from oreo_agent.training.run import train
-from oreo_agent.training.stage_plan import build_stages
+from oreo_agent.training.stage_plan import build_stages, plan
 
 LEARNERS = ["rejection", "dpo", "dpo-nll", "kto", "oreo", "oreo-step", "oreo-astar"]
 SMALLER = ("games.valid_seen=1", "games.valid_unseen=1", "games.horizon=6", "oreo.steps=3")

@@ -162,7 +162,7 @@ def train(
     if out is None:
         out = Path("runs") / env
     if dry_run:
-        from oreo_agent.training.dry_run import plan
+        from oreo_agent.training.stage_plan import plan
 
         output.result(plan(settings.value, logged=bool(episodes), start=checkpoint is not None))
         return
