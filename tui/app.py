@@ -25,7 +25,7 @@ from oreo_agent.tui.screens.compare import CompareScreen
 from oreo_agent.tui.screens.episode import CorrectionRequested
 from oreo_agent.tui.screens.help import HelpScreen, key_rows
 from oreo_agent.tui.screens.live import LiveScreen
-from oreo_agent.tui.screens.recover import RecoverScreen, Recovery
+from oreo_agent.tui.screens.recover import RecoverScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.text import safe_line
@@ -54,10 +54,10 @@ class OreoApp(App[None]):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("f1,question_mark", "help", "Help", id="app.help"),
         *(
-            Binding(key, f"mode('{mode}')", mode.capitalize(), show=False, id=f"app.{mode}")
+            Binding(key, f"switch_mode('{mode}')", mode.capitalize(), show=False, id=f"app.{mode}")
             for mode, key in _MODES.items()
         ),
-        Binding("f12", "picture", "Save the screen as SVG", show=False, id="app.picture"),
+        Binding("f12", "screenshot", "Save the screen as SVG", show=False, id="app.picture"),
         Binding("q", "quit", "Quit", id="app.quit"),
     ]
 
@@ -111,11 +111,7 @@ class OreoApp(App[None]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide a mode where there is none."""
-        return action != "mode" or parameters[0] in (self.main.MODE, ReplayScreen.MODE)
-
-    def action_mode(self, mode: str) -> None:
-        """Show another screen; a run goes on meanwhile."""
-        self.switch_mode(mode)
+        return action != "switch_mode" or parameters[0] in (self.main.MODE, ReplayScreen.MODE)
 
     def correct(self, episode: Episode, turn: int, *, journal: Path | None = None) -> None:
         """Play on from a turn of a record, on a screen above the present one.
@@ -158,10 +154,6 @@ class OreoApp(App[None]):
         nodes = self.focused.ancestors_with_self if self.focused is not None else [self.screen]
         about = next((text for node in nodes if (text := getattr(node, "HELP", None))), "")
         self.push_screen(HelpScreen(key_rows(pairs), about))
-
-    def action_picture(self) -> None:
-        """Write the screen to an SVG file."""
-        self.deliver_screenshot()
 
     def get_system_commands(self, screen: Screen[object]) -> Iterable[SystemCommand]:
         """Offer every key's action in the palette too, from the one list of bindings."""
@@ -210,8 +202,8 @@ class OreoApp(App[None]):
             return
         journal = self._pending.pop(0)
 
-        def answered(choice: Recovery | None) -> None:
-            if choice is Recovery.GO_ON:
+        def answered(goes_on: bool | None) -> None:
+            if goes_on:
                 self._go_on(journal)
             self._offer_next()
 

@@ -2,48 +2,71 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from oreo_agent.agents.protocol import Agent
+from textual.message import Message
+
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.session import Rescored, rescore
 from oreo_agent.tui.background_thread import Job
-from oreo_agent.tui.services import AgentSelection, Say
+from oreo_agent.tui.screens.agents import AgentScreen
+from oreo_agent.tui.screens.base import TurnScreen
+from oreo_agent.tui.services import AgentSelection, ScreenServices
 
-SCORERS = (("score", "V and candidates of every state, by the model below", "model", 0.0),)
-"""The models that the selection of an agent offers for scoring."""
-
-OnProgress = Callable[[str, Rescored | None, str], None]
-"""Called in the thread with an episode's id, its scores once they are complete, and a note."""
+_SCORERS = (("score", "V and candidates of every state, by the model below", "model", 0.0),)
 
 
-def score_in_thread(
-    load: Callable[[AgentSelection, Say], Agent],
-    selection: AgentSelection,
-    episodes: Sequence[Episode],
-    report: OnProgress,
-) -> Job:
-    """Load a model and ask it at every state of some episodes.
+class Scored(Message):
+    """A model has looked at an episode, or at so much of it, or could not."""
+
+    def __init__(self, of: str, found: Rescored | None, note: str) -> None:
+        super().__init__()
+        self.of = of
+        """Id of the episode."""
+        self.found = found
+        """Its scores once they are complete."""
+        self.note = note
+
+
+def score(
+    screen: TurnScreen, title: str, services: ScreenServices, episodes: Sequence[Episode]
+) -> None:
+    """Ask for a model; a thread asks it at every state of the episodes and posts `Scored`.
 
     An error becomes a note; the episodes stay as they were.
     """
+    load = services.load_agent
+    if load is None:
+        return
 
-    def work(job: Job) -> None:
-        try:
-            agent = load(selection, lambda text: report(episodes[0].id, None, f"{text} …"))
-            for episode in episodes:
+    def report(of: str, note: str, found: Rescored | None = None) -> None:
+        screen.post_from_thread(Scored(of, found, note))
 
-                def progress(done: int, episode: Episode = episode) -> bool:
-                    report(episode.id, None, f"scoring {done}/{len(episode.turns)} …")
-                    return job.is_wanted
+    def selected(selection: AgentSelection | None) -> None:
+        if selection is None:
+            return
+        screen.say("loading the model …")
 
-                found = rescore(episode, agent, progress)
-                if not job.is_wanted:
-                    return
-                report(episode.id, found, f"values of {found.agent}; the record keeps its own")
-        except Exception as error:
-            kind = "" if isinstance(error, OreoAgentError) else f"{type(error).__name__}: "
-            report(episodes[0].id, None, f"not scored: {kind}{error}")
+        def work(job: Job) -> None:
+            try:
+                agent = load(selection, lambda text: report(episodes[0].id, f"{text} …"))
+                for episode in episodes:
 
-    return Job(work, name="score")
+                    def progress(done: int, episode: Episode = episode) -> bool:
+                        report(episode.id, f"scoring {done}/{len(episode.turns)} …")
+                        return job.is_wanted
+
+                    found = rescore(episode, agent, progress)
+                    if not job.is_wanted:
+                        return
+                    note = f"values of {found.agent}; the record keeps its own"
+                    report(episode.id, note, found)
+            except Exception as error:
+                kind = "" if isinstance(error, OreoAgentError) else f"{type(error).__name__}: "
+                report(episodes[0].id, f"not scored: {kind}{error}")
+
+        screen.scoring = Job(work, name="score")
+
+    card = AgentScreen(title, episodes[0].env, offers=_SCORERS, checkpoints=services.checkpoints())
+    screen.app.push_screen(card, selected)

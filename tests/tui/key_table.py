@@ -12,16 +12,14 @@ from textual.binding import Binding
 from oreo_agent.tui.app import OreoApp
 from oreo_agent.tui.screens.agents import AgentScreen
 from oreo_agent.tui.screens.compare import CompareScreen
-from oreo_agent.tui.screens.confirm_stop import StopScreen
 from oreo_agent.tui.screens.episode import EpisodeScreen
 from oreo_agent.tui.screens.episode_view import EpisodeViewScreen
 from oreo_agent.tui.screens.help import HelpScreen
 from oreo_agent.tui.screens.live import LiveScreen
 from oreo_agent.tui.screens.recover import RecoverScreen
-from oreo_agent.tui.screens.replay import ReplayScreen
+from oreo_agent.tui.screens.replay import ReplayScreen, RunEpisodesScreen
 from oreo_agent.tui.screens.review import ReviewScreen
-from oreo_agent.tui.screens.run_episodes import RunEpisodesScreen
-from oreo_agent.tui.screens.train import TrainScreen
+from oreo_agent.tui.screens.train import StopScreen, TrainScreen
 from oreo_agent.tui.widgets.comparison import ComparisonList
 from oreo_agent.tui.widgets.episode_list import EpisodeList
 from oreo_agent.tui.widgets.find import FindLine

@@ -10,7 +10,7 @@ from tests.tui.replay_screen import Replay
 
 async def listed(shown: Replay) -> None:
     if isinstance(shown.app.screen, EpisodeScreen):
-        shown.app.screen.action_back()
+        shown.app.screen.dismiss()
     await shown.wait(lambda: isinstance(shown.app.screen, ReplayScreen))
 
 

@@ -10,7 +10,7 @@ from oreo_agent.monitoring.run_status import RunCondition
 from oreo_agent.training.progress_file import Phase
 from oreo_agent.training.run_dir import PROGRESS
 from oreo_agent.tui.screens.episode import EpisodeScreen
-from oreo_agent.tui.screens.run_episodes import RunEpisodesScreen
+from oreo_agent.tui.screens.replay import RunEpisodesScreen
 from oreo_agent.tui.screens.train import TrainScreen
 from oreo_agent.tui.widgets.curve import Curve
 from oreo_agent.tui.widgets.note_list import NoteList

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from oreo_agent.tui.screens.confirm_stop import StopScreen
-from oreo_agent.tui.screens.replay import ReplayScreen
-from oreo_agent.tui.screens.run_episodes import RunEpisodesScreen
+from oreo_agent.tui.screens.replay import ReplayScreen, RunEpisodesScreen
+from oreo_agent.tui.screens.train import StopScreen
 from oreo_agent.tui.widgets.curve import Curve
 from tests.tui.key_table import keys, seen
 from tests.tui.train_screen import Watch

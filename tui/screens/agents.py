@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import ClassVar
@@ -101,14 +100,14 @@ class AgentScreen(ModalScreen[AgentSelection | None]):
         if place >= len(self._offers):
             return
         _, _, kind, temperature = self._offers[place]
-        selection = AgentSelection(kind=kind, env=self._env, temperature=temperature)
         path = self.query_one(Input).value.strip()
-        if path and not Path(path).expanduser().is_dir():
+        checkpoint = Path(path).expanduser() if path else None
+        if checkpoint is not None and not checkpoint.is_dir():
             self.notify(f"{safe_line(path)}: no such folder.", severity="warning", markup=False)
             return
-        if path:
-            selection = dataclasses.replace(selection, checkpoint=Path(path).expanduser())
-        self.dismiss(selection)
+        self.dismiss(
+            AgentSelection(kind=kind, env=self._env, temperature=temperature, checkpoint=checkpoint)
+        )
 
     def action_name(self) -> None:
         """Type the folder of another checkpoint."""

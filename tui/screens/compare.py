@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 from typing import ClassVar
 
 from textual.binding import Binding, BindingType
 from textual.message import Message
 
 from oreo_agent.errors import OreoAgentError, RunFailedError
-from oreo_agent.session import Rescored
 from oreo_agent.tui.background_thread import Job
 from oreo_agent.tui.comparison import HeadToHead, Side
-from oreo_agent.tui.scoring import SCORERS, score_in_thread
-from oreo_agent.tui.screens.agents import AgentScreen
+from oreo_agent.tui.scoring import Scored, score
+from oreo_agent.tui.screens.base import turn_bindings
 from oreo_agent.tui.screens.pair_view import PairViewScreen
-from oreo_agent.tui.services import AgentSelection, ScreenServices
+from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.widgets.comparison import ComparisonList
 from oreo_agent.tui.widgets.comparison_facts import BothAnswers
 from oreo_agent.tui.widgets.status import ErrorCard
@@ -35,14 +33,7 @@ class CompareScreen(PairViewScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("n", "difference(1)", "Next difference", id="compare.next-difference"),
         Binding("N", "difference(-1)", "Difference before", id="compare.difference-before"),
-        Binding("h,k", "move(-1)", "Previous turn", show=False, id="compare.previous"),
-        Binding("l,j", "move(1)", "Next turn", show=False, id="compare.next"),
-        Binding("0", "seek(0)", "First turn", show=False, id="compare.first"),
-        Binding("dollar_sign", "seek(-1)", "Last turn", show=False, id="compare.last"),
-        Binding("right_square_bracket", "human(1)", "Next human turn", show=False, id="compare.]"),
-        Binding(
-            "left_square_bracket", "human(-1)", "Human turn before", show=False, id="compare.["
-        ),
+        *turn_bindings("compare"),
         Binding("m", "rescore", "Score", id="compare.rescore", tooltip="Both, with one model"),
         Binding("x", "swap", "Swap sides", show=False, id="compare.swap"),
         Binding("y", "copy", "Copy both turns", show=False, id="compare.copy"),
@@ -54,17 +45,8 @@ class CompareScreen(PairViewScreen):
             id="compare.detail",
         ),
         Binding("R", "again", "Try again", show=False, id="compare.retry"),
-        Binding("escape", "back", "Back", id="compare.back"),
+        Binding("escape", "dismiss", "Back", id="compare.back"),
     ]
-
-    class Scored(Message):
-        """A model has looked at one of the episodes, or at so much of it, or could not."""
-
-        def __init__(self, of: str, found: Rescored | None, note: str) -> None:
-            super().__init__()
-            self.of = of
-            self.found = found
-            self.note = note
 
     class Played(Message):
         """One of two players is at another state."""
@@ -106,12 +88,11 @@ class CompareScreen(PairViewScreen):
         self._is_guest = is_guest
         self._progress = "Starting" if head_to_head is not None else ""
         self._job: Job | None = None
-        self._scoring: Job | None = None
 
     @property
     def is_settled(self) -> bool:
         """Whether no game is played and no episode scored."""
-        return not self._progress and not (self._scoring is not None and self._scoring.is_running)
+        return not self._progress and not self.is_scoring
 
     @property
     def broken(self) -> OreoAgentError | None:
@@ -128,14 +109,13 @@ class CompareScreen(PairViewScreen):
         self._draw()
 
     def on_unmount(self) -> None:
-        """Let the thread go."""
-        for job in (self._job, self._scoring):
-            if job is not None:
-                job.close()
+        """Let the players stop too."""
+        if self._job is not None:
+            self._job.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide or grey out what does not apply."""
-        if action == "back":
+        if action == "dismiss":
             return self._is_guest
         if action == "again":
             return True if self._broken is not None else None
@@ -148,16 +128,9 @@ class CompareScreen(PairViewScreen):
 
     def action_rescore(self) -> None:
         """Choose a model, and show both episodes as that one sees them."""
-        left = self._sides[0]
-        if left is None or self._services.load_agent is None:
-            return
-        screen = AgentScreen(
-            "Score both with which model?",
-            left.episode.env,
-            offers=SCORERS,
-            checkpoints=self._services.checkpoints(),
-        )
-        self.app.push_screen(screen, self._agent_selected)
+        episodes = [side.episode for side in self._sides if side is not None]
+        if episodes:
+            score(self, "Score both with which model?", self._services, episodes)
 
     def action_again(self) -> None:
         """Play the game again after a failure."""
@@ -168,10 +141,6 @@ class CompareScreen(PairViewScreen):
             self._alignment = None
             self._play()
             self._draw()
-
-    def action_back(self) -> None:
-        """Go back to the screen below."""
-        self.dismiss()
 
     def on_compare_screen_played(self, message: Played) -> None:
         """Show another state."""
@@ -186,7 +155,7 @@ class CompareScreen(PairViewScreen):
         if message.text is None:
             self.refresh_bindings()
             self._draw()
-        self._draw_status()
+        self.draw_status()
 
     def on_compare_screen_failed(self, message: Failed) -> None:
         """Say why there is nothing more to come."""
@@ -196,15 +165,15 @@ class CompareScreen(PairViewScreen):
         back = " · esc back" if self._is_guest else ""
         self.query_one(ErrorCard).show(str(message.error), f"R try again{back} · q quit")
         self.refresh_bindings()
-        self._draw_status()
+        self.draw_status()
 
-    def on_compare_screen_scored(self, message: Scored) -> None:
+    def on_scored(self, message: Scored) -> None:
         """Show what the model thinks."""
         found = message.found
         for place, side in enumerate(self._sides):
             if found is not None and side is not None and side.episode.id == message.of:
                 self._sides[place] = Side(seen=found, name=side.name)
-        self._note = message.note
+        self.note = message.note
         self._draw(cursor=self.cursor)
 
     def _play(self) -> None:
@@ -213,35 +182,20 @@ class CompareScreen(PairViewScreen):
 
         def work(job: Job) -> None:
             def tell(place: int, side: Side) -> bool:
-                self._post(self.Played(place, side))
+                self.post_from_thread(self.Played(place, side))
                 return job.is_wanted
 
             try:
-                head_to_head.play(lambda text: self._post(self.Progress(f"{text} …")), tell)
+                head_to_head.play(
+                    lambda text: self.post_from_thread(self.Progress(f"{text} …")), tell
+                )
             except OreoAgentError as error:
-                self._post(self.Failed(error))
+                self.post_from_thread(self.Failed(error))
             except Exception as error:
                 what = f"The game cannot be played: {type(error).__name__}: {error}."
-                self._post(self.Failed(RunFailedError(what, "Try: oreo-agent doctor")))
+                self.post_from_thread(self.Failed(RunFailedError(what, "Try: oreo-agent doctor")))
             else:
-                self._post(self.Progress(None))
+                self.post_from_thread(self.Progress(None))
 
         self._progress = "Starting"
         self._job = Job(work, name="head-to-head")
-
-    def _agent_selected(self, selection: AgentSelection | None) -> None:
-        load, sides = self._services.load_agent, [side for side in self._sides if side is not None]
-        if selection is None or load is None:
-            return
-        self._say("loading the model …")
-        self._scoring = score_in_thread(
-            load,
-            selection,
-            [side.episode for side in sides],
-            lambda of, found, note: self._post(self.Scored(of, found, note)),
-        )
-
-    def _post(self, message: Message) -> None:
-        # The loop may close between two messages of a thread that is still in a long call.
-        with contextlib.suppress(RuntimeError):
-            self.post_message(message)

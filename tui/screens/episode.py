@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
@@ -17,12 +16,10 @@ from oreo_agent.episodes.catalog import Entry, relative
 from oreo_agent.episodes.record import Episode
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.session import SPEEDS, Rescored
-from oreo_agent.tui.background_thread import Job
 from oreo_agent.tui.comparison import ComparisonRequested, Side, recorded
-from oreo_agent.tui.scoring import SCORERS, score_in_thread
-from oreo_agent.tui.screens.agents import AgentScreen
+from oreo_agent.tui.scoring import Scored, score
 from oreo_agent.tui.screens.episode_view import EpisodeViewScreen
-from oreo_agent.tui.services import AgentSelection, ScreenServices
+from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.state_rows import outcome_words, state_views
 from oreo_agent.tui.text import safe_line
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
@@ -60,17 +57,8 @@ class EpisodeScreen(EpisodeViewScreen):
         Binding("L", "other(1)", "Next episode", show=False, id="episode.after"),
         Binding("plus,equals_sign", "speed(1)", "Faster", show=False, id="episode.faster"),
         Binding("minus", "speed(-1)", "Slower", show=False, id="episode.slower"),
-        Binding("escape", "back", "List", id="episode.back"),
+        Binding("escape", "dismiss", "List", id="episode.back"),
     ]
-
-    class Scored(Message):
-        """A model has looked at the episode, or so much of it, or could not."""
-
-        def __init__(self, of: str, *, found: Rescored | None = None, note: str = "") -> None:
-            super().__init__()
-            self.of = of
-            self.found = found
-            self.note = note
 
     def __init__(
         self,
@@ -89,7 +77,6 @@ class EpisodeScreen(EpisodeViewScreen):
         self._scorer = ""
         self._speed = SPEEDS.index(2.0)
         self._timer: Timer | None = None
-        self._job: Job | None = None
 
     def compose(self) -> ComposeResult:
         """Lay out the episode over the status and the keys."""
@@ -102,11 +89,6 @@ class EpisodeScreen(EpisodeViewScreen):
         """Read the record."""
         self.query_one(Transcript).focus()
         self._load()
-
-    def on_unmount(self) -> None:
-        """Let a model that is at work stop."""
-        if self._job is not None:
-            self._job.close()
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Grey out what the program around cannot do."""
@@ -170,20 +152,10 @@ class EpisodeScreen(EpisodeViewScreen):
 
     def action_rescore(self) -> None:
         """Choose a model, and show the episode as that one sees it."""
-        if self._episode is None or self._services.load_agent is None:
+        if self._episode is None:
             return
         self.hold()
-        screen = AgentScreen(
-            "Score with which model?",
-            self._episode.env,
-            offers=SCORERS,
-            checkpoints=self._services.checkpoints(),
-        )
-        self.app.push_screen(screen, self._agent_selected)
-
-    def action_back(self) -> None:
-        """Go back to the list."""
-        self.app.pop_screen()
+        score(self, "Score with which model?", self._services, [self._episode])
 
     def hold(self) -> None:
         """Stop playing."""
@@ -191,7 +163,7 @@ class EpisodeScreen(EpisodeViewScreen):
             self._timer.stop()
             self._timer = None
 
-    def on_episode_screen_scored(self, message: Scored) -> None:
+    def on_scored(self, message: Scored) -> None:
         """Show what the model thinks, if the episode is still the same."""
         episode = self._episode
         if episode is None or message.of != episode.id:
@@ -209,18 +181,14 @@ class EpisodeScreen(EpisodeViewScreen):
     @property
     def is_settled(self) -> bool:
         """Whether the record is shown, and nothing moves on its own."""
-        return self._episode is not None and self._timer is None and not self._is_scoring
+        return self._episode is not None and self._timer is None and not self.is_scoring
 
     @property
     def without_values(self) -> str:
         """What to say where no model has valued a state, or not yet."""
-        if self._is_scoring:
+        if self.is_scoring:
             return "the model is still at work: values come soon"
         return f"{super().without_values}: m scores the episode with one"
-
-    @property
-    def _is_scoring(self) -> bool:
-        return self._job is not None and self._job.is_running
 
     @property
     def turns(self) -> int:
@@ -255,20 +223,6 @@ class EpisodeScreen(EpisodeViewScreen):
             picked=last.proposal.action if last else None,
             empty=f"The end: {outcome_words(episode)}",
         )
-
-    def _agent_selected(self, selection: AgentSelection | None) -> None:
-        episode = self._episode
-        if selection is None or episode is None:
-            return
-        self.say("loading the model …")
-        load = self._services.load_agent
-        assert load is not None
-        self._job = score_in_thread(load, selection, [episode], self._tell)
-
-    def _tell(self, of: str, found: Rescored | None, note: str) -> None:
-        # The loop may close between two messages of a thread that is still in a long call.
-        with contextlib.suppress(RuntimeError):
-            self.post_message(self.Scored(of, found=found, note=note))
 
     def _tick(self) -> None:
         if self.pane.is_at_end:

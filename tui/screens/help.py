@@ -44,10 +44,6 @@ class HelpScreen(ModalScreen[None]):
             card.border_subtitle = "esc closes"
             yield Static(Content.assemble(*parts, "\n", (_READING, "")), markup=False)
 
-    async def action_dismiss(self, result: None = None) -> None:
-        """Close the help."""
-        self.dismiss(result)
-
 
 def key_rows(bindings: list[tuple[str, Binding]]) -> list[tuple[str, str]]:
     """Return one row a description: all keys that do it, and what it is.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Callable
 from functools import partial
 from typing import ClassVar
@@ -74,7 +73,7 @@ class LiveScreen(EpisodeViewScreen):
         ),
         Binding("plus,equals_sign", "speed(1)", "Faster", show=False, id="live.faster"),
         Binding("minus", "speed(-1)", "Slower", show=False, id="live.slower"),
-        Binding("escape", "back", "Back", id="live.back"),
+        Binding("escape", "dismiss", "Back", id="live.back"),
     ]
 
     class Reported(Message):
@@ -93,7 +92,7 @@ class LiveScreen(EpisodeViewScreen):
         is_guest: bool = False,
     ) -> None:
         super().__init__()
-        self.driver = SessionDriver(make_session, self._tell, begin=begin)
+        self.driver = SessionDriver(make_session, self._report, begin=begin)
         self.state: SessionState | None = None
         self._services = services
         self._is_guest = is_guest
@@ -154,7 +153,7 @@ class LiveScreen(EpisodeViewScreen):
         if action == "retry":
             is_stuck = self._broken is not None or (state is not None and state.failure is not None)
             return True if is_stuck else None
-        if action == "back":
+        if action == "dismiss":
             return self._is_guest
         return True
 
@@ -244,10 +243,6 @@ class LiveScreen(EpisodeViewScreen):
     def action_speed(self, by: int) -> None:
         """Run faster or slower."""
         self.driver.change_speed(by)
-
-    def action_back(self) -> None:
-        """Go back to the screen below; what was played stays in the journal."""
-        self.dismiss()
 
     def on_live_screen_reported(self, message: Reported) -> None:
         """Draw what the driver says."""
@@ -385,10 +380,8 @@ class LiveScreen(EpisodeViewScreen):
     def _warn(self, text: str) -> None:
         self.notify(safe_line(text), severity="warning", markup=False)
 
-    def _tell(self, report: Report) -> None:
-        # The loop may close between two reports of a thread that is still in a long call.
-        with contextlib.suppress(RuntimeError):
-            self.post_message(self.Reported(report))
+    def _report(self, report: Report) -> None:
+        self.post_from_thread(self.Reported(report))
 
 
 def _empty_words(state: SessionState) -> str:

@@ -11,7 +11,7 @@ from textual.widgets import Footer
 from oreo_agent.episodes.alignment import Alignment, Row, align, align_so_far
 from oreo_agent.episodes.record import Actor
 from oreo_agent.tui.comparison import MARKS, Side
-from oreo_agent.tui.screens.base import FullScreen
+from oreo_agent.tui.screens.base import TurnScreen
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.widgets.comparison import ComparisonList, Views
 from oreo_agent.tui.widgets.comparison_facts import BothAnswers, BothTitles, BothValues, States
@@ -19,7 +19,7 @@ from oreo_agent.tui.widgets.goal import GoalLine
 from oreo_agent.tui.widgets.status import ErrorCard, StatusLine
 
 
-class PairViewScreen(FullScreen):
+class PairViewScreen(TurnScreen):
     """Shows two episodes, as far as there are two yet.
 
     Args:
@@ -35,7 +35,6 @@ class PairViewScreen(FullScreen):
         self._views: Views = ((), ())
         self._progress = ""
         """Progress of the game being played, if one is."""
-        self._note = ""
         self._follows = True
         """Whether the cursor goes where most happens: the person has not moved it."""
 
@@ -53,7 +52,7 @@ class PairViewScreen(FullScreen):
     def seek_turn(self, turn: int) -> None:
         """Go to a turn of the first episode."""
         if self._alignment is not None:
-            self._go(self._alignment.row_of(0, turn))
+            self.go(self._alignment.row_of(0, turn))
 
     def compose(self) -> ComposeResult:
         """Lay out the goal and the titles over the rows, the answers and the values."""
@@ -70,22 +69,20 @@ class PairViewScreen(FullScreen):
         """Go to where the actions begin to differ, next or before."""
         places = self._alignment.differences if self._alignment else ()
         none = "there is no other difference" if places else "the actions are all the same"
-        self._next_of(places, by, none, "")
+        self.go_to_next(places, by, none, "")
 
     def action_human(self, by: int) -> None:
         """Go to the next or the previous turn that a person did in either episode."""
         rows = self._alignment.rows if self._alignment else ()
         places = [n for n, row in enumerate(rows) if any(map(_is_human, self._states(row)))]
-        self._next_of(places, by, "no other turn was done by a person", "turn of a person")
-
-    def action_move(self, by: int) -> None:
-        """Move both cursors by a row."""
-        self._go(self.cursor + by)
+        self.go_to_next(
+            places, by, "no other turn was done by a person", "turn of a person {} of {}"
+        )
 
     def action_seek(self, row: int) -> None:
         """Move both cursors to the first or the last row."""
         count = len(self._alignment.rows) if self._alignment else 0
-        self._go(row if row >= 0 else count - 1)
+        self.go(row if row >= 0 else count - 1)
 
     def action_detail(self) -> None:
         """Show actions alone, with the answers, or with what was written too."""
@@ -107,7 +104,7 @@ class PairViewScreen(FullScreen):
             if view is not None
         )
         self.app.copy_to_clipboard(text)
-        self._say(f"copied: {text}")
+        self.say(f"copied: {text}")
 
     @on(ComparisonList.Moved)
     def _moved(self) -> None:
@@ -116,7 +113,7 @@ class PairViewScreen(FullScreen):
     @on(BothValues.Seek)
     def _seek(self, event: BothValues.Seek) -> None:
         if self._alignment is not None:
-            self._go(self._alignment.row_of(event.side, event.state))
+            self.go(self._alignment.row_of(event.side, event.state))
 
     def _draw(self, *, cursor: int | None = None) -> None:
         """Show both as they are now, and stand where they part unless the person has moved."""
@@ -135,7 +132,7 @@ class PairViewScreen(FullScreen):
                 cursor = self._place_to_be(self._alignment) if self._follows else self.cursor
             self.query_one(ComparisonList).show(self._alignment, self._views, cursor=cursor)
             self.query_one(GoalLine).show(left.episode.goal, self._relation)
-        self._draw_status()
+        self.draw_status()
 
     def _place_to_be(self, alignment: Alignment) -> int:
         if not self._progress:
@@ -154,9 +151,10 @@ class PairViewScreen(FullScreen):
         before = (self._before(0, row.left), self._before(1, row.right))
         self.query_one(BothAnswers).show(states, before)
         self.query_one(BothValues).show(self._views, self._alignment.states_at(place))
-        self._draw_status()
+        self.draw_status()
 
-    def _draw_status(self) -> None:
+    def draw_status(self) -> None:
+        """Say where the cursor is, and how the two differ there."""
         alignment = self._alignment
         if not self.is_attached:
             return
@@ -176,7 +174,7 @@ class PairViewScreen(FullScreen):
         elif not differences:
             count = "the same actions"
         self.query_one(StatusLine).show(
-            self._note,
+            self.note,
             self._progress,
             "" if self._progress else count,
             *turns,
@@ -206,23 +204,12 @@ class PairViewScreen(FullScreen):
     def _before(self, side: int, state: int | None) -> StateView | None:
         return self._views[side][state - 1] if state else None
 
-    def _next_of(self, places: Sequence[int], by: int, none: str, what: str) -> None:
-        here = self.cursor
-        ahead = [p for p in places if p > here] if by > 0 else [p for p in places if p < here][::-1]
-        if ahead:
-            self._go(ahead[0], what and f"{what} {places.index(ahead[0]) + 1} of {len(places)}")
-        else:
-            self._say(none)
-
-    def _go(self, row: int, note: str = "") -> None:
+    def go(self, place: int, note: str = "") -> None:
+        """Select a row, and show a note."""
         self._follows = False
-        self._note = note
-        self.query_one(ComparisonList).seek(row)
-        self._draw_status()
-
-    def _say(self, note: str) -> None:
-        self._note = note
-        self._draw_status()
+        self.note = note
+        self.query_one(ComparisonList).seek(place)
+        self.draw_status()
 
 
 def _is_human(view: StateView | None) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import ClassVar
 
@@ -20,17 +19,8 @@ from oreo_agent.tui.state_rows import turns_words
 from oreo_agent.tui.text import safe_line
 
 
-class Recovery(StrEnum):
-    """What the person decided."""
-
-    SAVED = "saved"
-    DISCARDED = "discarded"
-    LATER = "later"
-    GO_ON = "go-on"
-
-
-class RecoverScreen(ModalScreen[Recovery]):
-    """Asks what to do with one journal.
+class RecoverScreen(ModalScreen[bool]):
+    """Asks what to do with one journal; the result is whether to play on.
 
     Args:
         journal: The session.
@@ -40,9 +30,9 @@ class RecoverScreen(ModalScreen[Recovery]):
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("s", "save", "Save it", id="recover.save"),
-        Binding("c", "go_on", "Continue it", id="recover.continue"),
+        Binding("c", "dismiss(True)", "Continue it", id="recover.continue"),
         Binding("d", "discard", "Delete it", id="recover.discard"),
-        Binding("escape", "later", "Ask again later", id="recover.later"),
+        Binding("escape", "dismiss(False)", "Ask again later", id="recover.later"),
         Binding("q", "app.quit", "Quit", id="recover.quit"),
     ]
 
@@ -73,7 +63,7 @@ class RecoverScreen(ModalScreen[Recovery]):
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Hide what does not apply: an episode that is over has no next turn."""
-        return action != "go_on" or self._can_go_on
+        return (action, parameters) != ("dismiss", (True,)) or self._can_go_on
 
     def action_save(self) -> None:
         """Fold the journal into the store."""
@@ -82,11 +72,7 @@ class RecoverScreen(ModalScreen[Recovery]):
         except OreoAgentError as error:
             self._refuse(error)
             return
-        self.dismiss(Recovery.SAVED)
-
-    def action_go_on(self) -> None:
-        """Play on from its last turn."""
-        self.dismiss(Recovery.GO_ON)
+        self.dismiss(False)
 
     def action_discard(self) -> None:
         """Delete the journal."""
@@ -95,11 +81,7 @@ class RecoverScreen(ModalScreen[Recovery]):
         except OreoAgentError as error:
             self._refuse(error)
             return
-        self.dismiss(Recovery.DISCARDED)
-
-    def action_later(self) -> None:
-        """Leave the journal where it is."""
-        self.dismiss(Recovery.LATER)
+        self.dismiss(False)
 
     def _refuse(self, error: OreoAgentError) -> None:
         self.notify(safe_line(str(error)), severity="error", markup=False)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import ClassVar
 
 from textual import on, work
@@ -15,7 +16,7 @@ from textual.message import Message
 from textual.widgets import Footer, Input, Static
 from textual.worker import get_current_worker
 
-from oreo_agent.episodes.catalog import Entry
+from oreo_agent.episodes.catalog import Entry, read_catalog
 from oreo_agent.episodes.filter import FILTER_HELP, EpisodeFilter, SortOrder
 from oreo_agent.errors import OreoAgentError
 from oreo_agent.tui.comparison import ComparisonRequested, recorded
@@ -277,6 +278,29 @@ class ReplayScreen(FullScreen):
                 (spark(summary.values, 36), "$primary"),
             )
         )
+
+
+class RunEpisodesScreen(ReplayScreen):
+    """The replay of one folder above the run that writes it.
+
+    Args:
+        folder: Of the run's episodes, or of one stage's.
+        services: How models and games are opened.
+    """
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("escape", "back", "Run", tooltip="First ends the filter", id="run-episodes.back"),
+    ]
+
+    def __init__(self, folder: Path, services: ScreenServices) -> None:
+        super().__init__(lambda: read_catalog([folder]), str(folder), services)
+
+    def action_back(self) -> None:
+        """End the filter; without one, go back to the run."""
+        if self.query_one("#filter", Input).display:
+            self.action_clear()
+        else:
+            self.app.pop_screen()
 
 
 def _lines(words: str) -> Iterator[tuple[bool, str]]:

@@ -10,9 +10,10 @@ from typing import ClassVar
 from textual import on, work
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
-from textual.containers import Horizontal
+from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.message import Message
+from textual.screen import ModalScreen
 from textual.widgets import Footer, Static
 
 from oreo_agent.monitoring.run_monitor import RunMonitor
@@ -20,8 +21,7 @@ from oreo_agent.monitoring.run_status import RunCondition, RunStatus
 from oreo_agent.tui.run_plots import plots_of
 from oreo_agent.tui.run_status_text import ending, standing
 from oreo_agent.tui.screens.base import FullScreen
-from oreo_agent.tui.screens.confirm_stop import StopScreen
-from oreo_agent.tui.screens.run_episodes import RunEpisodesScreen
+from oreo_agent.tui.screens.replay import RunEpisodesScreen
 from oreo_agent.tui.services import ScreenServices
 from oreo_agent.tui.text import fit, safe_line
 from oreo_agent.tui.widgets.curve import Curve, Plot
@@ -157,13 +157,6 @@ class TrainScreen(FullScreen):
         self._first = self._first if self._first < len(self._plots) else 0
         self._draw_curves()
 
-    def action_zoom(self) -> None:
-        """Give the focused pane the whole screen, or take it back."""
-        if self.maximized is not None:
-            self.minimize()
-        elif self.focused is not None:
-            self.maximize(self.focused)
-
     def action_stop(self) -> None:
         """Ask whether the run shall stop; what is selected on the screen is copied instead."""
         text = self.get_selected_text()
@@ -265,3 +258,44 @@ class TrainScreen(FullScreen):
                 "stopping: what is finished stays" if is_stopping else "",
                 *standing(self.view, self._clock()),
             )
+
+
+class StopScreen(ModalScreen[bool]):
+    """Asks before a run is stopped.
+
+    Args:
+        where: The run's folder.
+    """
+
+    DEFAULT_CSS = """
+    StopScreen { align: center middle; background: $background 60%; }
+    #stop-card {
+        width: 70; max-width: 96%; height: auto;
+        border: round $warning; background: $surface; padding: 1 2;
+    }
+    #stop-card Static { height: auto; }
+    """
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("s,ctrl+c", "dismiss(True)", "Stop it", id="stop.stop"),
+        Binding("escape", "dismiss(False)", "Let it go on", id="stop.go-on"),
+        Binding("q", "app.quit", "Leave it running", id="stop.quit"),
+    ]
+
+    def __init__(self, where: str) -> None:
+        super().__init__()
+        self._where = where
+
+    def compose(self) -> ComposeResult:
+        """Say what stopping means."""
+        with Vertical(id="stop-card") as card:
+            card.border_title = "Stop the run?"
+            yield Static(
+                Content.assemble(
+                    (safe_line(self._where), "bold"),
+                    "\n\nIt ends as by ctrl-C in its own terminal: what is finished stays, and the"
+                    " same command with --resume goes on from the last training checkpoint.",
+                    "\n\ns    stop it\nesc  let it go on\nq    leave the screen; the run goes on",
+                ),
+                markup=False,
+            )
+        yield Footer(show_command_palette=False)
