@@ -75,13 +75,13 @@ def replay_all(
     processes: int,
     progress: Callable[[int], None] | None = None,
 ) -> list[Replay]:
-    """Play scripts and return what came of them, in order.
+    """Play scripts and return their results, in order.
 
     Args:
         pool: The games; its horizon is longer than the longest script.
         scripts: What to play.
         processes: Of the pool.
-        progress: Is told how many scripts are done.
+        progress: Called with the number of scripts done.
     """
     replays = [Replay() for _ in scripts]
     # Episodes of one game are played together: a loaded game stays in memory for a while only.

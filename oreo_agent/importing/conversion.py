@@ -150,8 +150,8 @@ def outcome_of(logged: LoggedEpisode, replay: Replay | None, *, trusting: bool) 
     if replay is not None and replay.whole and replay.turns:
         if replay.won:
             return Outcome.SUCCESS
-        told = logged.won is not None or _reached_horizon(logged)
-        return Outcome.HORIZON if told else Outcome.UNFINISHED
+        known = logged.won is not None or _reached_horizon(logged)
+        return Outcome.HORIZON if known else Outcome.UNFINISHED
     if logged.won is False:
         return Outcome.HORIZON
     if (replay is not None and replay.won) or (logged.won and trusting):

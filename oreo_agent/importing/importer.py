@@ -30,7 +30,7 @@ __all__ = ["ImportOptions", "ImportReport", "import_logs"]
 _SHORTEST_GOAL, _LONGEST_GOAL = 3, 60  # words
 
 Progress = Callable[[str, int, int], None]
-"""Is told the name of a stage, and how much of how much is done."""
+"""Called with the name of a stage, how much is done, and of how much."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,10 +81,10 @@ def import_logs(
     check_dialect(options.dialect)
     if store.exists() and not store.is_dir():
         raise UsageError(f"{store} is no folder.", "Name a folder with --out.")
-    told = progress or (lambda stage, done, total: None)
+    report = progress or (lambda stage, done, total: None)
     sources = [_Source.read(path, options) for path in files]
     _refuse_twins(sources, store, force=options.force)
-    tied, replays = _replay([e for source in sources for e in source.episodes], options, told)
+    tied, replays = _replay([e for source in sources for e in source.episodes], options, report)
     versions = {name: metadata.version(name) for name in ("oreo-agent", "alfworld", "textworld")}
     reports: list[ImportReport] = []
     shards: list[bytes] = []
@@ -170,7 +170,7 @@ def _refuse_twins(sources: Sequence[_Source], store: Path, *, force: bool) -> No
 
 
 def _replay(
-    episodes: Sequence[LoggedEpisode], options: ImportOptions, told: Progress
+    episodes: Sequence[LoggedEpisode], options: ImportOptions, report: Progress
 ) -> tuple[list[Tied], list[Replay | None]]:
     """Tie episodes to games and play them again."""
     if options.games is None:
@@ -181,7 +181,7 @@ def _replay(
             for logged, dialect in zip(episodes, spoken, strict=True)
         ], [None] * len(episodes)
     source = AlfworldEnv(games=options.games, data=options.data).source
-    finder = GameFinder(source, progress=lambda done, total: told("games", done, total))
+    finder = GameFinder(source, progress=lambda done, total: report("games", done, total))
     tied = [_tie(logged, finder, source, options.dialect) for logged in episodes]
     found = [index for index, one in enumerate(tied) if one.task is not None]
     replays: list[Replay | None] = [None] * len(episodes)
@@ -196,12 +196,12 @@ def _replay(
     }
     with WorkerPool("alfworld", env, processes=options.processes) as pool:
         scripts = [script(tied[index]) for index in found]
-        told("replay", 0, len(scripts))
+        report("replay", 0, len(scripts))
         played = replay_all(
             pool,
             scripts,
             processes=options.processes,
-            progress=lambda done: told("replay", done, len(scripts)),
+            progress=lambda done: report("replay", done, len(scripts)),
         )
     for index, replay in zip(found, played, strict=True):
         replays[index] = replay

@@ -118,7 +118,7 @@ class ImportReport(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def episode_report(tied: Tied, replay: Replay | None, episode: Episode) -> EpisodeReport:
-    """Return what is told of one episode."""
+    """Return the entry of one episode."""
     logged = tied.logged
     replay = replay or Replay()
     compared = replay.compared

@@ -207,7 +207,7 @@ def _said(*speakers: str) -> dict[str, object]:
     ("item", "says"),
     [
         (_said("gpt"), "no message to the agent says"),
-        (_said("human"), "nobody acts"),
+        (_said("human"), "no action follows"),
         (_said("human", "gpt", "gpt"), "message 2: the agent speaks twice"),
         (_said("robot"), "message 1: from 'robot'"),
         (OPENAI, "there are no `conversations`"),

@@ -142,7 +142,7 @@ class BothValues(Horizontal):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
-        # Told of a cursor before the container is laid out.
+        # Receives a cursor before the container is laid out.
         self._strips = tuple(ValueStrip(id=f"strip-{place}") for place in range(len(MARKS)))
 
     def compose(self) -> ComposeResult:

@@ -105,9 +105,7 @@ def read_dialogue(messages: Sequence[Message], *, where: str) -> Dialogue:
         admissible = listed
     joined = join_thoughts(turns)
     if not joined.turns:
-        raise LogFormatError(
-            f"{where}: nobody acts after the task is set.", "Remove the conversation."
-        )
+        raise LogFormatError(f"{where}: no action follows the task.", "Remove the conversation.")
     if not any(turn.action or turn.alternatives for turn in joined.turns):
         raise LogFormatError(
             f"{where}: none of the agent's messages holds a command that can be read.",

@@ -193,7 +193,7 @@ def _unpaired(episode: Episode) -> Row:
     """Return a row of TRL's unpaired preference format."""
     prompt, *completion = chat(episode)
     if completion and completion[-1]["role"] == "user":
-        completion.pop()  # the last answer is nobody's prompt
+        completion.pop()  # the last answer prompts no message
     won = episode.outcome is Outcome.SUCCESS
     return {"prompt": [prompt], "completion": completion, "label": won}
 

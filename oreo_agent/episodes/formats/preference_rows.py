@@ -25,7 +25,7 @@ def episode_pairs(episodes: Iterable[Episode]) -> Iterator[Row]:
 
 
 def correction_pairs(episodes: Iterable[Episode]) -> Iterator[Row]:
-    """Yield a pair for each turn in which somebody did otherwise than the agent proposed."""
+    """Yield a pair for each turn in which another action was taken than the agent proposed."""
     for episode in episodes:
         for number, turn in enumerate(episode.turns):
             proposed, done = turn.proposed, turn.executed
