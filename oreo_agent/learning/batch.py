@@ -14,6 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
 from oreo_agent.errors import ConfigError
+from oreo_agent.learning.losses import Lengths
 from oreo_agent.models.rendering import RenderedEpisode
 
 
@@ -153,6 +154,13 @@ class EpisodeDataset(Dataset[TokenisedEpisode]):
     def lengths(self) -> list[int]:
         """Tokens of each episode."""
         return [len(episode) for episode in self.episodes]
+
+    def mean_lengths(self) -> Lengths:
+        """Return the agent's mean number of tokens and turns an episode."""
+        return Lengths(
+            tokens=float(np.mean([episode.action_tokens for episode in self.episodes])),
+            turns=float(np.mean([episode.turn_end_mask.sum() for episode in self.episodes])),
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

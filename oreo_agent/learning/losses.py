@@ -8,16 +8,20 @@ over them.
 
 A policy decides once a token, once a step (an agent's turn) or once a response. A decision's
 residual holds the log-ratios of its own tokens, with gradient, and those of later decisions,
-without. Every per-trajectory term is a mean over that trajectory's decisions (the KL: over the
-agent's tokens); the batch loss is the mean over trajectories, as in the authors' code. What enters
-a sum of log-ratios is fp32.
+without. Every term is a sum over a trajectory's decisions (the KL: over the agent's tokens),
+divided by a normaliser; the batch loss is the mean over trajectories. What enters a sum of
+log-ratios is fp32.
 
-We differ from the paper in two points.
+We differ from the paper in three points.
 1) After-states: V is also supervised behind the last token of every turn, in a separate term,
    because search reads it there. The paper trains no value behind a turn. Its target is what came
    of the episode, or V behind the observation that followed.
 2) Value and policy loss of one step use the same policy and the same values; the authors update the
    critic first and use values from before that update. The numbers in the losses are the same.
+3) The normaliser is a constant, ``Lengths``, by default. The paper's 1/T, the trajectory's own
+   length, weighs a decision by what happens after it: a decision that fails slowly bears less blame
+   than one that fails at once, so the fixed point is the soft optimum only where all trajectories
+   have one length. With a constant every decision weighs the same.
 """
 
 from __future__ import annotations
@@ -50,14 +54,45 @@ def log_ratio_to_go(log_ratios: Tensor, state_mask: Tensor) -> Tensor:
     return own.flip(-1).cumsum(-1).flip(-1)
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Lengths:
+    """The constant normaliser: what an average trajectory of the data has."""
+
+    tokens: float
+    """Tokens of the agent."""
+    turns: float
+    """Turns of the agent."""
+
+    def decisions(self, level: Level) -> float:
+        """Return how many decisions an average trajectory has."""
+        return {"token": self.tokens, "step": self.turns, "response": 1.0}[level]
+
+
+def trajectory_average(terms: Tensor, mask: Tensor, length: float | None) -> Tensor:
+    """Sum of each row over its mask, divided by a length: ``(batch, …) -> (batch,)``.
+
+    Args:
+        terms: ``(batch, …)``.
+        mask: Of the same shape.
+        length: The same for every row; None takes the row's own number of terms, the paper's 1/T.
+    """
+    own = torch.where(mask, terms, torch.zeros_like(terms))
+    return own.sum(-1) / (mask.sum(-1).clamp(min=1) if length is None else length)
+
+
 def trajectory_mean(terms: Tensor, mask: Tensor) -> Tensor:
     """Mean of each row over its mask: ``(batch, …) -> (batch,)``; 0 for a row without any."""
-    own = torch.where(mask, terms, torch.zeros_like(terms))
-    return own.sum(-1) / mask.sum(-1).clamp(min=1)
+    return trajectory_average(terms, mask, None)
 
 
 def value_loss(
-    values: Tensor, to_go: Tensor, returns: Tensor, state_mask: Tensor, *, beta: float
+    values: Tensor,
+    to_go: Tensor,
+    returns: Tensor,
+    state_mask: Tensor,
+    *,
+    beta: float,
+    length: float | None = None,
 ) -> Tensor:
     """L_V = (1/T) sum_t [V(s_t) - R + beta * stopgrad(C_t)]^2 (paper Eq. 8).
 
@@ -67,13 +102,14 @@ def value_loss(
         returns: R, ``(batch,)``.
         state_mask: ``(batch, states)``.
         beta: KL temperature.
+        length: T; None takes each trajectory's own.
 
     Returns:
         One loss a trajectory, ``(batch,)``. No gradient reaches the policy.
     """
     require_full_precision(values, to_go)
     residual = values - returns[:, None] + beta * to_go.detach()
-    return trajectory_mean(residual.square(), state_mask)
+    return trajectory_average(residual.square(), state_mask, length)
 
 
 def policy_loss(
@@ -85,6 +121,7 @@ def policy_loss(
     *,
     beta: float,
     stop_gradient: bool = True,
+    length: float | None = None,
 ) -> Tensor:
     """L_pi = (1/T) sum_t [stopgrad(V(s_t)) - R + beta * (l_t + stopgrad(C_{t+1}))]^2 (paper Eq. 9).
 
@@ -100,6 +137,7 @@ def policy_loss(
         beta: KL temperature.
         stop_gradient: Whether the later terms are held; False is the paper's ablation, in which the
             gradient of a token is the sum of all residuals up to its own.
+        length: T; None takes each trajectory's own.
 
     Returns:
         One loss a trajectory, ``(batch,)``. No gradient reaches the value model.
@@ -107,7 +145,7 @@ def policy_loss(
     require_full_precision(values, log_ratios, to_go)
     later = _later(to_go, stop_gradient=stop_gradient)
     residual = values.detach() - returns[:, None] + beta * (log_ratios + later)
-    return trajectory_mean(residual.square(), state_mask)
+    return trajectory_average(residual.square(), state_mask, length)
 
 
 def _later(to_go: Tensor, *, stop_gradient: bool) -> Tensor:
@@ -142,6 +180,7 @@ def decision_policy_loss(
     *,
     beta: float,
     stop_gradient: bool = True,
+    length: float | None = None,
 ) -> Tensor:
     """The policy loss with decisions of several tokens (paper, section 3.3: step, response).
 
@@ -156,6 +195,7 @@ def decision_policy_loss(
         starts: ``(batch, states)``, true in the first state of each decision.
         beta: KL temperature.
         stop_gradient: As for ``policy_loss``.
+        length: N; None takes each trajectory's own.
 
     Returns:
         One loss a trajectory, ``(batch,)``. No gradient reaches the value model.
@@ -169,7 +209,8 @@ def decision_policy_loss(
     at_start = torch.zeros_like(values).scatter_add(1, decision, at_start)
     residual = at_start - returns[:, None] + beta * (sums + later)
     columns = torch.arange(starts.shape[1], device=starts.device)
-    return trajectory_mean(residual.square(), columns < starts.sum(-1, keepdim=True))
+    is_decision = columns < starts.sum(-1, keepdim=True)
+    return trajectory_average(residual.square(), is_decision, length)
 
 
 def implicit_values(log_ratios: Tensor, state_mask: Tensor, *, beta: float) -> Tensor:
@@ -199,6 +240,7 @@ def after_state_loss(
     *,
     beta: float,
     next_values: Tensor | None = None,
+    length: float | None = None,
 ) -> Tensor:
     """(1/N) sum over the N turns of [V(behind the turn) - target]^2. Not in the paper.
 
@@ -215,6 +257,7 @@ def after_state_loss(
         turn_end_mask: ``(batch, time)``, true at the last token of each turn.
         beta: KL temperature.
         next_values: As of ``next_turn_values``, ``(batch, time)``.
+        length: N; None takes each trajectory's own.
 
     Returns:
         One loss a trajectory, ``(batch,)``.
@@ -222,7 +265,7 @@ def after_state_loss(
     require_full_precision(values, to_go)
     following = pad(to_go, (0, 1)).detach()  # column j: tokens j + 1 and later
     target = returns[:, None] - beta * following if next_values is None else next_values
-    return trajectory_mean((values - target).square(), turn_end_mask)
+    return trajectory_average((values - target).square(), turn_end_mask, length)
 
 
 def next_turn_values(values: Tensor, returns: Tensor, starts: Tensor) -> Tensor:
@@ -250,7 +293,7 @@ class OREOLosses:
     policy: Tensor
     """Squared residual of the policy."""
     kl: Tensor
-    """Exact KL(pi || reference), mean over the agent's tokens."""
+    """Exact KL(pi || reference), summed over the agent's tokens and divided by the normaliser."""
     value: Tensor
     after_state: Tensor
     log_ratio: Tensor
@@ -280,6 +323,7 @@ def oreo_losses(
     start_values: Tensor | None = None,
     stop_gradient: bool = True,
     after_state_target: AfterStateTarget = "return",
+    lengths: Lengths | None = None,
 ) -> OREOLosses:
     """Return the terms of OREO (paper Eq. 8 and 9, and their step and response variants).
 
@@ -299,14 +343,23 @@ def oreo_losses(
             ``(batch,)``; None takes the value model's.
         stop_gradient: Whether the policy's later terms are held, as in the paper.
         after_state_target: What V behind a turn learns.
+        lengths: The constant normaliser; None divides by each trajectory's own lengths.
     """
     log_ratios = logprobs - reference_logprobs.detach()
     to_go = log_ratio_to_go(log_ratios, state_mask)
     states = values[:, :-1]
     starts = decision_starts(level, state_mask, turn_end_mask)
+    tokens = turns = decisions = None
+    share = starts.sum(-1) / state_mask.sum(-1).clamp(min=1)
+    if lengths is not None:
+        tokens, turns, decisions = lengths.tokens, lengths.turns, lengths.decisions(level)
+        share = torch.full_like(share, decisions / tokens)
     if level == "token":
         policy = policy_loss(
-            states, log_ratios, to_go, returns, state_mask, beta=beta, stop_gradient=stop_gradient
+            *(states, log_ratios, to_go, returns, state_mask),
+            beta=beta,
+            stop_gradient=stop_gradient,
+            length=decisions,
         )
     else:
         baseline = states if start_values is None else start_values[:, None].expand_as(states)
@@ -318,21 +371,25 @@ def oreo_losses(
             starts,
             beta=beta,
             stop_gradient=stop_gradient,
+            length=decisions,
         )
-    valued = starts if level == "step" else state_mask
+    valued, of_values = (starts, turns) if level == "step" else (state_mask, tokens)
     following = None
     if after_state_target == "next":
-        turns = decision_starts("step", state_mask, turn_end_mask)
-        following = next_turn_values(values, returns, turns)
+        turn_starts = decision_starts("step", state_mask, turn_end_mask)
+        following = next_turn_values(values, returns, turn_starts)
     return OREOLosses(
         policy=policy,
-        kl=trajectory_mean(kl, state_mask),
-        value=value_loss(states, to_go, returns, valued, beta=beta),
+        kl=trajectory_average(kl, state_mask, tokens),
+        value=value_loss(states, to_go, returns, valued, beta=beta, length=of_values),
         after_state=after_state_loss(
-            values, to_go, returns, turn_end_mask, beta=beta, next_values=following
+            *(values, to_go, returns, turn_end_mask),
+            beta=beta,
+            next_values=following,
+            length=turns,
         ),
         log_ratio=trajectory_mean(log_ratios.detach(), state_mask),
-        decision_share=starts.sum(-1) / state_mask.sum(-1).clamp(min=1),
+        decision_share=share,
     )
 
 
@@ -341,9 +398,9 @@ def effective_beta(beta: float, alpha: float, decision_share: float = 1.0) -> fl
 
     Args:
         beta: KL temperature.
-        alpha: Weight of the exact KL, which is a mean over tokens.
-        decision_share: N / T, decisions over the agent's tokens: the squared residual is a mean
-            over decisions, so the same alpha weighs less the fewer they are.
+        alpha: Weight of the exact KL, which is divided by a number of tokens.
+        decision_share: N / T, decisions over the agent's tokens: the squared residual is divided by
+            a number of decisions, so the same alpha weighs less the fewer they are.
     """
     return beta + alpha * decision_share / (2 * beta)
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import Any
 
 import torch
@@ -22,12 +23,14 @@ from oreo_agent.learning.batch import EpisodeBatch, EpisodeDataset, TaskKey, for
 from oreo_agent.learning.calibration import Calibration
 from oreo_agent.learning.config import OREOConfig
 from oreo_agent.learning.losses import (
+    Lengths,
     Level,
     OREOLosses,
     decision_starts,
     effective_beta,
     implicit_values,
     oreo_losses,
+    trajectory_average,
     trajectory_mean,
 )
 from oreo_agent.learning.metrics import Means, episode_means, policy_terms
@@ -98,6 +101,7 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
             start_values=batch["start_values"] if self.settings.start_value == "rollouts" else None,
             stop_gradient=self.settings.stop_gradient,
             after_state_target=self.settings.after_state_target,
+            lengths=self.lengths,
         )
         if self._calibration is not None:
             ratios = output.logprobs - output.reference_logprobs
@@ -112,7 +116,22 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
         total = losses.total(
             alpha=self.settings.kl_weight, after_state_weight=self.settings.after_state_weight
         )
+        if self.settings.nll_weight:
+            of_successes = state_mask & batch["won"][:, None]
+            length = None if self.lengths is None else self.lengths.tokens
+            nll = -trajectory_average(output.logprobs, of_successes, length)
+            total = total + self.settings.nll_weight * nll
         return total.sum(), self._means(output, losses, batch)
+
+    @cached_property
+    def lengths(self) -> Lengths | None:
+        """The constant normaliser; None divides by each episode's own lengths."""
+        data = self.eval_dataset if self.train_dataset is None else self.train_dataset
+        if self.settings.normalizer == "trajectory" or not isinstance(data, EpisodeDataset):
+            return None
+        mean = data.mean_lengths()
+        scale = self.settings.normalizer_tokens / mean.tokens or 1.0
+        return Lengths(tokens=scale * mean.tokens, turns=scale * mean.turns)
 
     @torch.no_grad()
     def _means(self, output: ActorCriticOutput, losses: OREOLosses, batch: EpisodeBatch) -> Means:

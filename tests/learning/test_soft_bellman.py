@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import math
 from dataclasses import dataclass
 
 import pytest
@@ -10,6 +11,7 @@ import torch
 from torch import Tensor
 
 from oreo_agent.learning.losses import (
+    Lengths,
     Level,
     decision_policy_loss,
     decision_starts,
@@ -31,8 +33,9 @@ WIDTH = 5
 class SoftTree:
     """All trajectories of a tree as rows, and the exact optimum."""
 
-    states: Tensor  # (rows, STEPS): index of the state at each step
+    states: Tensor  # (rows, STEPS): index of the state at each step; 0 where the row has ended
     actions: Tensor  # (rows, STEPS)
+    steps: Tensor  # (rows,): how many steps a row has
     returns: Tensor  # (rows,)
     weights: Tensor  # (rows,): probability of the row under mu and the environment
     reference: Tensor  # (states, ACTIONS): log ref
@@ -45,14 +48,24 @@ class SoftTree:
         log_ratios = (torch.log_softmax(logits, -1) - self.reference)[self.states, self.actions]
         grid = torch.zeros(len(self.states), WIDTH, dtype=logits.dtype)
         mask = torch.zeros_like(grid, dtype=torch.bool)
-        mask[:, STATE_COLUMNS] = True
-        on_grid = grid.masked_scatter(mask, log_ratios)
-        v = grid.masked_scatter(mask, values[self.states])
+        is_step = torch.arange(STEPS) < self.steps[:, None]
+        mask[:, STATE_COLUMNS] = is_step
+        on_grid = grid.masked_scatter(mask, log_ratios[is_step])
+        v = grid.masked_scatter(mask, values[self.states][is_step])
         return v, on_grid, log_ratio_to_go(on_grid, mask), mask
 
+    def mean_steps(self) -> float:
+        """Return the mean number of steps of a row."""
+        return float((self.weights * self.steps).sum())
 
-def make_tree(*, observations: int, beta: float = 0.5, seed: int = 0) -> SoftTree:
-    """Build a tree in which one of ``observations`` (1 = deterministic) follows each action."""
+
+def make_tree(
+    *, observations: int, beta: float = 0.5, seed: int = 0, early_ends: float = 0.0
+) -> SoftTree:
+    """Build a tree in which one of ``observations`` (1 = deterministic) follows each action.
+
+    ``early_ends`` is the share of actions that end the episode before the last step.
+    """
     draw = torch.Generator().manual_seed(seed)
     layers: list[list[tuple[int, ...]]] = [[()]]
     for _ in range(STEPS - 1):
@@ -64,6 +77,7 @@ def make_tree(*, observations: int, beta: float = 0.5, seed: int = 0) -> SoftTre
     mu = torch.softmax(torch.randn(shape, generator=draw).double(), -1)
     chance = torch.softmax(torch.randn(*shape, observations, generator=draw).double(), -1)
     leaf = (torch.rand(shape, generator=draw) < 0.5).double()
+    ends = torch.rand(shape, generator=draw) < early_ends
 
     q, v = leaf.clone(), torch.zeros(len(index), dtype=torch.float64)
     for depth in reversed(range(STEPS)):
@@ -73,27 +87,31 @@ def make_tree(*, observations: int, beta: float = 0.5, seed: int = 0) -> SoftTre
                 after = torch.zeros(ACTIONS, observations, dtype=torch.float64)
                 for a, o in itertools.product(range(ACTIONS), range(observations)):
                     after[a, o] = v[index[(*history, a, o)]]
-                q[s] = (chance[s] * after).sum(-1)
+                q[s] = torch.where(ends[s], leaf[s], (chance[s] * after).sum(-1))
             v[s] = beta * torch.logsumexp(reference[s] + q[s] / beta, -1)
 
-    rows: list[tuple[list[int], list[int], float, float]] = []
+    rows: list[tuple[list[int], list[int], int, float, float]] = []
 
     def walk(history: tuple[int, ...], states: list[int], taken: list[int], weight: float) -> None:
         s = index[history]
         for a in range(ACTIONS):
             chosen = weight * float(mu[s, a])
-            if len(taken) == STEPS - 1:
-                rows.append(([*states, s], [*taken, a], float(leaf[s, a]), chosen))
+            if len(taken) == STEPS - 1 or ends[s, a]:
+                steps = len(taken) + 1
+                rest = [0] * (STEPS - steps)
+                row = ([*states, s, *rest], [*taken, a, *rest], steps, float(leaf[s, a]), chosen)
+                rows.append(row)
                 continue
             for o in range(observations):
                 seen = chosen * float(chance[s, a, o])
                 walk((*history, a, o), [*states, s], [*taken, a], seen)
 
     walk((), [], [], 1.0)
-    states, actions, returns, weights = zip(*rows, strict=True)
+    states, actions, counts, returns, weights = zip(*rows, strict=True)
     return SoftTree(
         states=torch.tensor(states),
         actions=torch.tensor(actions),
+        steps=torch.tensor(counts),
         returns=torch.tensor(returns, dtype=torch.float64),
         weights=torch.tensor(weights, dtype=torch.float64),
         reference=reference,
@@ -104,9 +122,17 @@ def make_tree(*, observations: int, beta: float = 0.5, seed: int = 0) -> SoftTre
 
 
 def train_tree(
-    tree: SoftTree, *, stop_gradient: bool = True, level: Level = "token"
+    tree: SoftTree,
+    *,
+    stop_gradient: bool = True,
+    level: Level = "token",
+    length: float | None = None,
 ) -> tuple[float, float, Tensor]:
-    """Train tabular logits and values; return max |pi - pi*|, max |V - V*| and V."""
+    """Train tabular logits and values; return max |pi - pi*|, max |V - V*| and V.
+
+    ``length`` is the constant normaliser; None is the paper's 1/T. States that no row reaches are
+    left out of the comparison.
+    """
     logits = tree.reference.clone().requires_grad_()
     values = torch.zeros_like(tree.best_value).requires_grad_()
     optimiser = torch.optim.Adam([logits, values], lr=0.1, betas=(0.9, 0.99))
@@ -115,21 +141,24 @@ def train_tree(
         v, log_ratios, to_go, mask = tree.terms(logits, values)
         if level != "token":
             starts = decision_starts(level, mask, torch.zeros(len(mask), WIDTH + 1).bool())
-            policy = decision_policy_loss(v, log_ratios, tree.returns, mask, starts, beta=tree.beta)
+            policy = decision_policy_loss(
+                *(v, log_ratios, tree.returns, mask, starts), beta=tree.beta, length=length
+            )
         else:
             policy = policy_loss(
                 *(v, log_ratios, to_go, tree.returns, mask),
                 beta=tree.beta,
                 stop_gradient=stop_gradient,
+                length=length,
             )
-        value = value_loss(v, to_go, tree.returns, mask, beta=tree.beta)
+        value = value_loss(v, to_go, tree.returns, mask, beta=tree.beta, length=length)
         optimiser.zero_grad()
         torch.autograd.backward(((policy + value) * tree.weights).sum())
         optimiser.step()
         schedule.step()
-    final = values.detach()
-    policy_error = (torch.softmax(logits.detach(), -1) - tree.best_policy).abs().max().item()
-    return policy_error, (final - tree.best_value).abs().max().item(), final
+    final, seen = values.detach(), tree.states.unique()
+    errors = (torch.softmax(logits.detach(), -1) - tree.best_policy)[seen].abs()
+    return errors.max().item(), (final - tree.best_value)[seen].abs().max().item(), final
 
 
 def test_trap_01_deterministic_tree_reaches_the_soft_optimum_from_other_behaviour() -> None:
@@ -168,6 +197,72 @@ def test_random_observations_lead_the_response_level_astray_and_not_the_step_lev
     policy_error, value_error, _ = train_tree(tree, level="response")
     assert policy_error > 0.1
     assert value_error > 0.1
+
+
+@pytest.mark.parametrize("seed", [0, 3])
+@pytest.mark.parametrize("level", ["token", "step"])
+def test_a_constant_normaliser_reaches_the_soft_optimum_of_trees_of_unequal_depth(
+    level: Level, seed: int
+) -> None:
+    tree = make_tree(observations=2, early_ends=0.4, seed=seed)
+    assert len(tree.steps.unique()) > 1
+    policy_error, value_error, _ = train_tree(tree, level=level, length=tree.mean_steps())
+    assert policy_error < 1e-6
+    assert value_error < 1e-6
+    policy_error, value_error, _ = train_tree(tree, level=level)
+    assert policy_error > 1e-3
+    assert value_error > 1e-3
+
+
+def _slow_failure(lengths: Lengths | None) -> tuple[float, float]:
+    """Return pi(a) and V at the start where a may fail slowly, after training to the fixed point.
+
+    Action a wins with 0.5 and fails after 20 forced tokens; action b wins with 0.7 and fails at
+    once. Reference and behaviour are uniform.
+    """
+    forced = 20
+    taken = torch.tensor([0, 0, 1, 1])  # a won, a lost, b won, b lost
+    weights = torch.tensor([0.25, 0.25, 0.35, 0.15], dtype=torch.float64)
+    returns = torch.tensor([1.0, 0.0, 1.0, 0.0], dtype=torch.float64)
+    mask = torch.zeros(4, 1 + forced, dtype=torch.bool)
+    mask[:, 0] = mask[1] = True
+    reference = torch.full((4, 2), 0.5, dtype=torch.float64).log()
+    logits = torch.zeros(2, dtype=torch.float64, requires_grad=True)
+    values = torch.zeros(1 + forced, dtype=torch.float64, requires_grad=True)
+    optimiser = torch.optim.Adam([logits, values], lr=0.05, betas=(0.9, 0.99))
+    schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, 1500)
+    rest = torch.zeros(4, forced, dtype=torch.float64)
+    for _ in range(1500):
+        logprobs, kl = taken_logprob_and_kl(logits.expand(4, 2), reference, taken)
+        losses = oreo_losses(
+            logprobs=torch.cat([logprobs[:, None], rest], dim=1),
+            reference_logprobs=torch.cat([reference[:, :1], rest], dim=1),
+            kl=torch.cat([kl[:, None], rest], dim=1),
+            values=torch.cat([values.expand(4, -1), returns[:, None]], dim=1),
+            returns=returns,
+            state_mask=mask,
+            turn_end_mask=torch.zeros(4, 2 + forced, dtype=torch.bool),
+            beta=0.1,
+            lengths=lengths,
+        )
+        optimiser.zero_grad()
+        torch.autograd.backward((losses.total(alpha=0.0, after_state_weight=0.0) * weights).sum())
+        optimiser.step()
+        schedule.step()
+    return torch.softmax(logits.detach(), -1)[0].item(), values[0].item()
+
+
+def test_only_a_constant_normaliser_blames_an_action_that_fails_slowly() -> None:
+    q = torch.tensor([0.5, 0.7], dtype=torch.float64) / 0.1
+    best_value = 0.1 * (torch.logsumexp(q, 0).item() - math.log(2))
+    best_policy = torch.softmax(q, 0)[0].item()
+    assert (best_policy, best_value) == pytest.approx((0.119, 0.643), abs=1e-3)
+    policy, value = _slow_failure(Lengths(tokens=6.0, turns=1.0))
+    assert policy == pytest.approx(best_policy, abs=1e-3)
+    assert value == pytest.approx(best_value, abs=1e-3)
+    policy, value = _slow_failure(None)
+    assert policy - best_policy > 0.5
+    assert value - best_value > 0.2
 
 
 def test_trap_02_gradient_of_a_log_ratio_is_its_own_residual() -> None:

@@ -21,6 +21,15 @@ class OREOLossSettings:
 
     beta: PositiveFloat = 0.03
     """KL temperature."""
+    normalizer: Literal["constant", "trajectory"] = "constant"
+    """Divisor of the sum over an episode's decisions: a ``constant``, the mean length of the
+    training episodes, or the ``trajectory``'s own length, as in the paper. With the latter the
+    fixed point is the soft optimum only where all episodes have one length."""
+    normalizer_tokens: NonNegativeFloat = 0.0
+    """The constant, in tokens of the agent; 0 takes the mean of the training episodes. Turns are
+    scaled alike."""
+    nll_weight: NonNegativeFloat = 0.0
+    """Weight of the negative log-likelihood of successes, divided like the other terms."""
     after_state_weight: NonNegativeFloat = 0.5
     """Weight of the value loss behind each turn's last token; 0 leaves those values untrained."""
     after_state_target: Literal["return", "next"] = "return"
