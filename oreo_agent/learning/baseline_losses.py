@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import logsigmoid
 
-from oreo_agent.learning.losses import require_full_precision, trajectory_mean
+from oreo_agent.learning.trajectory_sums import require_full_precision, trajectory_mean
 
 
 def trajectory_sum(terms: Tensor, mask: Tensor) -> Tensor:

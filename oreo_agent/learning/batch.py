@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset, Sampler
 
 from oreo_agent.errors import ConfigError
-from oreo_agent.learning.losses import Lengths
+from oreo_agent.learning.trajectory_sums import Lengths
 from oreo_agent.models.rendering import RenderedEpisode
 
 

@@ -12,10 +12,10 @@ from transformers import TrainingArguments
 from oreo_agent.config import NonNegativeFloat, NonNegativeInt, PositiveFloat
 from oreo_agent.config.values import read_value
 from oreo_agent.errors import ConfigError
-from oreo_agent.learning.losses import Level
 from oreo_agent.learning.methods.dpo import DPOLossSettings
 from oreo_agent.learning.methods.kto import KTOLossSettings
 from oreo_agent.learning.methods.oreo import OREOLossSettings
+from oreo_agent.learning.trajectory_sums import Level
 
 _ALPHAS: dict[Level, float] = {"token": 0.01, "step": 0.1, "response": 0.3}
 """The paper's weights of the KL."""

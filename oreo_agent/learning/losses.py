@@ -33,56 +33,17 @@ import torch
 from torch import Tensor
 from torch.nn.functional import pad
 
-Level = Literal["token", "step", "response"]
-"""What one decision is: a token, an agent's turn, or the whole response."""
+from oreo_agent.learning.trajectory_sums import (
+    Lengths,
+    Level,
+    log_ratio_to_go,
+    require_full_precision,
+    trajectory_average,
+    trajectory_mean,
+)
+
 AfterStateTarget = Literal["return", "next"]
 """What V behind a turn learns: R - beta * C_next, or V where the next turn begins."""
-
-
-def log_ratio_to_go(log_ratios: Tensor, state_mask: Tensor) -> Tensor:
-    """C_t = sum over i >= t of l_i, the agent's tokens only (paper Eq. 7).
-
-    Args:
-        log_ratios: l, ``(batch, states)``, fp32.
-        state_mask: ``(batch, states)``, true where the agent acts.
-
-    Returns:
-        C, ``(batch, states)``. Where the agent does not act it holds the sum of what follows.
-    """
-    require_full_precision(log_ratios)
-    own = torch.where(state_mask, log_ratios, torch.zeros_like(log_ratios))
-    return own.flip(-1).cumsum(-1).flip(-1)
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Lengths:
-    """The constant normaliser: what an average trajectory of the data has."""
-
-    tokens: float
-    """Tokens of the agent."""
-    turns: float
-    """Turns of the agent."""
-
-    def decisions(self, level: Level) -> float:
-        """Return how many decisions an average trajectory has."""
-        return {"token": self.tokens, "step": self.turns, "response": 1.0}[level]
-
-
-def trajectory_average(terms: Tensor, mask: Tensor, length: float | None) -> Tensor:
-    """Sum of each row over its mask, divided by a length: ``(batch, …) -> (batch,)``.
-
-    Args:
-        terms: ``(batch, …)``.
-        mask: Of the same shape.
-        length: The same for every row; None takes the row's own number of terms, the paper's 1/T.
-    """
-    own = torch.where(mask, terms, torch.zeros_like(terms))
-    return own.sum(-1) / (mask.sum(-1).clamp(min=1) if length is None else length)
-
-
-def trajectory_mean(terms: Tensor, mask: Tensor) -> Tensor:
-    """Mean of each row over its mask: ``(batch, …) -> (batch,)``; 0 for a row without any."""
-    return trajectory_average(terms, mask, None)
 
 
 def value_loss(
@@ -403,14 +364,3 @@ def effective_beta(beta: float, alpha: float, decision_share: float = 1.0) -> fl
             a number of decisions, so the same alpha weighs less the fewer they are.
     """
     return beta + alpha * decision_share / (2 * beta)
-
-
-def require_full_precision(*tensors: Tensor) -> None:
-    """Refuse half precision: the sum of 300 log-ratios would be off by more than a nat.
-
-    Raises:
-        TypeError: A tensor is neither fp32 nor fp64.
-    """
-    for tensor in tensors:
-        if tensor.dtype not in (torch.float32, torch.float64):
-            raise TypeError(f"losses need fp32, got {tensor.dtype}: cast logits before log_softmax")

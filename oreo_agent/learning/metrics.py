@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from oreo_agent.learning.losses import trajectory_mean
+from oreo_agent.learning.trajectory_sums import trajectory_mean
 
 Means = Mapping[str, tuple[Tensor, Tensor]]
 """Metric name to (sum, count), scalars without gradient."""

@@ -23,17 +23,19 @@ from oreo_agent.learning.batch import EpisodeBatch, EpisodeDataset, TaskKey, for
 from oreo_agent.learning.calibration import Calibration
 from oreo_agent.learning.config import OREOConfig
 from oreo_agent.learning.losses import (
-    Lengths,
-    Level,
     OREOLosses,
     decision_starts,
     effective_beta,
     implicit_values,
     oreo_losses,
+)
+from oreo_agent.learning.metrics import Means, episode_means, policy_terms
+from oreo_agent.learning.trajectory_sums import (
+    Lengths,
+    Level,
     trajectory_average,
     trajectory_mean,
 )
-from oreo_agent.learning.metrics import Means, episode_means, policy_terms
 from oreo_agent.models.actor_critic import ActorCritic, ActorCriticOutput, ValueModel
 from oreo_agent.models.rendering import RenderedEpisode
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 from oreo_agent.agents.protocol import Agent
@@ -39,7 +40,7 @@ def collect(
     display = display or ProgressCallback()
     identity = call_identity(config, agent, split=split, count=count)
     with (
-        RunDir(out).claim(identity, resume=True, force=force),
+        RunDir(out).claim(identity, resume=True, force=force, earlier=asdict(type(config)())),
         open_pool(config, display) as pool,
     ):
         tasks = choose_tasks(pool, config, split)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import suppress
-from dataclasses import dataclass, field, fields, make_dataclass, replace
+from dataclasses import asdict, dataclass, field, fields, make_dataclass, replace
 from functools import cache, partial
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hints
 
@@ -161,6 +161,15 @@ class RunConfig(_WithMethods):
         """
         section: MethodSettings = getattr(self, find_method(name).section)
         return section
+
+    def earlier(self) -> dict[str, Any]:
+        """Return what each setting was in a run of before it could be set.
+
+        That is its default, but for settings whose default changed what a run does.
+        """
+        usual = asdict(type(self)())
+        usual["oreo"]["normalizer"] = "trajectory"
+        return usual
 
     @property
     def env_settings(self) -> Any:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 
 import msgspec
@@ -58,7 +59,9 @@ def evaluate(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oreo-eval-")))
         else:
             identity = call_identity(config, agent, name=name, split=split, limit=limit)
-            stack.enter_context(RunDir(out).claim(identity, resume=True, force=force))
+            earlier = asdict(type(config)())
+            claim = RunDir(out).claim(identity, resume=True, force=force, earlier=earlier)
+            stack.enter_context(claim)
             folder = out / "episodes"
         pool = stack.enter_context(open_pool(config, display))
         tasks = choose_tasks(pool, config, split)[:limit]

@@ -85,7 +85,7 @@ def train(
     }
     run_dir = RunDir(out)
     with (
-        run_dir.claim(identity, resume=resume, force=force),
+        run_dir.claim(identity, resume=resume, force=force, earlier=config.earlier()),
         report_progress(out, display) as progress,
         open_pool(config, progress) as pool,
     ):

@@ -89,13 +89,22 @@ class RunDir:
         self.path = path
 
     @contextmanager
-    def claim(self, identity: dict[str, Any], *, resume: bool, force: bool) -> Iterator[bool]:
+    def claim(
+        self,
+        identity: dict[str, Any],
+        *,
+        resume: bool,
+        force: bool,
+        earlier: Mapping[str, Any] | None = None,
+    ) -> Iterator[bool]:
         """Take the folder for a run, which no other process may enter meanwhile.
 
         Args:
             identity: What the run is: configuration and inputs. A resumed run must have the same.
             resume: Go on with the run that is there, or start one.
             force: Delete what is there.
+            earlier: What each setting was before it could be set. The folder's run lacks those that
+                did not exist when it was begun.
 
         Yields:
             Whether a run is being resumed.
@@ -129,7 +138,7 @@ class RunDir:
                 self._clear()
             resumed = config.exists()
             if resumed:
-                _same_identity(config, identity)
+                _same_identity(config, identity, {"config": earlier or {}})
                 self._sweep()
             else:
                 write_json(config, identity)
@@ -250,21 +259,25 @@ def _is_run(config: Path) -> bool:
     return isinstance(known, dict) and known.keys() >= {"seed", "sft", "rollouts", "oreo"}
 
 
-def _same_identity(config: Path, identity: dict[str, Any]) -> None:
+def _same_identity(config: Path, identity: dict[str, Any], earlier: Mapping[str, Any]) -> None:
     try:
         before = _flat(msgspec.json.decode(config.read_bytes()))
     except (msgspec.DecodeError, AttributeError) as error:
         raise ConfigError(f"{config}: {error}.", "Start over with --force.") from error
-    now = _flat(msgspec.json.decode(msgspec.json.encode(identity)))
+    usual, now = (_flat(msgspec.json.decode(msgspec.json.encode(x))) for x in (earlier, identity))
+    before = {**usual, **before}
     different = sorted(k for k in before.keys() | now.keys() if before.get(k) != now.get(k))
     ignored = ("versions.", "config.threads", "config.workers")
     different = [key for key in different if not key.startswith(ignored)]
     if different:
         key = different[0]
+        is_setting = key.startswith("config.") and isinstance(before.get(key), str | int | float)
+        same = f"-s {key.removeprefix('config.')}={before[key]}" if is_setting else ""
         raise ConfigError(
             f"{config}: {key} was {before.get(key)!r}, now {now.get(key)!r}"
             + (f" ({len(different) - 1} more differ)." if len(different) > 1 else "."),
-            "Resume with the same configuration, or start over with --force or another --out.",
+            f"Resume with {same if len(different) == 1 and same else 'the same configuration'},"
+            " or start over with --force or another --out.",
         )
 
 

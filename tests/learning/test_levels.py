@@ -14,15 +14,14 @@ from oreo_agent.learning.baseline_losses import soft_value
 from oreo_agent.learning.batch import EpisodeDataset
 from oreo_agent.learning.calibration import Calibration, auc
 from oreo_agent.learning.losses import (
-    Level,
     decision_policy_loss,
     decision_starts,
     implicit_values,
-    log_ratio_to_go,
     oreo_losses,
     policy_loss,
 )
 from oreo_agent.learning.oreo_trainer import OREOTrainer
+from oreo_agent.learning.trajectory_sums import Level, log_ratio_to_go
 from tests.learning.tiny_training import episodes, rollouts, trainer
 
 BETA = 0.3

@@ -10,13 +10,12 @@ from torch import Tensor
 
 from oreo_agent.learning.baseline_losses import sft_loss
 from oreo_agent.learning.losses import (
-    Level,
     OREOLosses,
     after_state_loss,
-    log_ratio_to_go,
     next_turn_values,
     oreo_losses,
 )
+from oreo_agent.learning.trajectory_sums import Level, log_ratio_to_go
 from oreo_agent.models.logprob_kl import taken_logprob_and_kl
 
 BETA = 0.3

@@ -30,6 +30,7 @@ def test_trap_27_the_scale_of_the_reward_is_a_setting_that_is_stored(tmp_path: P
     for scale, offset, returns in ((1.0, 0.0, {0.0, 1.0}), (2.0, -1.0, {-1.0, 1.0})):
         folder = tmp_path / str(scale)
         settings: dict[str, Any] = {"save_strategy": "steps", "save_steps": 1, "max_steps": 1}
+        settings["normalizer"] = "trajectory"
         run = trainer("oreo", folder, data, reward_scale=scale, reward_offset=offset, **settings)
         assert isinstance(run.train_dataset, EpisodeDataset)
         assert {episode.ret for episode in run.train_dataset.episodes} == returns

@@ -11,15 +11,17 @@ import torch
 from torch import Tensor
 
 from oreo_agent.learning.losses import (
-    Lengths,
-    Level,
     decision_policy_loss,
     decision_starts,
     effective_beta,
-    log_ratio_to_go,
     oreo_losses,
     policy_loss,
     value_loss,
+)
+from oreo_agent.learning.trajectory_sums import (
+    Lengths,
+    Level,
+    log_ratio_to_go,
 )
 from oreo_agent.models.logprob_kl import taken_logprob_and_kl
 

@@ -163,7 +163,12 @@ def test_trap_09_an_update_is_the_mean_of_its_episodes_whatever_their_length(
 
     def loss(data: list[RenderedEpisode], name: str) -> float:
         run = trainer(
-            "oreo", tmp_path / name, data, max_steps=1, per_device_train_batch_size=len(data)
+            "oreo",
+            tmp_path / name,
+            data,
+            max_steps=1,
+            per_device_train_batch_size=len(data),
+            normalizer="trajectory",
         )
         run.train()
         return float(run.state.log_history[0]["loss"])

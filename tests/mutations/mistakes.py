@@ -92,6 +92,7 @@ class _Swap(ast.NodeTransformer):
 
 
 _LOSSES = "oreo_agent.learning.losses"
+_SUMS = "oreo_agent.learning.trajectory_sums"
 _BATCH = "oreo_agent.learning.batch"
 _TRAINER = "oreo_agent.learning.oreo_trainer.OREOTrainer"
 _ROLES = "oreo_agent.models.actor_critic"
@@ -135,14 +136,14 @@ MISTAKES = (
     Mistake(
         5,
         "observations counted as actions",
-        f"{_LOSSES}.log_ratio_to_go",
+        f"{_SUMS}.log_ratio_to_go",
         "torch.where(A, B, C)",
         "B",
     ),
     Mistake(
         6,
         "credit stays within the token",
-        f"{_LOSSES}.log_ratio_to_go",
+        f"{_SUMS}.log_ratio_to_go",
         "A.flip(-1).cumsum(-1).flip(-1)",
         "A",
     ),
@@ -170,7 +171,7 @@ MISTAKES = (
     Mistake(
         9,
         "mean over the tokens of the batch",
-        f"{_LOSSES}.trajectory_mean",
+        f"{_SUMS}.trajectory_average",
         "A.sum(-1).clamp(min=1)",
         "A.sum() / len(A)",
     ),
@@ -290,7 +291,7 @@ MISTAKES = (
         23,
         "the KL is a mean over observations too",
         f"{_LOSSES}.oreo_losses",
-        "trajectory_mean(kl, A)",
+        "trajectory_average(kl, A, B)",
         "kl.mean(-1)",
     ),
     Mistake(

@@ -1,12 +1,16 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from oreo_agent.config import resolve
 from oreo_agent.errors import ConfigError, RunFailedError, UsageError
+from oreo_agent.monitoring.run_manifest import read_manifest
+from oreo_agent.training.config import config_type
 from oreo_agent.training.run_dir import (
     SCHEMA_VERSION,
     Finished,
@@ -162,3 +166,38 @@ def test_a_setting_that_differs_is_named_and_the_others_counted(folder: RunDir) 
         folder.claim(other, resume=True, force=False),
     ):
         pass
+
+
+def test_a_setting_that_a_run_lacks_is_what_the_program_did_before_there_was_one(
+    folder: RunDir,
+) -> None:
+    _begin(folder)
+    config = config_type("alfworld")()
+    before = config.earlier()
+    for section, name in (("oreo", "normalizer"), ("oreo", "nll_weight"), ("rounds", "data")):
+        del before[section][name]
+    write_json(folder.path / "config.json", {"config": before})
+
+    def resume(*settings: str) -> bool:
+        flags = {key: value for key, _, value in (each.partition("=") for each in settings)}
+        found = resolve(config_type("alfworld"), env={}, flags=flags).value
+        identity = {"config": asdict(found)}
+        with folder.claim(identity, resume=True, force=False, earlier=found.earlier()) as resumed:
+            return resumed
+
+    with pytest.raises(ConfigError) as caught:
+        resume()
+    assert "config.oreo.normalizer was 'trajectory', now 'constant'" in str(caught.value)
+    assert "-s oreo.normalizer=trajectory" in str(caught.value)
+    assert resume("oreo.normalizer=trajectory") is True
+    with pytest.raises(ConfigError, match=r"nll_weight was 0\.0, now 0\.5"):
+        resume("oreo.normalizer=trajectory", "oreo.nll_weight=0.5")
+
+
+def test_a_run_of_before_a_setting_is_still_watched(folder: RunDir) -> None:
+    config = config_type("alfworld")().earlier()
+    del config["oreo"]["normalizer"]
+    write_json(folder.path / "config.json", {"config": config, "versions": {}})
+    manifest = read_manifest(folder.path / "config.json")
+    assert manifest is not None
+    assert manifest.about().startswith("alfworld")
