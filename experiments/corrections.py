@@ -200,7 +200,7 @@ def _choose(base: Path, collected: Path, failed: Path, count: int) -> None:
     write_episodes(failed, kept)
 
 
-_LOST = (Outcome.HORIZON, Outcome.INVALID)
+_LOST = (Outcome.HORIZON, Outcome.STALLED, Outcome.INVALID)
 
 
 def _correct(checkpoint: Path, failed: Path, corrected: Path, place: Path) -> None:

@@ -55,8 +55,9 @@ def draw() -> Iterator[str]:
     runs = list(seeds.values())
     yield "## Rounds\n"
     yield (
-        "A round is two rollouts of each of 2,000 houses by OREO's policy so far; every method goes"
-        " on from its own policy of the round before, with the rollouts of all rounds. `python -m"
+        "A round is two rollouts of each of 3,000 houses, 1,000 of which had been demonstrated, by"
+        " OREO's policy so far; every method goes on from its own policy of the round before, with"
+        " the rollouts of all rounds. `python -m"
         " experiments.rounds --root runs/experiments`: 320 held-out small houses,"
         f" {core_hours(runs)} core-hours a seed beside the default run."
         f"{houses.where_from(TABLE, seeds)}\n"

@@ -125,10 +125,13 @@ class Stubborn(ScriptedAgent):
 
 
 @pytest.mark.parametrize(("patience", "turns"), [(2, 2), (3, 3), (None, HORIZON)])
-def test_an_agent_in_a_loop_has_lost_when_patience_ends(patience: int | None, turns: int) -> None:
+def test_an_agent_in_a_loop_has_stalled_when_patience_ends(
+    patience: int | None, turns: int
+) -> None:
     job = Job(task="9", split="train", seed=0, patience=patience)
     [episode] = run_wave(CountingPool(), Stubborn(), [job]).episodes
-    assert (episode.outcome, len(episode.turns), episode.ret) == (Outcome.HORIZON, turns, 0.0)
+    ended = Outcome.HORIZON if patience is None else Outcome.STALLED
+    assert (episode.outcome, len(episode.turns), episode.ret) == (ended, turns, 0.0)
     assert episode.note == (None if patience is None else f"in a loop: one action, {turns} times")
 
 

@@ -10,7 +10,8 @@ from oreo_agent.tui.text import DEAD_ZONE, advantage_mark, number, safe_line, sa
 
 _OUTCOMES = {
     Outcome.SUCCESS: "✓ won",
-    Outcome.HORIZON: "✗ not won",  # out of turns, or given up in a loop: the record says which
+    Outcome.HORIZON: "✗ not won",
+    Outcome.STALLED: "✗ stalled",
     Outcome.INVALID: "✗ lost",
     Outcome.UNFINISHED: "… unfinished",
     Outcome.ERROR: "! error",

@@ -24,10 +24,12 @@ class EpisodeFormatError(RunFailedError):
 
 
 class Outcome(StrEnum):
-    """How an episode ended. Only ``success``, ``horizon`` and ``invalid`` carry a reward."""
+    """How an episode ended. All but ``unfinished`` and ``error`` carry a reward."""
 
     SUCCESS = "success"
     HORIZON = "horizon"
+    STALLED = "stalled"
+    """Given up in a loop, before the environment ended it; its return is what it had until then."""
     INVALID = "invalid"
     UNFINISHED = "unfinished"
     ERROR = "error"
@@ -35,7 +37,7 @@ class Outcome(StrEnum):
     @property
     def is_scored(self) -> bool:
         """Whether the return is known: the episode was neither abandoned nor broken off."""
-        return self in (Outcome.SUCCESS, Outcome.HORIZON, Outcome.INVALID)
+        return self not in (Outcome.UNFINISHED, Outcome.ERROR)
 
 
 class Actor(StrEnum):

@@ -35,6 +35,8 @@ class EpisodeBatch(TypedDict):
     """R, ``(batch,)``, fp32."""
     won: Tensor
     """``(batch,)``, bool."""
+    stalled: Tensor
+    """Whether an episode was given up in a loop, ``(batch,)``, bool."""
     start_values: Tensor
     """Estimate of V(s_0) from the rollouts of the same task, ``(batch,)``, fp32; not a number where
     none was made."""
@@ -49,6 +51,7 @@ class TokenisedEpisode:
     turn_end_mask: np.ndarray[tuple[int], np.dtype[np.bool_]]
     ret: float
     won: bool
+    stalled: bool = False
     start_value: float = math.nan
     """Estimate of V(s_0) from the rollouts of the same task, where one was made."""
 
@@ -112,6 +115,7 @@ def tokenised(episode: RenderedEpisode, *, start_value: float = math.nan) -> Tok
         turn_end_mask=ends,
         ret=float(episode.ret),
         won=episode.won,
+        stalled=episode.stalled,
         start_value=start_value,
     )
 
@@ -191,6 +195,7 @@ class EpisodeCollator:
             turn_end_mask=torch.from_numpy(ends),
             returns=torch.tensor([episode.ret for episode in episodes], dtype=torch.float32),
             won=torch.tensor([episode.won for episode in episodes], dtype=torch.bool),
+            stalled=torch.tensor([episode.stalled for episode in episodes], dtype=torch.bool),
             start_values=torch.tensor([episode.start_value for episode in episodes]),
         )
 

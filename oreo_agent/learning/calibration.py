@@ -63,6 +63,7 @@ class Calibration:
         won: Tensor,
         state_mask: Tensor,
         turn_end_mask: Tensor,
+        ended: Tensor | None = None,
     ) -> None:
         """Add a batch.
 
@@ -73,9 +74,12 @@ class Calibration:
             won: ``(batch,)``.
             state_mask: ``(batch, states)``.
             turn_end_mask: ``(batch, states + 1)``.
+            ended: The rows whose return is known, ``(batch,)``; None: all.
         """
         starts = decision_starts("step", state_mask, turn_end_mask)
         turns = starts.cumsum(-1)
+        if ended is not None:
+            starts = starts & ended[:, None]
         for row, column in starts.nonzero().tolist():
             turn = int(turns[row, column])
             if turn in _TURNS:

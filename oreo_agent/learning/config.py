@@ -121,6 +121,11 @@ class OREOConfig(OREOLossSettings, EpisodeTrainingArguments):
                 f"start_value is rollouts, which gives V(s_0) alone, and level is {self.level}.",
                 "Use it with level response.",
             )
+        if self.stalled == "value" and not self.after_state_weight:
+            raise ConfigError(
+                "stalled is value, and after_state_weight 0: V behind a turn is untrained.",
+                "Raise after_state_weight, or set stalled to lost or drop.",
+            )
         if self.alpha is None:
             self.alpha = _ALPHAS[self.level]
 

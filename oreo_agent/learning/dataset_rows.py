@@ -5,7 +5,8 @@ A row is either conversational or already made of tokens::
     {"messages": [{"role": …, "content": …}, …], "reward": 1.0}
     {"input_ids": [5, 8, …], "action_mask": [0, 1, …], "reward": 1.0}
 
-and may name its ``task``, its ``id`` and whether it ``won`` (else: whether the reward is above 0).
+and may name its ``task``, its ``id``, whether it ``won`` (else: whether the reward is above 0) and
+whether it ``stalled``, given up before it had ended.
 The agent's tokens of a conversation are those of the assistant's messages, the end-of-turn token
 included; whatever a chat template writes behind it is not. A run of agent tokens is a turn.
 """
@@ -24,7 +25,7 @@ from oreo_agent.models.rendering import RenderedEpisode
 Episodes = Iterable[RenderedEpisode | Mapping[str, object]]
 """What the trainers take: rendered episodes, or rows, for instance a ``datasets.Dataset``."""
 
-_COMMON = {"reward", "task", "id", "won"}
+_COMMON = {"reward", "task", "id", "won", "stalled"}
 
 
 def rendered_episodes(
@@ -92,6 +93,7 @@ def _rendered(
         turn_ends=[j for j, own in enumerate(mask) if own and not following[j]],
         ret=reward,
         won=bool(row.get("won", reward > 0)),
+        stalled=bool(row.get("stalled", False)),
         id=str(row.get("id", number)),
         task=str(row.get("task", "")),
     )

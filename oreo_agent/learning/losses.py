@@ -229,6 +229,26 @@ def after_state_loss(
     return trajectory_average((values - target).square(), turn_end_mask, length)
 
 
+def returns_or_values(
+    values: Tensor, returns: Tensor, turn_end_mask: Tensor, stalled: Tensor
+) -> Tensor:
+    """Return R, or stopgrad(V) behind the last turn of one that was cut off. Not in the paper.
+
+    What would have followed is not known there. V behind a turn is the mean of R - beta * C_next,
+    so in place of R it keeps the fixed point of all losses, as long as trajectories that were not
+    cut off pass through the same states.
+
+    Args:
+        values: V behind every token, ``(batch, time)``.
+        returns: R, ``(batch,)``.
+        turn_end_mask: ``(batch, time)``, true at the last token of each turn.
+        stalled: Whether a trajectory was cut off, ``(batch,)``.
+    """
+    columns = torch.arange(values.shape[1], device=values.device)
+    last = torch.where(turn_end_mask, columns, 0).amax(-1, keepdim=True)
+    return torch.where(stalled, values.detach().gather(1, last)[:, 0], returns)
+
+
 def next_turn_values(values: Tensor, returns: Tensor, starts: Tensor) -> Tensor:
     """V of the first state at or behind each token in which a turn begins, R where none follows.
 
@@ -285,6 +305,7 @@ def oreo_losses(
     stop_gradient: bool = True,
     after_state_target: AfterStateTarget = "return",
     lengths: Lengths | None = None,
+    stalled: Tensor | None = None,
 ) -> OREOLosses:
     """Return the terms of OREO (paper Eq. 8 and 9, and their step and response variants).
 
@@ -305,7 +326,10 @@ def oreo_losses(
         stop_gradient: Whether the policy's later terms are held, as in the paper.
         after_state_target: What V behind a turn learns.
         lengths: The constant normaliser; None divides by each trajectory's own lengths.
+        stalled: Trajectories whose target is V behind their last turn in place of R, ``(batch,)``.
     """
+    if stalled is not None:
+        returns = returns_or_values(values, returns, turn_end_mask, stalled)
     log_ratios = logprobs - reference_logprobs.detach()
     to_go = log_ratio_to_go(log_ratios, state_mask)
     states = values[:, :-1]

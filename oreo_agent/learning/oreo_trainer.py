@@ -84,12 +84,19 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
             estimates = {
                 key: soft_value(own, beta=self.settings.beta) for key, own in returns.items()
             }
-        return EpisodeDataset(episodes, max_length=self.settings.max_length, start_values=estimates)
+        left_out = sum(e.stalled for e in episodes) if self.settings.stalled == "drop" else 0
+        if left_out:
+            episodes = [episode for episode in episodes if not episode.stalled]
+        limit = self.settings.max_length
+        made = EpisodeDataset(episodes, max_length=limit, start_values=estimates)
+        made.dropped.update({"stalled": left_out} if left_out else {})
+        return made
 
     def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
         """Return the total loss summed over the episodes, and metrics."""
         output: ActorCriticOutput = forward(model, batch)
         state_mask = batch["action_mask"][:, 1:]
+        cut_off = batch["stalled"] if self.settings.stalled == "value" else None
         losses = oreo_losses(
             logprobs=output.logprobs,
             reference_logprobs=output.reference_logprobs,
@@ -104,6 +111,7 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
             stop_gradient=self.settings.stop_gradient,
             after_state_target=self.settings.after_state_target,
             lengths=self.lengths,
+            stalled=cut_off,
         )
         if self._calibration is not None:
             ratios = output.logprobs - output.reference_logprobs
@@ -114,6 +122,7 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
                 won=batch["won"],
                 state_mask=state_mask,
                 turn_end_mask=batch["turn_end_mask"],
+                ended=None if cut_off is None else ~cut_off,
             )
         total = losses.total(
             alpha=self.settings.kl_weight, after_state_weight=self.settings.after_state_weight
@@ -146,6 +155,8 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
         brier = trajectory_mean((states - batch["returns"][:, None]).square(), valued)
         won, lost = batch["won"].float(), (~batch["won"]).float()
         all_ = torch.ones_like(won)
+        # Where a loop's return counts for nothing, V is not measured by it.
+        ended = (~batch["stalled"]).float() if self.settings.stalled == "value" else all_
         beta, alpha = self.settings.beta, self.settings.kl_weight
         # Linear in the share, so its mean over episodes is that of the mean share.
         temperature = beta + (effective_beta(beta, alpha) - beta) * losses.decision_share
@@ -157,7 +168,7 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
                 "loss_after_state": (losses.after_state, all_),
                 "value_won": (value, won),
                 "value_lost": (value, lost),
-                "value_brier": (brier, all_),
+                "value_brier": (brier, ended),
                 "beta_effective": (temperature, all_),
             }
         )

@@ -45,6 +45,8 @@ class RenderedEpisode:
     """Name of the task, to compare rollouts of the same one."""
     truncated: bool = False
     """Whether the tail is missing; such an episode is never trained on."""
+    stalled: bool = False
+    """Whether the episode was given up in a loop: what would have followed is not known."""
 
     @property
     def prompt(self) -> list[int]:
@@ -196,6 +198,7 @@ class Renderer:
             turn_ends=ends,
             ret=episode.ret,
             won=episode.outcome is Outcome.SUCCESS,
+            stalled=episode.outcome is Outcome.STALLED,
             id=episode.id,
             task=episode.task,
             truncated=truncated,

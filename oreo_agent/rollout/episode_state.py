@@ -16,6 +16,7 @@ from oreo_agent.episodes.record import Actor, Episode, Outcome, PastTurn, Turn, 
 
 _TRIES = 3
 """How often an episode may be active when its process is lost, before it is given up."""
+_GIVEN_UP = (Outcome.HORIZON, Outcome.STALLED)
 _NOTHING = Observation(text="", goal="")
 
 
@@ -28,8 +29,8 @@ class Job:
     seed: int
     """Seeds the agent's randomness in this episode."""
     patience: int | None = None
-    """How often one action may bring one and the same answer before the episode is given up, as a
-    failure; None: the environment's horizon alone ends it. An agent in a loop fills a log with
+    """How often one action may bring one and the same answer before the episode is given up, as
+    ``stalled``; None: the environment's horizon alone ends it. An agent in a loop fills a log with
     turns from which nothing can be learnt."""
 
 
@@ -114,7 +115,7 @@ def advance(
     playing.observation = answer.observation
     playing.outcome = outcome_of(answer)
     if playing.outcome is None and playing.why_given_up():
-        playing.outcome = Outcome.HORIZON
+        playing.outcome = Outcome.STALLED
 
 
 def to_episode(
@@ -143,7 +144,7 @@ def to_episode(
         turns=tuple(playing.turns),
         final_observation=playing.observation.text,
         error=playing.error,
-        note=None if playing.outcome is not Outcome.HORIZON else playing.why_given_up(),
+        note=playing.why_given_up() if playing.outcome in _GIVEN_UP else None,
     )
 
 

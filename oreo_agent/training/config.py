@@ -10,7 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, get_type_hi
 from msgspec import Meta
 
 from oreo_agent.agents.agent_spec import AgentSetting
-from oreo_agent.config import NonNegativeFloat, NonNegativeInt, PositiveInt, Probability, resolve
+from oreo_agent.config import (
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Probability,
+    resolve,
+)
 from oreo_agent.envs.core import EnvError
 from oreo_agent.envs.factory_plugin import FactoryPlugin
 from oreo_agent.envs.plugin import EnvPlugin, TaskPlan
@@ -65,9 +72,11 @@ class RolloutsConfig:
     per_game: PositiveInt = 5
     games: Literal["new", "all"] = "new"
     """``new``: training games that were not demonstrated, if there are any: the policy wins nearly
-    all of those that were, which teaches little. ``all``: every training game."""
+    all of those that were, which teaches little. With ``--checkpoint`` these are known where the
+    checkpoint lies in its run's folder. ``all``: every training game."""
     patience: NonNegativeInt = 4
-    """An episode ends as lost when one action has brought the same answer this often; 0: never."""
+    """An episode ends as ``stalled`` when one action has brought the same answer this often; 0:
+    never. See ``oreo.stalled``."""
     temperature: NonNegativeFloat = 1.0
     wave: PositiveInt = 150
     """Episodes played in lock-step."""
@@ -85,6 +94,8 @@ class RoundsConfig:
     moves."""
     data: Literal["all", "last"] = "all"
     """Learn from the rollouts of ``all`` rounds so far, or of the ``last`` alone."""
+    lr_factor: PositiveFloat = 1.0
+    """Factor on all learning rates from one round to the next."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -42,6 +42,11 @@ def successes(episodes: Sequence[Episode]) -> list[Episode]:
     return [episode for episode in episodes if episode.outcome is Outcome.SUCCESS]
 
 
+def stalled(episodes: Sequence[Episode]) -> list[Episode]:
+    """Return the episodes that were given up in a loop."""
+    return [episode for episode in episodes if episode.outcome is Outcome.STALLED]
+
+
 def by_chance(episodes: Sequence[Episode]) -> bool:
     """Return whether every action of the episodes was random."""
     return all(turn.executed.actor is Actor.RANDOM for e in episodes for turn in e.turns)

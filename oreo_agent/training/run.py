@@ -17,6 +17,7 @@ from oreo_agent.learning.loggers import check_loggers
 from oreo_agent.models.checkpoints import load_checkpoint
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.training.config import RunConfig
+from oreo_agent.training.demonstrated import demonstrated_tasks
 from oreo_agent.training.episode_filters import (
     fingerprint,
     fingerprints,
@@ -97,6 +98,7 @@ def train(
             pool=pool,
             command=command,
             start=start,
+            shown_before=None if checkpoint is None else demonstrated_tasks(checkpoint),
             logged=given,
         )
         for stage in build_stages(config, logged=given is not None, start=start is not None):

@@ -20,7 +20,7 @@ from oreo_agent.models.rendering import RenderedEpisode, Renderer
 from oreo_agent.progress_callback import ProgressCallback
 from oreo_agent.rollout import Job
 from oreo_agent.training.config import RunConfig
-from oreo_agent.training.episode_filters import by_chance, successes
+from oreo_agent.training.episode_filters import by_chance, stalled, successes
 from oreo_agent.training.results import MethodResult, RunResults
 from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.stage_plan import Stage, StageKind
@@ -40,6 +40,8 @@ class RunContext:
     """Printed in the report."""
     start: Checkpoint | None
     """Starting policy that is given, in place of SFT."""
+    shown_before: frozenset[str] | None
+    """Tasks that were demonstrated to the starting policy; None where that is not known."""
     logged: list[Episode] | None
     """Logged episodes that are given, in place of demonstrations and of the first rollouts."""
 
@@ -70,6 +72,8 @@ class RunContext:
                 display=self.progress,
             )
             counts |= {"episodes": len(episodes), "successful": len(successes(episodes))}
+            if given_up := len(stalled(episodes)):
+                counts["stalled"] = given_up
         return episodes
 
     def fit_options(self, stage: Stage, *, batch: int) -> FitOptions:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 
+import msgspec
 from transformers import PreTrainedModel
 
 from oreo_agent.agents.expert import load_expert
@@ -24,6 +25,7 @@ from oreo_agent.training.episode_filters import (
     apart_from,
     hold_out,
     need,
+    stalled,
     successes,
     texts,
     with_return,
@@ -42,6 +44,12 @@ def choose(run: RunContext, stage: Stage) -> None:
     games = run.run_dir.done(stage.name, Games)
     if games is None:
         games = choose_games(run.pool, run.config)
+        shown = sorted((run.shown_before or frozenset()).intersection(games.train))
+        games = msgspec.structs.replace(games, demonstrated=shown)
+        if run.start is not None and run.shown_before is None and _plays_new_games(run):
+            run.progress.note(
+                "which games were demonstrated to the checkpoint is not known: rollouts are of all"
+            )
         run.run_dir.finish(stage.name, games)
     run.games = games
     if run.logged is not None:
@@ -100,8 +108,11 @@ def learn_start(run: RunContext, stage: Stage) -> None:
 def collect_rollouts(run: RunContext, stage: Stage) -> None:
     """Let the current policy play training games, those first that were not demonstrated."""
     section, train = run.config.rollouts, run.games.train
-    was_shown = run.start is None and run.logged is None and section.games == "new"
-    shown = run.config.demonstrations.games if was_shown else 0
+    new = train
+    if _plays_new_games(run):
+        count = run.config.demonstrations.games if run.start is None else 0
+        known = {*train[:count], *run.games.demonstrated}
+        new = [task for task in train if task not in known]
     current = "sft" if stage.round == 1 else round_name("oreo", stage.round - 1)
     agent = load_agent(
         run.checkpoint(current),
@@ -109,7 +120,7 @@ def collect_rollouts(run: RunContext, stage: Stage) -> None:
         max_tokens=run.plan.max_tokens,
     )
     jobs = jobs_for(
-        train[shown:] or train,
+        new or train,
         split="train",
         per_game=section.per_game,
         seed=(run.seed(stage.name),),
@@ -118,11 +129,17 @@ def collect_rollouts(run: RunContext, stage: Stage) -> None:
     run.rollouts[stage.round] = with_return(run.play(agent, jobs, stage.name), run.progress)
 
 
+def _plays_new_games(run: RunContext) -> bool:
+    """Return whether games that were demonstrated are left out of the rollouts."""
+    return run.logged is None and run.config.rollouts.games == "new"
+
+
 def learn(run: RunContext, stage: Stage) -> None:
     """Train one method on the rollouts, from its own policy of the round before."""
     if run.run_dir.is_done(stage.name):
         return
     method, settings = METHODS[stage.method], run.config.of_method(stage.method)
+    settings = settings.in_round(stage.round, run.config.rounds.lr_factor)
     episodes = run.training_episodes(stage.round)
     counts = {"episodes": len(episodes), "successful": len(successes(episodes))}
     with run.run_dir.timed(stage.name, counts=counts):
@@ -233,10 +250,29 @@ def _round_notes(run: RunContext) -> Iterator[str]:
             episodes = run.rollouts[number]
             won = len(successes(episodes))
             yield f"round {number}: {won} of {len(episodes)} rollouts were won"
+        if given_up := len(stalled(run.rollouts[number])):
+            played, patience = len(run.rollouts[number]), run.config.rollouts.patience
+            yield (
+                f"{given_up} of {played} rollouts of round {number} stalled: given up after"
+                f" {patience} equal answers"
+            )
         for method in learners_of(run.config.methods):
             mark = run.run_dir.done(round_name(method, number), Finished)
             if mark is not None and (note := _idle_note(method, number, mark.counts)):
                 yield note
+            if rounds > 1 and (drift := _drift(run, round_name(method, number))):
+                yield drift
+
+
+def _drift(run: RunContext, name: str) -> str | None:
+    """Return how far a policy was from its reference at the end of a round, where it has one."""
+    path = run.run_dir.path / "metrics" / f"{name}.jsonl"
+    rows = [msgspec.json.decode(line) for line in path.read_bytes().splitlines()]
+    last = next((row for row in reversed(rows) if "kl" in row and "unseen_mass" in row), None)
+    if last is None:
+        return None
+    figures = f"KL {last['kl']:.4f} nats a token, unseen mass {last['unseen_mass']:.1%}"
+    return f"{result_title(name)} ended at {figures}"
 
 
 def _decoding(run: RunContext) -> str:

@@ -123,6 +123,8 @@ def plan(config: Any, *, logged: bool, start: bool) -> dict[str, Any]:
     shown = config.demonstrations.games
     is_new = config.rollouts.games == "new" and not (logged or start) and tasks.train > shown
     played = str(tasks.train - shown) if is_new else train
+    if start and not logged and config.rollouts.games == "new":
+        played = f"at most {train}"  # less those that are known to have been demonstrated
     held_out = " + ".join(str(n) if n else "all" for n in tasks.held_out.values())
     work = {
         StageKind.GAMES: f"{tasks.source}: {train} for training",

@@ -35,6 +35,8 @@ class Games(msgspec.Struct, frozen=True, kw_only=True):
     validation: list[str]
     held_out: dict[str, list[str]]
     """Split to tasks."""
+    demonstrated: list[str] = []
+    """What was demonstrated to the checkpoint that the run starts from, as far as it is known."""
 
 
 def derive_seed(*parts: object) -> int:

@@ -277,7 +277,7 @@ MISTAKES = (
         21,
         "an infrastructure error is reward 0",
         "oreo_agent.episodes.record.Outcome.is_scored",
-        "self in A",
+        "self not in A",
         "True",
     ),
     Mistake(

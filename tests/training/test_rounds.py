@@ -112,6 +112,12 @@ def test_earlier_data_are_left_out_where_wished(moved_reference: Path) -> None:
     assert _counts(moved_reference, "oreo-round2")["episodes"] == played
 
 
+def test_the_notes_say_how_far_each_policy_was_from_its_reference(results: RunResults) -> None:
+    for title in ("OREO", "OREO, round 2", "KTO, round 2"):
+        [note] = [note for note in results.notes if note.startswith(f"{title} ended at KL ")]
+        assert "unseen mass" in note
+
+
 def test_a_kept_reference_is_the_sft_policy(two_rounds: Path) -> None:
     assert _first_line(two_rounds, "oreo")["kl"] == pytest.approx(0, abs=1e-6)
     assert _first_line(two_rounds, "oreo-round2")["kl"] > 1e-6

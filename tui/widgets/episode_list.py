@@ -22,6 +22,7 @@ from oreo_agent.tui.widgets.value_strip import spark
 _MARKS = {
     Outcome.SUCCESS: ("✓", "won"),
     Outcome.HORIZON: ("✗", "lost"),
+    Outcome.STALLED: ("✗", "lost"),
     Outcome.INVALID: ("✗", "lost"),
     Outcome.UNFINISHED: ("…", "dim"),
     Outcome.ERROR: ("!", "lost"),

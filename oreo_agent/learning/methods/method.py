@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field, fields
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -23,6 +23,15 @@ class MethodSettings:
     def starts_from(self) -> str:
         """The method whose policy this one starts from in the first round."""
         return "sft"
+
+    def in_round(self, number: int, lr_factor: float) -> Self:
+        """Return the settings of a round: learning rates times ``lr_factor`` a round before it."""
+        section: Any = self  # the sections are dataclasses; their base is none
+        rates = [f.name for f in fields(section) if f.name == "lr" or f.name.endswith("_lr")]
+        factor = lr_factor ** (number - 1)
+        changed = {name: factor * getattr(self, name) for name in rates}
+        scaled: Self = replace(section, **changed)
+        return scaled
 
     def check(self, methods: Collection[str]) -> None:
         """Check the settings against each other.

@@ -35,6 +35,9 @@ class OREOLossSettings:
     after_state_target: Literal["return", "next"] = "return"
     """Target of V behind a turn: the episode's ``return``, less beta times the log-ratios that
     followed, or V of the state in which the ``next`` turn begins, which is less noisy."""
+    stalled: Literal["lost", "value", "drop"] = "lost"
+    """What an episode that was given up in a loop (``rollouts.patience``) teaches: it was ``lost``,
+    R = 0; it goes on as V behind its last turn foresees (``value``); nothing (``drop``)."""
     stop_gradient: bool = True
     """Whether the policy's residual holds the log-ratios of later decisions without gradient, as in
     the paper; false is its ablation, and wrong where observations are random."""
@@ -75,6 +78,11 @@ class OREOSettings(OREOLossSettings, MethodSettings):
                 f"oreo.value_warmup is {self.value_warmup}, of oreo.steps = {self.steps}:"
                 " the policy would never move.",
                 "Lower oreo.value_warmup or raise oreo.steps.",
+            )
+        if self.stalled == "value" and not self.after_state_weight:
+            raise ConfigError(
+                "oreo.stalled is value, oreo.after_state_weight 0: V behind a turn is untrained.",
+                "Raise oreo.after_state_weight, or set oreo.stalled to lost or drop.",
             )
         if self.start not in ("sft", *methods):
             raise ConfigError(

@@ -30,6 +30,7 @@ class EpisodeOutcome(StrEnum):
 
     SUCCESS = "success"
     HORIZON = "horizon"
+    STALLED = "stalled"
     INVALID = "invalid"
     UNFINISHED = "unfinished"
     ERROR = "error"
