@@ -12,7 +12,9 @@ from transformers import TrainingArguments
 from oreo_agent.config import NonNegativeFloat, NonNegativeInt, PositiveFloat
 from oreo_agent.config.values import read_value
 from oreo_agent.errors import ConfigError
+from oreo_agent.learning.methods.awr import AWRLossSettings
 from oreo_agent.learning.methods.dpo import DPOLossSettings
+from oreo_agent.learning.methods.iql_bppo import IQLBPPOLossSettings
 from oreo_agent.learning.methods.kto import KTOLossSettings
 from oreo_agent.learning.methods.oreo import OREOLossSettings
 from oreo_agent.learning.trajectory_sums import Level
@@ -134,3 +136,25 @@ class OREOConfig(OREOLossSettings, EpisodeTrainingArguments):
         """``alpha``, which is never None once the settings are made."""
         assert self.alpha is not None
         return self.alpha
+
+
+@dataclass
+class AWRConfig(AWRLossSettings, OREOConfig):
+    """Settings of advantage-weighted regression, besides those of `AWRLossSettings`.
+
+    Of OREO's, those of beta mean nothing here.
+    """
+
+    alpha: NonNegativeFloat | None = 0.0
+
+
+@dataclass
+class IQLBPPOConfig(IQLBPPOLossSettings, OREOConfig):
+    """Settings of IQL with BPPO, besides those of `IQLBPPOLossSettings`.
+
+    Of OREO's, those of beta mean nothing here; V is trained where turns begin and end.
+    """
+
+    level: Level = "step"
+    alpha: NonNegativeFloat | None = 0.0
+    after_state_target: Literal["return", "next"] = "next"

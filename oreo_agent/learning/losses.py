@@ -250,19 +250,30 @@ def returns_or_values(
 
 
 def next_turn_values(values: Tensor, returns: Tensor, starts: Tensor) -> Tensor:
-    """V of the first state at or behind each token in which a turn begins, R where none follows.
+    """V of the first state at or behind each token in which a turn begins; see `first_values`.
 
     Args:
         values: V behind every token, ``(batch, time)``.
         returns: R, ``(batch,)``.
         starts: ``(batch, time - 1)``, true in the first state of each turn.
+    """
+    return first_values(values, returns, pad(starts, (0, 1)))
+
+
+def first_values(values: Tensor, returns: Tensor, mask: Tensor) -> Tensor:
+    """V at the first true entry of a mask at or behind each token, R where none follows.
+
+    Args:
+        values: V behind every token, ``(batch, time)``.
+        returns: R, ``(batch,)``.
+        mask: ``(batch, time)``.
 
     Returns:
         ``(batch, time)``, without gradient.
     """
     time = values.shape[1]
     columns = torch.arange(time, device=values.device)
-    where = torch.where(pad(starts, (0, 1)), columns, time)  # no start: the column of R
+    where = torch.where(mask, columns, time)  # none: the column of R
     first = where.flip(-1).cummin(-1).values.flip(-1)
     return torch.cat((values.detach(), returns[:, None]), -1).gather(1, first)
 

@@ -92,18 +92,15 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
         made.dropped.update({"stalled": left_out} if left_out else {})
         return made
 
-    def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
-        """Return the total loss summed over the episodes, and metrics."""
-        output: ActorCriticOutput = forward(model, batch)
-        state_mask = batch["action_mask"][:, 1:]
-        cut_off = batch["stalled"] if self.settings.stalled == "value" else None
-        losses = oreo_losses(
+    def losses(self, output: ActorCriticOutput, batch: EpisodeBatch) -> OREOLosses:
+        """Return the terms of the loss, one entry an episode."""
+        return oreo_losses(
             logprobs=output.logprobs,
             reference_logprobs=output.reference_logprobs,
             kl=output.kl,
             values=output.values,
             returns=batch["returns"],
-            state_mask=state_mask,
+            state_mask=batch["action_mask"][:, 1:],
             turn_end_mask=batch["turn_end_mask"],
             beta=self.settings.beta,
             level=self.settings.level,
@@ -111,8 +108,14 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
             stop_gradient=self.settings.stop_gradient,
             after_state_target=self.settings.after_state_target,
             lengths=self.lengths,
-            stalled=cut_off,
+            stalled=batch["stalled"] if self.settings.stalled == "value" else None,
         )
+
+    def batch_losses(self, model: nn.Module, batch: EpisodeBatch) -> tuple[Tensor, Means]:
+        """Return the total loss summed over the episodes, and metrics."""
+        output: ActorCriticOutput = forward(model, batch)
+        losses = self.losses(output, batch)
+        state_mask = batch["action_mask"][:, 1:]
         if self._calibration is not None:
             ratios = output.logprobs - output.reference_logprobs
             self._calibration.add(
@@ -122,7 +125,7 @@ class OREOTrainer(EpisodeTrainer[OREOConfig]):
                 won=batch["won"],
                 state_mask=state_mask,
                 turn_end_mask=batch["turn_end_mask"],
-                ended=None if cut_off is None else ~cut_off,
+                ended=~batch["stalled"] if self.settings.stalled == "value" else None,
             )
         total = losses.total(
             alpha=self.settings.kl_weight, after_state_weight=self.settings.after_state_weight

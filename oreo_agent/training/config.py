@@ -127,7 +127,8 @@ class _RunSettings:
     report_to: tuple[Literal["tensorboard", "trackio", "wandb"], ...] = ()
     """Additional metric loggers: ``tensorboard``, ``trackio``, ``wandb``."""
     methods: tuple[Name, ...] = ("sft", "rejection", "oreo")
-    """Methods that are trained and measured: ``rejection``, ``dpo``, ``dpo-nll``, ``kto``, ``oreo``
+    """Methods that are trained and measured: ``rejection``, ``dpo``, ``dpo-nll``, ``kto``, ``awr``,
+    ``iql-bppo``, ``oreo``
     (token level), ``oreo-step``, ``oreo-response``, ``oreo-astar`` (response level, V(s0) as in
     A*-PO); ``sft`` always is."""
     demonstrations: DemonstrationsConfig = field(default_factory=DemonstrationsConfig)

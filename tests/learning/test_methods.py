@@ -47,7 +47,7 @@ def test_variants_that_share_a_section_agree_on_its_defaults() -> None:
     assert all(method.settings == defaults[method.section] for method in METHODS.values())
 
 
-_AWR = """
+_RWR = """
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -57,7 +57,7 @@ from oreo_agent.learning.methods.method import Method, MethodSettings
 
 
 @dataclass(kw_only=True)
-class AWRSettings(MethodSettings):
+class RWRSettings(MethodSettings):
     lr: PositiveFloat = 1e-3
     beta: PositiveFloat = 1.0
 
@@ -70,7 +70,7 @@ def fit(job, settings):
     episodes = job.render(job.episodes)
     mean = sum(episode.ret for episode in episodes) / len(episodes)
 
-    class AWRTrainer(SFTTrainer):
+    class RWRTrainer(SFTTrainer):
         def batch_losses(self, model, batch):
             inputs = ("input_ids", "attention_mask", "position_ids", "action_mask")
             logprobs, _ = model(*(batch[name] for name in inputs))
@@ -78,19 +78,19 @@ def fit(job, settings):
             return (weights * sft_loss(logprobs, batch["action_mask"][:, 1:])).sum(), {}
 
     config = SFTConfig(learning_rate=settings.lr, **job.training_arguments())
-    job.train(AWRTrainer(job.policy, config, episodes))
+    job.train(RWRTrainer(job.policy, config, episodes))
     return TrainingResult(policy=job.policy)
 
 
-AWR = Method(title="Advantage-weighted regression", section="awr", settings=AWRSettings(), fit=fit)
+RWR = Method(title="Reward-weighted regression", section="rwr", settings=RWRSettings(), fit=fit)
 """
 _RUN = """
 import sys
 
 from oreo_agent.learning.methods import METHODS
-import awr
+import rwr
 
-METHODS["awr"] = awr.AWR
+METHODS["rwr"] = rwr.RWR
 
 from oreo_agent.cli.app import main
 
@@ -101,7 +101,7 @@ sys.exit(main(sys.argv[1:]))
 def test_a_new_method_is_one_module_and_one_entry(
     tmp_path: Path, tiny_settings: tuple[str, ...], logged_episodes: tuple[Path, Path]
 ) -> None:
-    (tmp_path / "awr.py").write_text(_AWR)
+    (tmp_path / "rwr.py").write_text(_RWR)
     (tmp_path / "run.py").write_text(_RUN)
 
     def oreo_agent(*arguments: str) -> str:
@@ -110,11 +110,11 @@ def test_a_new_method_is_one_module_and_one_entry(
         assert done.returncode == 0, done.stderr
         return done.stdout
 
-    sets = [flag for text in (*tiny_settings, "awr.beta=0.5") for flag in ("-s", text)]
+    sets = [flag for text in (*tiny_settings, "rwr.beta=0.5") for flag in ("-s", text)]
     logged = [flag for path in logged_episodes for flag in ("--episodes", str(path))]
-    oreo_agent("train", "alfworld", "--method", "awr", *sets, *logged, "--out", "run", "--quiet")
-    assert [result.method for result in load_results(tmp_path / "run").methods] == ["sft", "awr"]
-    assert "| Advantage-weighted regression |" in (tmp_path / "run" / "report.md").read_text()
-    assert len((tmp_path / "run" / "metrics" / "awr.jsonl").read_text().splitlines()) >= 4
-    assert "awr" in oreo_agent("watch", "run", "--plain")
-    assert "awr.beta" in oreo_agent("config", "show")
+    oreo_agent("train", "alfworld", "--method", "rwr", *sets, *logged, "--out", "run", "--quiet")
+    assert [result.method for result in load_results(tmp_path / "run").methods] == ["sft", "rwr"]
+    assert "| Reward-weighted regression |" in (tmp_path / "run" / "report.md").read_text()
+    assert len((tmp_path / "run" / "metrics" / "rwr.jsonl").read_text().splitlines()) >= 4
+    assert "rwr" in oreo_agent("watch", "run", "--plain")
+    assert "rwr.beta" in oreo_agent("config", "show")

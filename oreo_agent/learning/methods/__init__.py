@@ -6,7 +6,7 @@ configuration, its ``--method``, its stages, its row in the results and its plac
 
 from __future__ import annotations
 
-from oreo_agent.learning.methods import dpo, kto, oreo, rejection, sft
+from oreo_agent.learning.methods import awr, dpo, iql_bppo, kto, oreo, rejection, sft
 from oreo_agent.learning.methods.method import Method, MethodSettings
 
 __all__ = ["METHODS", "Method", "MethodSettings"]
@@ -17,6 +17,8 @@ METHODS: dict[str, Method] = {
     "dpo": dpo.DPO,
     "dpo-nll": dpo.DPO_NLL,
     "kto": kto.KTO,
+    "awr": awr.AWR,
+    "iql-bppo": iql_bppo.IQL_BPPO,
     "oreo": oreo.OREO,
     "oreo-step": oreo.OREO_STEP,
     "oreo-response": oreo.OREO_RESPONSE,
