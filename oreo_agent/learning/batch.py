@@ -162,7 +162,7 @@ class EpisodeDataset(Dataset[TokenisedEpisode]):
     def mean_lengths(self) -> Lengths:
         """Return the agent's mean number of tokens and turns an episode."""
         return Lengths(
-            tokens=float(np.mean([episode.action_tokens for episode in self.episodes])),
+            tokens=float(np.mean([episode.action_mask.sum() for episode in self.episodes])),
             turns=float(np.mean([episode.turn_end_mask.sum() for episode in self.episodes])),
         )
 

@@ -175,13 +175,8 @@ class RunConfig(_WithMethods):
         return section
 
     def earlier(self) -> dict[str, Any]:
-        """Return what each setting was in a run of before it could be set.
-
-        That is its default, but for settings whose default changed what a run does.
-        """
-        usual = asdict(type(self)())
-        usual["oreo"]["normalizer"] = "trajectory"
-        return usual
+        """Return what each setting was in a run of before it could be set: its default."""
+        return asdict(type(self)())
 
     @property
     def env_settings(self) -> Any:

@@ -15,7 +15,7 @@ from oreo_agent.learning.losses import oreo_losses, returns_or_values
 from oreo_agent.learning.methods.oreo import OREOSettings
 from oreo_agent.learning.oreo_trainer import OREOTrainer
 from oreo_agent.learning.trajectory_sums import Lengths
-from oreo_agent.models.rendered import RenderedEpisode
+from oreo_agent.models.rendering import RenderedEpisode
 from tests.learning.test_soft_bellman import ACTIONS, STEPS, SoftTree, make_tree
 from tests.learning.tiny_training import episodes, trainer
 

@@ -21,10 +21,10 @@ class OREOLossSettings:
 
     beta: PositiveFloat = 0.03
     """KL temperature."""
-    normalizer: Literal["constant", "trajectory"] = "constant"
-    """Divisor of the sum over an episode's decisions: a ``constant``, the mean length of the
-    training episodes, or the ``trajectory``'s own length, as in the paper. With the latter the
-    fixed point is the soft optimum only where all episodes have one length."""
+    normalizer: Literal["trajectory", "constant"] = "trajectory"
+    """Divisor of the sum over an episode's decisions: the ``trajectory``'s own length, as in the
+    paper, or a ``constant``, the mean length of the training episodes. With the former the fixed
+    point is the soft optimum only where all episodes have one length."""
     normalizer_tokens: NonNegativeFloat = 0.0
     """The constant, in tokens of the agent; 0 takes the mean of the training episodes. Turns are
     scaled alike."""
