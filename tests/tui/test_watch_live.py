@@ -58,6 +58,7 @@ from oreo_agent.training.run_dir import RunDir
 from oreo_agent.training.progress_file import report_progress
 signal.signal(signal.SIGINT, signal.default_int_handler)  # whoever started the tests
 identity = {"config": {"seed": 0, "games": {"source": "houses"}, "sft": {"steps": 50}}}
+identity["config"] |= {"rollouts": {}, "oreo": {}}
 identity |= {"episodes": [], "checkpoint": None, "versions": {}}
 folder = RunDir(Path(sys.argv[1]))
 silent = ProgressCallback()
