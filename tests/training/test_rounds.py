@@ -219,7 +219,7 @@ def test_the_plan_names_methods_and_rounds() -> None:
     assert "rejection" not in stages
 
 
-@pytest.mark.parametrize("method", ["awr", "DPO"])
+@pytest.mark.parametrize("method", ["ppo", "DPO"])
 def test_an_unknown_method_is_refused_before_any_work(
     method: str, tiny_settings: tuple[str, ...], tmp_path: Path
 ) -> None:
