@@ -38,13 +38,9 @@ _MODES = {"live": "f2", "replay": "f3", "compare": "f4", "train": "f5"}
 class OreoApp(App[None]):
     """The screen of oreo-agent.
 
-    Args:
-        services: Where episodes go, and how agents and games are opened.
-        main: The screen to begin with; None is the list of episodes.
-        read_entries: Lists recorded episodes for the replay.
-        where: What to call the place of the recorded episodes.
-        pending: Sessions that were left without saving, offered one by one.
-        notices: Said once at the start.
+    It begins with ``main``, by default the list of the episodes that ``read_entries`` finds and
+    whose place is called ``where``. Sessions that are ``pending`` are offered one by one, and
+    notices are shown once.
     """
 
     TITLE = "oreo-agent"
@@ -116,10 +112,7 @@ class OreoApp(App[None]):
     def correct(self, episode: Episode, turn: int, *, journal: Path | None = None) -> None:
         """Play on from a turn of a record, on a screen above the present one.
 
-        Args:
-            episode: The record; it stays as it is.
-            turn: How many of its turns to keep.
-            journal: The journal that it comes from, see `Session.resume`.
+        The journal is the one that the record comes from, see `Session.resume`.
         """
         open_record = self._services.open_record
         if open_record is None:

@@ -13,11 +13,8 @@ _STARTED: list[Job] = []
 class Job:
     """Runs a function in a daemon thread.
 
-    A thread that is joined when the program ends would let quitting hang while a model loads.
-
-    Args:
-        work: The function. It asks the job now and then whether it `is_wanted`.
-        name: Of the thread.
+    A thread that is joined when the program ends would let quitting hang while a model loads. The
+    function asks the job now and then whether it `is_wanted`.
     """
 
     def __init__(self, work: Callable[[Job], None], *, name: str) -> None:

@@ -47,12 +47,7 @@ class Side:
     @property
     def views(self) -> tuple[StateView, ...]:
         """Its states."""
-        last = self.seen.last
-        return state_views(
-            self.episode,
-            value=last.value.value if last and last.value else None,
-            candidates=last.candidates if last else (),
-        )
+        return state_views(self.episode, self.seen.last)
 
     @property
     def result(self) -> str:
@@ -107,10 +102,8 @@ class HeadToHead:
     def play(self, say: Say, on_state: Callable[[int, Side], bool]) -> None:
         """Play both to their ends.
 
-        Args:
-            say: Shows a line of progress.
-            on_state: Called with every state and the player's place (0 or 1); returns whether to
-                continue.
+        ``on_state`` is called with the player's place (0 or 1) and every state; it returns whether
+        to continue.
 
         Raises:
             RunFailedError: The environment or an agent failed.

@@ -29,14 +29,10 @@ def run_screen(
     offers_unsaved: bool = False,
     notices: Sequence[str] = (),
 ) -> ExitCode:
-    """Show a screen until the person quits.
+    """Show a screen, by default the list of episodes, until the person quits.
 
-    Args:
-        services: Where episodes go, and how agents and games are opened.
-        screen: What is shown first; None is the list of episodes.
-        episodes: Files and folders whose episodes are listed; by default the store.
-        offers_unsaved: Whether sessions that were left without saving are offered one by one.
-        notices: Shown once at the start.
+    Listed are the episodes of the files and folders named, by default of the store. With
+    ``offers_unsaved``, sessions that were left without saving are offered one by one.
 
     Raises:
         RunFailedError: The screen crashed; the message names the log with the traceback.
@@ -60,10 +56,17 @@ def run_screen(
 
 
 def _run(app: OreoApp, services: ScreenServices) -> None:
-    folder = services.journals or default_journal_folder()
+    log = (services.journals or default_journal_folder()).with_name("screen.log")
     try:
-        with rare_collection():
-            _show(app, folder.parent / "screen.log", mouse=services.appearance.mouse)
+        with rare_collection(), guarded_terminal(log):
+            app.run(mouse=services.appearance.mouse)
+        # Textual prints the traceback itself, to what is the log meanwhile, and returns as if all
+        # were well.
+        if app.return_code:
+            raise RunFailedError(
+                f"The screen crashed; {log} has the traceback.",
+                "Start again: what was played is kept. --plain does without the screen.",
+            )
     finally:
         end = time.monotonic() + _LEAVE_SECONDS
         ended = [d.close(timeout=max(end - time.monotonic(), 0.0)) for d in app.drivers]
@@ -79,15 +82,3 @@ def _run(app: OreoApp, services: ScreenServices) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(ExitCode.OK)
-
-
-def _show(app: OreoApp, log: Path, *, mouse: bool) -> None:
-    with guarded_terminal(log):
-        app.run(mouse=mouse)
-    # Textual prints the traceback itself, to what is the log meanwhile, and returns as if all were
-    # well.
-    if app.return_code:
-        raise RunFailedError(
-            f"The screen crashed; {log} has the traceback.",
-            "Start again: what was played is kept. --plain does without the screen.",
-        )

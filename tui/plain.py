@@ -23,13 +23,10 @@ def run_plain_play(
     out: TextIO | None = None,
     progress: TextIO | None = None,
 ) -> ExitCode:
-    """Let the agent play one episode and write one line a step.
+    """Let the agent play one episode and write one line a step, to standard output by default.
 
-    Args:
-        make_session: As for the screen; called in this thread.
-        store: Saves the episode there at the end; None saves nothing.
-        out: Where the lines go; standard output by default.
-        progress: Where it is said what is being loaded; standard error by default.
+    The episode is saved in ``store``. What is being loaded is said in ``progress``, by default
+    standard error.
 
     Raises:
         RunFailedError: The environment or the agent failed; what was played is saved first.
@@ -44,7 +41,7 @@ def run_plain_play(
     try:
         state = session.start()
         write_line(out, f"goal: {safe_line(state.episode.goal)}")
-        _write_state(out, _views(state)[0])
+        _write_state(out, state_views(state.episode, state.decision)[0])
         while not state.over:
             state = _step(session, out)
         write_line(out, _summary(state.episode))
@@ -83,25 +80,24 @@ def _step(session: Session, out: TextIO) -> SessionState:
         session.propose()
         state = session.state
     if len(state.episode.turns) > before:
-        _write_state(out, _views(state)[-1])
+        _write_state(out, state_views(state.episode, state.decision)[-1])
     return state
 
 
-def _views(state: SessionState) -> tuple[StateView, ...]:
-    value = state.decision.value if state.decision else None
-    return state_views(state.episode, value=value.value if value else None)
-
-
 def _write_state(out: TextIO, view: StateView) -> None:
-    who = f"{view.actor}: " if view.actor else ""
-    head = f"{view.index:>3}  {who}{view.headline}"
-    parts = [head, view.figures, " ".join(view.observation.split())]
-    write_line(out, "  |  ".join(part for part in parts if part))
+    write_line(out, state_line(view, view.figures, view.observation))
 
 
 def _summary(episode: Episode) -> str:
     error = f": {safe_line(episode.error)}" if episode.error else ""
     return f"{outcome_words(episode)}{error} after {len(episode.turns)} turns"
+
+
+def state_line(view: StateView, figures: str, *answers: str) -> str:
+    """Return a state as one line: its action, figures, and what was answered."""
+    who = f"{view.actor}: " if view.actor else ""
+    parts = [f"{view.index:>3}  {who}{view.headline}", figures]
+    return "  |  ".join(filter(None, (*parts, *(" ".join(text.split()) for text in answers))))
 
 
 def write_line(out: TextIO, line: str) -> None:

@@ -8,16 +8,12 @@ from collections.abc import Iterator
 from oreo_agent.episodes.alignment import RowKind, align
 from oreo_agent.errors import ExitCode
 from oreo_agent.tui.comparison import MARKS, HeadToHead, Side
-from oreo_agent.tui.plain import write_line
-from oreo_agent.tui.state_rows import StateView
+from oreo_agent.tui.plain import state_line, write_line
 from oreo_agent.tui.text import safe_line
 
 
 def run_plain_compare(compared: tuple[Side, Side] | HeadToHead) -> ExitCode:
     """Write two episodes as one list: ``-`` is the first, ``+`` the second, a space both.
-
-    Args:
-        compared: Two records; or who is to play, and the game.
 
     Raises:
         OreoAgentError: The game cannot be played, or not to its end.
@@ -57,19 +53,13 @@ def _lines(left: Side, right: Side) -> Iterator[str]:
         ]
         if row.kind is RowKind.DIFFERENT:
             for mark, view in present:
-                yield _line(mark, view, view.figures, view.observation)
+                yield f"{mark} {state_line(view, view.figures, view.observation)}"
             continue
         figures = [view.figures for _, view in present]
         joined = "  ".join(f"{mark} {view.figures or 'no value'}" for mark, view in present)
         answers = list(dict.fromkeys(view.observation for _, view in present))
-        first = present[0][1]
-        yield _line(" ", first, figures[0] if len(set(figures)) == 1 else joined, *answers)
+        shown = figures[0] if len(set(figures)) == 1 else joined
+        yield f"  {state_line(present[0][1], shown, *answers)}"
     count = len(alignment.differences)
     places = "1 place" if count == 1 else f"{count} places"
     yield f"the actions differ in {places}" if count else "the actions are the same"
-
-
-def _line(mark: str, view: StateView, figures: str, *answers: str) -> str:
-    who = f"{view.actor}: " if view.actor else ""
-    parts = [f"{mark} {view.index:>3}  {who}{view.headline}", figures]
-    return "  |  ".join(filter(None, (*parts, *(" ".join(text.split()) for text in answers))))

@@ -40,11 +40,6 @@ def run_plain_watch(
 ) -> ExitCode:
     """Write what is new of a run, line by line, until its process ends; at once where it has.
 
-    Args:
-        path: The run's folder.
-        out: Where the lines go; standard output by default.
-        pause: Waits between two looks.
-
     Raises:
         RunFailedError: The run broke off: it failed, was stopped or killed.
     """

@@ -15,12 +15,7 @@ _ENDINGS = {
 
 
 def standing(view: RunStatus, now: float) -> tuple[str, ...]:
-    """Return how a run stands, fact by fact.
-
-    Args:
-        view: The run.
-        now: Seconds since 1970.
-    """
+    """Return how a run stands, fact by fact; ``now`` is in seconds since 1970."""
     if view.condition is RunCondition.WAITING:
         return ("nothing is written yet",)
     stage = view.stage(view.present)

@@ -60,11 +60,7 @@ def read_keys(text: str) -> tuple[str, ...]:
 
 
 def take_picture(app: OreoApp, shot: Shot) -> str:
-    """Return a screen as SVG.
-
-    Args:
-        app: The application, not running. How it looks is in its scripted_services.
-        shot: What is to be seen of it.
+    """Return a screen of an application that does not run yet, as SVG.
 
     Raises:
         UsageError: There is no such turn.
@@ -116,10 +112,10 @@ async def _arrange(pilot: Pilot[None], app: OreoApp, shot: Shot) -> None:
             opened.pane.seek(shot.turn)
 
 
-async def _until(pilot: Pilot[None], shot: Shot, *conditions: Callable[[], bool]) -> None:
+async def _until(pilot: Pilot[None], shot: Shot, condition: Callable[[], bool]) -> None:
     """Wait for something, and then until all that it set off is drawn."""
     end = time.monotonic() + shot.patience
-    while not all(condition() for condition in conditions):
+    while not condition():
         if time.monotonic() > end:
             raise RunFailedError(
                 f"The screen was not ready after {shot.patience:g} s.", "Name a smaller model."

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from oreo_agent.agents.protocol import AgentDecision
 from oreo_agent.episodes.record import Actor, Candidate, Decision, Episode, Outcome, Turn
 from oreo_agent.tui.text import DEAD_ZONE, advantage_mark, number, safe_line, safe_text, signed
 
@@ -67,18 +68,14 @@ class StateView:
 
 def state_views(
     episode: Episode,
-    *,
-    value: float | None = None,
-    candidates: Sequence[Candidate] = (),
+    last: AgentDecision | None = None,
 ) -> tuple[StateView, ...]:
     """Return the states of an episode, one more than it has turns.
 
-    Args:
-        episode: The record.
-        value: V of the last state, where it is known.
-        candidates: What is considered in the last state.
+    The last state has the value and the candidates of the decision that was taken there.
     """
     turns = episode.turns
+    value = last.value.value if last and last.value else None
     values = [turn.value.value if turn.value else None for turn in turns] + [value]
     observations = [turn.observation for turn in turns] + [episode.final_observation or ""]
     views = []
@@ -104,7 +101,7 @@ def state_views(
                     else None
                 ),
                 reward=turn.reward if turn else 0.0,
-                candidates=here.candidates if here else tuple(candidates),
+                candidates=here.candidates if here else tuple(last.candidates if last else ()),
                 executed=here.executed.action if here else None,
                 raw=_raw(turn) if turn else "",
             )

@@ -18,11 +18,7 @@ _THRESHOLDS = (20_000, 20, 100)
 
 @contextmanager
 def guarded_terminal(log: Path) -> Iterator[None]:
-    """Send file descriptors 1 and 2 to a log; the screen draws on what was standard output.
-
-    Args:
-        log: Emptied first; holds whatever was written while the screen was up.
-    """
+    """Send file descriptors 1 and 2 to an emptied log; the screen draws on what was stdout."""
     log.parent.mkdir(parents=True, exist_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()

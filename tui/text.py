@@ -15,6 +15,7 @@ from rich.cells import cell_len, chop_cells
 DEAD_ZONE = 0.02
 """Advantages smaller than this are shown as neutral."""
 
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _SEQUENCE = re.compile(
     "\x1b\\[[0-?]*[ -/]*[@-~]"  # CSI: colours, cursor movement
     "|(?:\x1b[\\]PX^_]|[\x90\x98\x9d-\x9f])"  # OSC, DCS and their like
@@ -86,6 +87,12 @@ def percent(probability: float) -> str:
     """Write a probability in whole percent, with one decimal below ten."""
     share = 100 * probability
     return f"{share:.0f}%" if share >= 9.95 or share == 0 else f"{share:.1f}%"
+
+
+def bar(share: float, width: int, rest: str = " ") -> str:
+    """Draw a share of 1 as a bar in eighths of a cell, filled up to ``width`` cells."""
+    full, part = divmod(round(min(max(share, 0.0), 1.0) * width * 8), 8)
+    return ("█" * full + (_EIGHTHS[part] if part else "")).ljust(width, rest)
 
 
 def advantage_mark(advantage: float | None) -> str:

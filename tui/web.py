@@ -31,12 +31,7 @@ _POLICY = (
 class ScreenServer(Server):
     """Starts a command for every visitor, and shows its screen to that one.
 
-    Args:
-        command: For the shell, quoted; it runs a Textual app.
-        host: Address to listen on.
-        port: Port to listen on.
-        title: Of the page.
-        ready: Called when the server listens.
+    The command is for the shell, quoted. ``ready`` is called when the server listens.
     """
 
     def __init__(

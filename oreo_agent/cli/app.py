@@ -89,11 +89,7 @@ def _root(
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code.
-
-    Args:
-        argv: The arguments; ``sys.argv[1:]`` by default.
-    """
+    """Run the command with arguments, by default those of the process; return its exit code."""
     limit_spinning()  # before a command loads torch
     arguments = list(sys.argv[1:] if argv is None else argv)
     debug = os.environ.get(DEBUG_VARIABLE, "") not in ("", "0")

@@ -26,8 +26,7 @@ from oreo_agent.tui.screens.recover import RecoverScreen
 from oreo_agent.tui.screens.replay import ReplayScreen
 from oreo_agent.tui.screens.review import ReviewScreen
 from oreo_agent.tui.services import Appearance
-from oreo_agent.tui.widgets.goal import GoalLine
-from oreo_agent.tui.widgets.status import StatusLine
+from oreo_agent.tui.widgets.status import GoalLine, StatusLine
 from tests.tui.scripted_world import ScriptedAgent, ScriptedEnv, scripted_services, session_factory
 
 pytestmark = pytest.mark.skipif(

@@ -19,7 +19,7 @@ from textual.widgets.option_list import Option
 from oreo_agent.tui.services import AgentSelection
 from oreo_agent.tui.text import safe_line
 
-MODELS = (
+PLAYERS = (
     ("greedy", "the model's likeliest action", "model", 0.0),
     ("sampled", "drawn from the model", "model", 1.0),
     (
@@ -28,24 +28,16 @@ MODELS = (
         "value:5:prior=0.05",
         1.0,
     ),
-)
-"""Name, what it does, kind and temperature."""
-
-PLAYERS = (
-    *MODELS,
     ("expert", "the hand-written expert", "expert", 0.0),
     ("random", "any admissible action", "random", 0.0),
 )
+"""Name, what it does, kind and temperature."""
 
 
 class AgentScreen(ModalScreen[AgentSelection | None]):
     """Asks for an agent. A number or enter takes one; the line below names another checkpoint.
 
-    Args:
-        title: What the agent is wanted for.
-        env: The environment.
-        offers: Agents to choose from, see `PLAYERS`.
-        checkpoints: Folders to be offered for completion.
+    The agents on offer are such as `PLAYERS`; checkpoints are offered for completion.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [

@@ -22,10 +22,7 @@ from oreo_agent.tui.widgets.status import ErrorCard
 class CompareScreen(PairViewScreen):
     """Compares two records, or two agents that play one game while it is shown.
 
-    Args:
-        sides: The two records; or who is to play, and the game.
-        services: How models are loaded.
-        is_guest: Whether escape leads back to a screen below.
+    From a guest, escape leads back to the screen below.
     """
 
     MODE = "compare"

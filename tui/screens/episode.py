@@ -29,13 +29,9 @@ from oreo_agent.tui.widgets.transcript import Transcript
 
 
 class EpisodeScreen(EpisodeViewScreen):
-    """Steps through one recorded episode. The record is never changed.
+    """Steps through one recorded episode of a list. The record is never changed.
 
-    Args:
-        entries: The list that the episode was opened from.
-        place: Its place in the list.
-        services: How models and games are opened.
-        every: All episodes that are listed, for those that belong to this one; by default the list.
+    Episodes that belong to this one are looked for in ``every``, by default in the list.
     """
 
     HELP = (
@@ -213,11 +209,7 @@ class EpisodeScreen(EpisodeViewScreen):
         self.pane.show(
             episode.goal,
             f"{self._place + 1} of {len(self._entries)}",
-            state_views(
-                episode,
-                value=last.value.value if last and last.value else None,
-                candidates=last.candidates if last else (),
-            ),
+            state_views(episode, last),
             cursor=cursor,
             options=last.candidates if last else (),
             picked=last.proposal.action if last else None,

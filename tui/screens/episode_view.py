@@ -47,7 +47,7 @@ class EpisodeViewScreen(TurnScreen):
     @property
     def cursor(self) -> int:
         """Index of the selected state."""
-        return self.query_one(Transcript).cursor
+        return self.pane.cursor
 
     def hold(self) -> None:
         """Stop whatever moves the cursor on its own."""
@@ -104,7 +104,7 @@ class EpisodeViewScreen(TurnScreen):
 
     def action_detail(self) -> None:
         """Show actions alone, with the answers, or with what was written too."""
-        self.pane.cycle_detail()
+        self.query_one(Transcript).cycle_detail()
 
     @on(FindLine.Wanted)
     def _wanted(self, event: FindLine.Wanted) -> None:

@@ -46,11 +46,7 @@ class HelpScreen(ModalScreen[None]):
 
 
 def key_rows(bindings: list[tuple[str, Binding]]) -> list[tuple[str, str]]:
-    """Return one row a description: all keys that do it, and what it is.
-
-    Args:
-        bindings: Pairs of a key as it is displayed and its binding.
-    """
+    """Return one row a description: all keys that do it, as they are displayed, and what it is."""
     rows: dict[str, list[str]] = {}
     for key, binding in bindings:
         if binding.description and not binding.system:

@@ -34,8 +34,7 @@ from oreo_agent.tui.text import number, safe_line
 from oreo_agent.tui.widgets.candidates import CandidateList
 from oreo_agent.tui.widgets.episode_pane import EpisodePane
 from oreo_agent.tui.widgets.find import FindLine
-from oreo_agent.tui.widgets.goal import GoalLine
-from oreo_agent.tui.widgets.status import ErrorCard, StatusLine
+from oreo_agent.tui.widgets.status import ErrorCard, GoalLine, StatusLine
 from oreo_agent.tui.widgets.takeover import TakeOverCard
 from oreo_agent.tui.widgets.transcript import Transcript
 
@@ -43,11 +42,8 @@ from oreo_agent.tui.widgets.transcript import Transcript
 class LiveScreen(EpisodeViewScreen):
     """Shows one session. It only hands commands to the driver and draws what is reported.
 
-    Args:
-        make_session: Makes the session, in the driver's thread.
-        services: Where saving writes to, and how agents are loaded.
-        begin: Brings the session to its first state; by default it starts its task.
-        is_guest: Whether escape leads back to a screen below.
+    The session is made in the driver's thread, where ``begin`` brings it to its first state. From
+    a guest, escape leads back to the screen below.
     """
 
     MODE = "live"
@@ -340,9 +336,7 @@ class LiveScreen(EpisodeViewScreen):
         state = self.state = event.state
         episode = state.episode
         decision = state.decision
-        views = state_views(
-            episode, value=decision.value.value if decision and decision.value else None
-        )
+        views = state_views(episode, decision)
         starts = event.kind in (EventKind.BRANCHED, EventKind.STARTED)
         if starts or event.kind is EventKind.STEPPED:
             self.note = ""

@@ -15,17 +15,11 @@ from oreo_agent.tui.screens.base import TurnScreen
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.widgets.comparison import ComparisonList, Views
 from oreo_agent.tui.widgets.comparison_facts import BothAnswers, BothTitles, BothValues, States
-from oreo_agent.tui.widgets.goal import GoalLine
-from oreo_agent.tui.widgets.status import ErrorCard, StatusLine
+from oreo_agent.tui.widgets.status import ErrorCard, GoalLine, StatusLine
 
 
 class PairViewScreen(TurnScreen):
-    """Shows two episodes, as far as there are two yet.
-
-    Args:
-        sides: Both; None for one that has not begun.
-        names: What to call that one.
-    """
+    """Shows two episodes; one that has not begun is None, and has only its name."""
 
     def __init__(self, sides: Sequence[Side | None], names: tuple[str, str]) -> None:
         super().__init__()

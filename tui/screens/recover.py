@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import ClassVar
 
@@ -22,10 +23,7 @@ from oreo_agent.tui.text import safe_line
 class RecoverScreen(ModalScreen[bool]):
     """Asks what to do with one journal; the result is whether to play on.
 
-    Args:
-        journal: The session.
-        store: Where saving puts it.
-        can_go_on: Whether there is a way to play on.
+    ``can_go_on`` says whether there is a way to play on.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -67,21 +65,17 @@ class RecoverScreen(ModalScreen[bool]):
 
     def action_save(self) -> None:
         """Fold the journal into the store."""
-        try:
-            fold_journal(self._journal.path, EpisodeStore(self._store, fsync=True))
-        except OreoAgentError as error:
-            self._refuse(error)
-            return
-        self.dismiss(False)
+        store = EpisodeStore(self._store, fsync=True)
+        self._close_after(lambda: fold_journal(self._journal.path, store))
 
     def action_discard(self) -> None:
         """Delete the journal."""
-        try:
-            discard_journal(self._journal.path)
-        except OreoAgentError as error:
-            self._refuse(error)
-            return
-        self.dismiss(False)
+        self._close_after(lambda: discard_journal(self._journal.path))
 
-    def _refuse(self, error: OreoAgentError) -> None:
-        self.notify(safe_line(str(error)), severity="error", markup=False)
+    def _close_after(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except OreoAgentError as error:
+            self.notify(safe_line(str(error)), severity="error", markup=False)
+        else:
+            self.dismiss(False)

@@ -34,12 +34,9 @@ _NOTHING = "Nothing is recorded here yet. In the live screen (F2), s saves a ses
 
 
 class ReplayScreen(FullScreen):
-    """Lists episodes.
+    """Lists episodes, and calls their place ``where`` in the status line.
 
-    Args:
-        read_entries: Reads the list, in a thread; called when the screen comes up and on reload.
-        where: What to call the place in the status line.
-        services: How models and games are opened.
+    The list is read in a thread, when the screen comes up and on reload.
     """
 
     MODE = "replay"
@@ -281,12 +278,7 @@ class ReplayScreen(FullScreen):
 
 
 class RunEpisodesScreen(ReplayScreen):
-    """The replay of one folder above the run that writes it.
-
-    Args:
-        folder: Of the run's episodes, or of one stage's.
-        services: How models and games are opened.
-    """
+    """The replay of one folder above the run that writes it."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("escape", "back", "Run", tooltip="First ends the filter", id="run-episodes.back"),

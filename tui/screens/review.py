@@ -36,12 +36,9 @@ class Review(StrEnum):
 
 
 class ReviewScreen(ModalScreen[Review]):
-    """Shows what would be saved. Nothing is written before ``s``.
+    """Shows what would be saved in the store. Nothing is written before ``s``.
 
-    Args:
-        state: The session.
-        store: Where saving puts it.
-        keep_note: Is handed what the person notes of the episode; kept before anything is decided.
+    A note of the person is kept with ``keep_note`` before anything is decided.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -108,14 +105,10 @@ class ReviewScreen(ModalScreen[Review]):
     def _lines(self) -> Iterator[Content | str | tuple[str, str]]:
         state = self._state
         yield (f"{safe_line(state.episode.goal)}\n\n", "bold")
-        for name, words in review_rows(state):
+        note = [("note", self._note)] if self._note else []
+        for name, words in (*review_rows(state), *note, ("to", safe_line(str(self._store)))):
             yield (f"{name:>12}  ", "$foreground 60%")
             yield f"{words}\n"
-        if self._note:
-            yield (f"{'note':>12}  ", "$foreground 60%")
-            yield f"{self._note}\n"
-        yield (f"{'to':>12}  ", "$foreground 60%")
-        yield f"{safe_line(str(self._store))}\n"
         others = [e for e in state.pending if e.id != state.episode.id]
         if others:
             yield f"\nWith it, {len(others)} more that no store has yet:\n"

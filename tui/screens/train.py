@@ -39,11 +39,8 @@ _NARROWEST = 24
 class TrainScreen(FullScreen):
     """Shows a run from its files.
 
-    Args:
-        path: The run's folder.
-        services: How models and games are opened, for its episodes.
-        stop: Asks the run to stop cleanly; None where it is not ours to stop.
-        clock: Seconds since 1970.
+    ``stop`` asks the run to stop cleanly, None where another process owns it. The clock returns
+    seconds since 1970.
     """
 
     MODE = "train"
@@ -239,10 +236,9 @@ class TrainScreen(FullScreen):
         if view is None:
             return
         plots = plots_of(view)
-        if len(plots) != len(self._plots):
-            self._plots = plots
+        has_changed, self._plots = len(plots) != len(self._plots), plots
+        if has_changed:
             self.refresh_bindings()
-        self._plots = plots
         shown = plots[self._first : self._first + self._fitting]
         for place in range(_PLOTS):
             curve = self.query_one(f"#curve-{place}", Curve)
@@ -261,11 +257,7 @@ class TrainScreen(FullScreen):
 
 
 class StopScreen(ModalScreen[bool]):
-    """Asks before a run is stopped.
-
-    Args:
-        where: The run's folder.
-    """
+    """Asks before the run in a folder is stopped."""
 
     DEFAULT_CSS = """
     StopScreen { align: center middle; background: $background 60%; }

@@ -15,7 +15,7 @@ from textual.widgets.option_list import Option
 from oreo_agent.episodes.alignment import Alignment, Row, RowKind
 from oreo_agent.tui.comparison import MARKS
 from oreo_agent.tui.state_rows import StateView
-from oreo_agent.tui.widgets.transcript_entry import Detail, entry_lines
+from oreo_agent.tui.widgets.transcript_entry import Detail, TurnList, entry_lines
 
 _WIDE = 92
 """Cells from which on the two stand side by side."""
@@ -25,7 +25,7 @@ _FORK, _DIFFERS, _ANSWERS_DIFFER = "◆", "≠", "≈"
 Views = tuple[Sequence[StateView], Sequence[StateView]]
 
 
-class ComparisonList(OptionList):
+class ComparisonList(TurnList):
     """The rows of an alignment, with one cursor for both episodes."""
 
     HELP = (
@@ -43,17 +43,8 @@ class ComparisonList(OptionList):
     class Moved(Message):
         """The cursor is on another row."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
-        self._alignment: Alignment | None = None
-        self._views: Views = ((), ())
-        self._detail = Detail.ACTIONS
-        self._drawn_width = 0
-
-    @property
-    def cursor(self) -> int:
-        """The selected row."""
-        return self.highlighted or 0
+    _alignment: Alignment | None = None
+    _views: Views = ((), ())
 
     def show(self, alignment: Alignment, views: Views, *, cursor: int) -> None:
         """Show two episodes with a row selected."""
@@ -65,27 +56,10 @@ class ComparisonList(OptionList):
         if self._alignment is not None:
             self.highlighted = min(max(row, 0), len(self._alignment.rows) - 1)
 
-    def cycle_detail(self) -> None:
-        """Show actions alone, with what the environment answered, or with what was written too."""
-        self._detail = self._detail.following
-        self._draw(self.cursor)
-
-    def on_resize(self) -> None:
-        """Lay out for the new width."""
-        if self._room != self._drawn_width:
-            self._draw(self.cursor)
-        else:
-            self.call_after_refresh(self.scroll_to_highlight)
-
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Tell the screen where the cursor is."""
         event.stop()
         self.post_message(self.Moved())
-
-    @property
-    def _room(self) -> int:
-        # Scrollbar and padding are kept free, so that nothing is ever wrapped twice.
-        return max(self.size.width - 4, 20)
 
     def _draw(self, cursor: int) -> None:
         self._drawn_width = self._room

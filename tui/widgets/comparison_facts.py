@@ -15,6 +15,7 @@ from textual.widgets import Static
 from oreo_agent.tui.comparison import MARKS, Side
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import fit, number, percent, safe_line, wrap_cells
+from oreo_agent.tui.widgets.unmarked import TextBlock
 from oreo_agent.tui.widgets.value_strip import ValueStrip
 
 _WIDE = 100
@@ -25,33 +26,23 @@ _OTHERS = 3
 States = tuple[StateView | None, StateView | None]
 
 
-class BothTitles(Static):
+class BothTitles(TextBlock):
     """Names both episodes and how they ended: in one line, or one below the other."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__("", id=id, markup=False)
-        self._rows: list[tuple[str, str]] = []
+    _rows: Sequence[tuple[str, str]] = ()
 
     def show(self, sides: Sequence[Side | None], names: Sequence[str]) -> None:
-        """Show who is compared.
+        """Show who is compared; one that has not begun is None, and has only its name."""
+        self._rows = [
+            (safe_line(name), "not played yet")
+            if side is None
+            else (side.title(other.episode if other else None), side.result)
+            for side, other, name in zip(sides, reversed(sides), names, strict=True)
+        ]
+        self.draw()
 
-        Args:
-            sides: Both; None for one that has not begun.
-            names: What to call that one.
-        """
-        self._rows = []
-        for side, other, name in zip(sides, reversed(sides), names, strict=True):
-            if side is None:
-                self._rows.append((safe_line(name), "not played yet"))
-            else:
-                self._rows.append((side.title(other.episode if other else None), side.result))
-        self._draw()
-
-    def on_resize(self) -> None:
-        """Shorten to the new width."""
-        self._draw()
-
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw for the present width."""
         width = self.size.width
         if not self._rows or width < 20:
             return
@@ -68,24 +59,19 @@ class BothTitles(Static):
         self.update(Content("  " if is_wide else "\n").join(columns))
 
 
-class BothAnswers(Static):
+class BothAnswers(TextBlock):
     """What each environment answered at the cursor, and what the agents had to choose from."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__("", id=id, markup=False)
-        self._states: States = (None, None)
-        self._before: States = (None, None)
+    _states: States = (None, None)
+    _before: States = (None, None)
 
     def show(self, states: States, before: States) -> None:
         """Show two states and what they came from; None where an episode has no such turn."""
         self._states, self._before = states, before
-        self._draw()
+        self.draw()
 
-    def on_resize(self) -> None:
-        """Wrap to the new width."""
-        self._draw()
-
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw for the present width."""
         width, height = self.content_size
         if width < 20:
             return

@@ -69,10 +69,8 @@ class Curve(Widget, can_focus=True):
     Curve > .curve--axis { color: $foreground 60%; }
     """
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._plot: Plot | None = None
-        self._drawn: tuple[Size, Plot | None, list[Strip]] | None = None
+    _plot: Plot | None = None
+    _drawn: tuple[Size, Plot | None, list[Strip]] | None = None
 
     def show(self, plot: Plot | None) -> None:
         """Show these lines; None shows nothing."""

@@ -73,21 +73,15 @@ class EpisodeList(ScrollView, can_focus=True):
     class Opened(Message):
         """The person clicked on the selected episode."""
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._entries: Sequence[Entry] = ()
-        self._empty = ""
-        self._cursor = 0
-        self._marked: Entry | None = None
-
-    @property
-    def marked(self) -> Entry | None:
-        """The episode that was marked, shown with a dot."""
-        return self._marked
+    marked: Entry | None = None
+    """The episode that was marked, shown with a dot."""
+    _entries: Sequence[Entry] = ()
+    _empty = ""
+    _cursor = 0
 
     def mark(self, entry: Entry | None) -> None:
         """Mark an episode, or none."""
-        self._marked = entry
+        self.marked = entry
         self.refresh()
 
     @property
@@ -101,13 +95,7 @@ class EpisodeList(ScrollView, can_focus=True):
         return self._entries[self._cursor] if self._entries else None
 
     def show(self, entries: Sequence[Entry], *, cursor: int, empty: str) -> None:
-        """Show episodes.
-
-        Args:
-            entries: In their order.
-            cursor: The one to select.
-            empty: What to say where there is none.
-        """
+        """Show episodes and select one; ``empty`` is said where there is none."""
         self._entries, self._empty = entries, empty
         self._resize_content()
         self._cursor = -1
@@ -150,11 +138,10 @@ class EpisodeList(ScrollView, can_focus=True):
         place = offset.y + self.scroll_offset.y
         if place >= len(self._entries):
             return
-        if place == self._cursor or event.chain > 1:
-            self.seek(place)
+        is_again = place == self._cursor or event.chain > 1
+        self.seek(place)
+        if is_again:
             self.post_message(self.Opened())
-        else:
-            self.seek(place)
 
     def render_line(self, y: int) -> Strip:
         """Draw one row."""
@@ -184,10 +171,7 @@ class EpisodeList(ScrollView, can_focus=True):
         person = _ink(colour("episode-list--human"))
         return Strip(
             [
-                Segment(
-                    "●" if entry == self._marked else " ",
-                    style + _ink(colour("episode-list--human")),
-                ),
+                Segment("●" if entry == self.marked else " ", style + person),
                 Segment(mark, style + _ink(colour(f"episode-list--{kind}"))),
                 Segment(f"{who or ' '} ", style + person),
                 Segment(fit(safe_line(summary.goal), room), style),

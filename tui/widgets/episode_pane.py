@@ -13,7 +13,7 @@ from oreo_agent.episodes.record import Candidate
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import number
 from oreo_agent.tui.widgets.candidates import CandidateList
-from oreo_agent.tui.widgets.goal import GoalLine
+from oreo_agent.tui.widgets.status import GoalLine
 from oreo_agent.tui.widgets.transcript import Transcript
 from oreo_agent.tui.widgets.value_strip import ValueStrip
 
@@ -28,12 +28,10 @@ class EpisodePane(Vertical):
             super().__init__()
             self.view = view
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._options: tuple[Candidate, ...] = ()
-        self._picked: str | None = None
-        self._empty = ""
-        self._drawn: object = None
+    _options: tuple[Candidate, ...] = ()
+    _picked: str | None = None
+    _empty = ""
+    _drawn: object = None
 
     def compose(self) -> ComposeResult:
         """Lay out the parts; the style sheet puts them side by side or on top of each other."""
@@ -77,16 +75,10 @@ class EpisodePane(Vertical):
         picked: str | None = None,
         empty: str = "",
     ) -> None:
-        """Show an episode.
+        """Show an episode: its goal, how far it is, and its states.
 
-        Args:
-            goal: Its goal.
-            progress: How far it is.
-            views: Its states.
-            cursor: The state to select; by default the last one if the last one was selected.
-            options: What can be done in the last state.
-            picked: What the agent wants to do in the last state.
-            empty: What to say where the last state has no options.
+        By default the cursor follows the last state if it stood there. That state has options, one
+        of which the agent has picked; ``empty`` is said where there are none.
         """
         self._options, self._picked, self._empty = tuple(options), picked, empty
         self.query_one(GoalLine).show(goal, progress)
@@ -97,10 +89,6 @@ class EpisodePane(Vertical):
         self.query_one(Transcript).seek(index)
         # At once, not when the transcript tells: all parts then change in one and the same frame.
         self._draw()
-
-    def cycle_detail(self) -> None:
-        """Show actions alone, with the answers, or with what was written too."""
-        self.query_one(Transcript).cycle_detail()
 
     @on(ValueStrip.Seek)
     def _seek(self, event: ValueStrip.Seek) -> None:

@@ -8,15 +8,16 @@ from textual.widgets.option_list import Option
 
 from oreo_agent.monitoring.run_status import RunStatus
 from oreo_agent.tui.text import safe_line, wrap_cells
+from oreo_agent.tui.widgets.unmarked import RowList
 
 
-class NoteList(OptionList):
+class NoteList(RowList):
     """Notes, the newest last and in sight; hidden while there are none."""
 
     HELP = "What the run found worth a line, and ! what of its files could not be read. z enlarges."
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
+        super().__init__(id=id)
         self.display = False
         self._said: tuple[tuple[str, str], ...] = ()
         """Pairs of who says it and what."""
@@ -29,13 +30,10 @@ class NoteList(OptionList):
             *(("!", problem) for problem in view.problems),
         )
         self.display = bool(self._said)
-        self._draw()
+        self.draw()
 
-    def on_resize(self) -> None:
-        """Wrap to the new width."""
-        self._draw()
-
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw for the present width."""
         width = max(self.scrollable_content_region.width - 2, 20)
         if self._drawn == (width, self._said):
             return

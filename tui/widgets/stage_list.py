@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar
 
 from rich.cells import cell_len
@@ -12,7 +13,8 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from oreo_agent.monitoring.run_status import RunStatus, StageState, StageStatus
-from oreo_agent.tui.text import fit, percent
+from oreo_agent.tui.text import bar, fit, percent
+from oreo_agent.tui.widgets.unmarked import RowList
 
 _MARKS = {
     StageState.DONE: ("✓", "$success"),
@@ -20,13 +22,12 @@ _MARKS = {
     StageState.BROKEN: ("!", "bold $error"),
     StageState.AHEAD: ("·", "$foreground 60%"),
 }
-_EIGHTHS = " ▏▎▍▌▋▊▉█"
 _BAR = 10
 _SHARE = 4
 """Cells of a percentage."""
 
 
-class StageList(OptionList):
+class StageList(RowList):
     """One line a stage. The cursor follows the present stage unless a person moved it."""
 
     HELP = (
@@ -53,12 +54,15 @@ class StageList(OptionList):
             super().__init__()
             self.stage = stage
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
-        self._stages: tuple[StageStatus, ...] = ()
-        self._rows: list[Content] = []
-        self._told: int | None = None
-        """The place that the screen knows of: one that a person has just moved to is not yet."""
+    _stages: tuple[StageStatus, ...] = ()
+    _rows: Sequence[Content] = ()
+    _reported: int | None = None
+    """The place that the screen knows of: one that a person has just moved to is not yet."""
+
+    def show(self, view: RunStatus, selected: str | None) -> None:
+        """Show the stages of a run, with the cursor on one of them."""
+        self._stages = view.stages
+        self._draw(selected)
 
     @property
     def stage(self) -> str | None:
@@ -66,19 +70,14 @@ class StageList(OptionList):
         place = self.highlighted
         return self._stages[place].name if place is not None and self._stages else None
 
-    def show(self, view: RunStatus, selected: str | None) -> None:
-        """Show the stages of a run, with the cursor on one of them."""
-        self._stages = view.stages
-        self._draw(selected)
-
-    def on_resize(self) -> None:
-        """Lay out for the new width."""
+    def draw(self) -> None:
+        """Lay out for the present width."""
         self._draw(self.stage)
 
     def on_option_list_option_highlighted(self, event: OptionList.OptionHighlighted) -> None:
         """Tell the screen which stage a person selected."""
         event.stop()
-        self._told = event.option_index
+        self._reported = event.option_index
         self.post_message(self.Moved(self._stages[event.option_index].name))
 
     def on_option_list_option_selected(self, event: OptionList.OptionSelected) -> None:
@@ -91,7 +90,7 @@ class StageList(OptionList):
         rows = [_row(stage, width) for stage in self._stages]
         names = [stage.name for stage in self._stages]
         place = names.index(selected) if selected in names else None
-        has_moved = self.highlighted != self._told
+        has_moved = self.highlighted != self._reported
         with self.prevent(OptionList.OptionHighlighted):
             if len(rows) != len(self._rows):
                 self.set_options(map(Option, rows))
@@ -101,7 +100,7 @@ class StageList(OptionList):
                         self.replace_option_prompt_at_index(index, new)
             self._rows = rows
             if self.highlighted is None or not has_moved:
-                self.highlighted = self._told = place
+                self.highlighted = self._reported = place
 
 
 def clock(seconds: float) -> str:
@@ -123,19 +122,17 @@ def _row(stage: StageStatus, width: int) -> Content:
         has_room = width - 4 - len(won) - 4 - cell_len(right) >= len(stage.name)
         right = f"{won} won {right}" if has_room else f"{won} {right}"
     room = width - 2 - cell_len(right) - 1
-    bar = ""
+    drawn = ""
     if stage.state is StageState.NOW and stage.total and room - _BAR - 1 > len(stage.name):
-        eighths = round(min(stage.done / stage.total, 1.0) * _BAR * 8)
-        full, rest = divmod(eighths, 8)
-        bar = ("█" * full + (_EIGHTHS[rest] if rest else "")).ljust(_BAR, "·") + " "
+        drawn = bar(stage.done / stage.total, _BAR, rest="·") + " "
     name = stage.name
-    if len(name) > room - len(bar):
+    if len(name) > room - len(drawn):
         name = name.replace("evaluate-", "eval ").replace("-round", " r")
-    name = fit(name, max(room - len(bar), 4))
+    name = fit(name, max(room - len(drawn), 4))
     faint = "$foreground 60%" if stage.state is StageState.AHEAD else ""
     return Content.assemble(
         (f"{mark} ", style),
         (name, "bold" if stage.state is StageState.NOW else faint),
-        (bar, "$primary"),
+        (drawn, "$primary"),
         f" {right}",
     )

@@ -24,15 +24,11 @@ class TakeOverCard(Vertical):
     # None has priority: a priority key overtakes letters that the input has not handled yet.
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("tab", "complete", "Complete", show=False, id="takeover.complete"),
-        Binding("up", "older", "Older", show=False, id="takeover.older"),
-        Binding("down", "newer", "Newer", show=False, id="takeover.newer"),
+        Binding("up", "recall(-1)", "Older", show=False, id="takeover.older"),
+        Binding("down", "recall(1)", "Newer", show=False, id="takeover.newer"),
         # Terminals without the extended keyboard protocol send ctrl+enter as ctrl+j.
         Binding(
-            "ctrl+enter,ctrl+j",
-            "send(True)",
-            "Send, keep control",
-            show=False,
-            id="takeover.keep",
+            "ctrl+enter,ctrl+j", "send(True)", "Send, keep control", show=False, id="takeover.keep"
         ),
         Binding("escape", "leave", "Give back", show=False, id="takeover.leave"),
     ]
@@ -70,10 +66,7 @@ class TakeOverCard(Vertical):
     def open(self, turn: int, text: str = "", *, is_edit: bool = False) -> None:
         """Show the card for the action of a turn, and take the keyboard.
 
-        Args:
-            turn: Number of the turn.
-            text: What stands there already.
-            is_edit: Whether that is the agent's proposal.
+        With ``is_edit`` the text that stands there already is the agent's proposal.
         """
         self._is_edit = is_edit
         self.name_turn(turn)
@@ -135,23 +128,16 @@ class TakeOverCard(Vertical):
         field.value = complete(field.value, self._admissible or ())
         field.cursor_position = len(field.value)
 
-    def action_older(self) -> None:
-        """Bring back an earlier action."""
-        self._recall(-1)
-
-    def action_newer(self) -> None:
-        """Bring back a later action."""
-        self._recall(1)
-
-    def action_leave(self) -> None:
-        """Give control back."""
-        self.post_message(self.Left())
-
-    def _recall(self, by: int) -> None:
+    def action_recall(self, by: int) -> None:
+        """Bring back an earlier or a later action."""
         self._place = min(max(self._place + by, 0), len(self._history))
         field = self.query_one(Input)
         field.value = self._history[self._place] if self._place < len(self._history) else ""
         field.cursor_position = len(field.value)
+
+    def action_leave(self) -> None:
+        """Give control back."""
+        self.post_message(self.Left())
 
     def _hint(self) -> None:
         line = self.query_one("#takeover-matches", Static)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from rich.cells import cell_len
 from textual.content import Content
 from textual.widgets import OptionList
@@ -9,6 +11,7 @@ from textual.widgets.option_list import Option
 
 from oreo_agent.monitoring.run_status import MethodTally, Tally
 from oreo_agent.tui.text import fit
+from oreo_agent.tui.widgets.unmarked import RowList
 
 _NAME = 22
 """Cells at most of a method's name."""
@@ -16,7 +19,7 @@ _SHORTEST_BAR = 10
 _EMPTY = "No method was measured yet."
 
 
-class TallyList(OptionList):
+class TallyList(RowList):
     """One line a method: its name, the interval from 0 to 100 %, and the figures."""
 
     HELP = (
@@ -24,22 +27,17 @@ class TallyList(OptionList):
         " 0 on the left to 100 % on the right; ▸ is still being measured."
     )
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
-        self._methods: tuple[MethodTally, ...] = ()
-        self._rows: list[Content] = []
+    _methods: tuple[MethodTally, ...] = ()
+    _rows: Sequence[Content] = ()
 
     def show(self, methods: tuple[MethodTally, ...]) -> None:
         """Show what the methods won."""
         if methods != self._methods or not self._rows:
             self._methods = methods
-            self._draw()
+            self.draw()
 
-    def on_resize(self) -> None:
-        """Lay out for the new width."""
-        self._draw()
-
-    def _draw(self) -> None:
+    def draw(self) -> None:
+        """Draw for the present width."""
         width = max(self.scrollable_content_region.width - 1, 20)
         rows, has_bars = _rows(self._methods, width)
         self.border_subtitle = "0 … 100 %" if has_bars else ""

@@ -15,10 +15,10 @@ from textual.widgets import OptionList
 from textual.widgets.option_list import Option
 
 from oreo_agent.tui.state_rows import StateView
-from oreo_agent.tui.widgets.transcript_entry import Detail, entry_lines
+from oreo_agent.tui.widgets.transcript_entry import Detail, TurnList, entry_lines
 
 
-class Transcript(OptionList):
+class Transcript(TurnList):
     """A list of states with a cursor. The cursor follows the end unless it was moved away."""
 
     HELP = "The episode. Up, down, h and l move the cursor; u goes back to it on a branch."
@@ -44,18 +44,12 @@ class Transcript(OptionList):
             self.index = index
 
     def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id, markup=False)
+        super().__init__(id=id)
         self.views: tuple[StateView, ...] = ()
         self._detail = Detail.ANSWERS
-        self._drawn_width = 0
         self._tops = [0]
         """First line of each state, and of what would follow the last one."""
         self._lit: int | None = None
-
-    @property
-    def cursor(self) -> int:
-        """Index of the selected state."""
-        return self.highlighted or 0
 
     @property
     def is_at_end(self) -> bool:
@@ -63,12 +57,7 @@ class Transcript(OptionList):
         return self.cursor >= len(self.views) - 1
 
     def show(self, views: Sequence[StateView], *, cursor: int | None = None) -> None:
-        """Show these states.
-
-        Args:
-            views: All states of the episode.
-            cursor: The state to select; by default the last one if the last one was selected.
-        """
+        """Show all states; by default the cursor follows the last one if it stood there."""
         if cursor is None:
             cursor = len(views) - 1 if self.is_at_end else self.cursor
         self._update(tuple(views), cursor)
@@ -78,21 +67,9 @@ class Transcript(OptionList):
         if self.views:
             self.highlighted = min(max(index, 0), len(self.views) - 1)
 
-    def cycle_detail(self) -> None:
-        """Show actions alone, with what the environment answered, or with what was written too."""
-        self._detail = self._detail.following
-        self._draw(self.cursor)
-
     def show_following(self) -> None:
         """Scroll so that what follows the selected state is seen as well."""
         self.call_after_refresh(self.scroll_to_highlight, top=True)
-
-    def on_resize(self) -> None:
-        """Wrap to the new width."""
-        if self._room != self._drawn_width:
-            self._draw(self.cursor)
-        else:
-            self.call_after_refresh(self.scroll_to_highlight)
 
     def watch_highlighted(self, highlighted: int | None) -> None:
         """Paint the states that the cursor has left and reached."""
@@ -108,11 +85,6 @@ class Transcript(OptionList):
         """Tell the screen where the cursor is."""
         event.stop()
         self.post_message(self.Moved(event.option_index))
-
-    @property
-    def _room(self) -> int:
-        # Scrollbar and padding are kept free, so that a growing transcript is never wrapped twice.
-        return max(self.size.width - 4, 20)
 
     def _update(self, views: tuple[StateView, ...], cursor: int) -> None:
         """Redraw only what differs: an episode grows by one state at a time."""

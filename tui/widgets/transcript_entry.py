@@ -1,4 +1,7 @@
-"""One state as lines of a list: the action that led to it, V and A, and what was answered."""
+"""One state as lines of a list: the action that led to it, V and A, and what was answered.
+
+And the base of the lists that consist of such lines.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +14,7 @@ from textual.content import Content
 from oreo_agent.episodes.record import Actor
 from oreo_agent.tui.state_rows import StateView
 from oreo_agent.tui.text import DEAD_ZONE, fit, wrap_cells
+from oreo_agent.tui.widgets.unmarked import RowList
 
 _RAIL = "▌"
 
@@ -29,6 +33,39 @@ class Detail(IntEnum):
         return Detail((self + 1) % len(Detail))
 
 
+class TurnList(RowList):
+    """A list with a cursor over turns."""
+
+    _detail = Detail.ACTIONS
+    _drawn_width = 0
+
+    @property
+    def cursor(self) -> int:
+        """The selected place."""
+        return self.highlighted or 0
+
+    def cycle_detail(self) -> None:
+        """Show actions alone, with what the environment answered, or with what was written too."""
+        self._detail = self._detail.following
+        self._draw(self.cursor)
+
+    def draw(self) -> None:
+        """Wrap to the present width."""
+        if self._room != self._drawn_width:
+            self._draw(self.cursor)
+        else:
+            self.call_after_refresh(self.scroll_to_highlight)
+
+    @property
+    def _room(self) -> int:
+        # Scrollbar and padding are kept free, so that a growing list is never wrapped twice.
+        return max(self.size.width - 4, 20)
+
+    def _draw(self, cursor: int) -> None:
+        """Lay out all rows, and select one."""
+        raise NotImplementedError
+
+
 def entry_lines(
     view: StateView,
     width: int,
@@ -40,13 +77,8 @@ def entry_lines(
 ) -> list[Content]:
     """Return the lines of a state, none wider than ``width`` cells.
 
-    Args:
-        view: The state.
-        width: Cells there are.
-        detail: How much of it.
-        mark: One cell behind the rail, on every line.
-        head_style: Of the action.
-        has_figures: Whether V, A and reward are on the line of the action.
+    The mark is one cell behind the rail, on every line. V, A and reward are on the line of the
+    action where it ``has_figures``.
     """
     style = _rail_style(view)
 

@@ -50,10 +50,8 @@ class ValueStrip(Widget):
             self.strip = strip
             self.index = index
 
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._views: tuple[StateView, ...] = ()
-        self._cursor = 0
+    _views: tuple[StateView, ...] = ()
+    _cursor = 0
 
     def show(self, views: Sequence[StateView], cursor: int) -> None:
         """Show the values of these states."""
@@ -67,13 +65,10 @@ class ValueStrip(Widget):
     def render_line(self, y: int) -> Strip:
         """Draw a line of bars; of several lines the last one is the axis, with the cursor."""
         height = self.size.height
+        width, axis = self.size.width, self.get_component_rich_style("value-strip--axis")
         if all(view.value is None for view in self._views):
             note = " no value of the states here" if y == 0 and self._views else ""
-            style = self.get_component_rich_style("value-strip--axis")
-            return Strip([Segment(note, style)]).adjust_cell_length(
-                self.size.width, self.rich_style
-            )
-        axis = self.get_component_rich_style("value-strip--axis")
+            return Strip([Segment(note, axis)]).adjust_cell_length(width, self.rich_style)
         first, count = self._window()
         shown = self._views[first : first + count]
         segments: list[Segment] = []
@@ -96,7 +91,7 @@ class ValueStrip(Widget):
                 if height == 1 and view.index == self._cursor:
                     style += _HERE
                 segments.append(Segment(_cell(view.value, rows - 1 - y, rows), style))
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+        return Strip(segments).adjust_cell_length(width, self.rich_style)
 
     def on_click(self, event: events.Click) -> None:
         """Ask for the state under the pointer."""

@@ -76,8 +76,7 @@ def play(
         threads=threads,
     )
     spec, notices = AgentSpec.parse(agent), []
-    expert = expert_without_model(env, spec, checkpoint, options.env_options())
-    if expert is not None:
+    if expert := expert_without_model(env, spec, checkpoint, options.env_options()):
         spec = expert
         notices.append(
             f"no trained model ships for {env}: its expert plays. Train one with"

@@ -115,12 +115,7 @@ def screenshot(
     from oreo_agent.tui.themes import check_theme
 
     check_theme(theme, "--theme")
-    shot = Shot(
-        size=cells,
-        steps=steps,
-        turn=turn,
-        keys=read_keys(press),
-    )
+    shot = Shot(size=cells, steps=steps, turn=turn, keys=read_keys(press))
     app, shot = _stage(what, options, AgentSpec.parse(agent), checkpoint, theme, shot)
     output.note("drawing …")
     with guarded_terminal(Path(os.devnull)):
@@ -140,17 +135,13 @@ def _stage(
     theme: str,
     shot: Shot,
 ) -> tuple[OreoApp, Shot]:
-    """Return the application that shows what is wanted, and what is to be seen of it.
-
-    Raises:
-        UsageError: It is nothing that can be shown.
-        OreoAgentError: What is named is not there.
-    """
+    """Return the application that shows what is named, and what is to be seen of it."""
     from oreo_agent.cli.common.episode_ref import find_episode, split_ref
     from oreo_agent.cli.common.screen_services import ServiceOptions
     from oreo_agent.episodes.catalog import check_catalog, read_catalog
     from oreo_agent.monitoring.run_monitor import check_run
     from oreo_agent.tui.app import OreoApp
+    from oreo_agent.tui.screens.base import FullScreen
     from oreo_agent.tui.screens.compare import CompareScreen
     from oreo_agent.tui.screens.live import LiveScreen
     from oreo_agent.tui.screens.train import TrainScreen
@@ -161,21 +152,19 @@ def _stage(
     ).services()
     # The picture does not depend on the user's settings of the screen.
     services = replace(services, appearance=Appearance(theme=theme))
+    screen: FullScreen
     match what:
         case ["play", env]:
             check_environment(env)
             game = replace(options, env=env, split=evaluation_split(env, options.split))
             expert = expert_without_model(env, agent, checkpoint, game.env_options())
-            make = game.session_factory(expert or agent, checkpoint)
-            return OreoApp(services, LiveScreen(make, services), read_entries=tuple, where=""), shot
+            screen = LiveScreen(game.session_factory(expert or agent, checkpoint), services)
         case ["compare", first, *rest] if len(rest) < 2:
             compared = what_to_compare(first, rest[0] if rest else None, options).sides
             screen = CompareScreen(compared, services)
-            return OreoApp(services, screen, read_entries=tuple, where=""), shot
         case ["watch", run]:
             check_run(Path(run))
-            monitor = TrainScreen(Path(run), services)
-            return OreoApp(services, monitor, read_entries=tuple, where=""), shot
+            screen = TrainScreen(Path(run), services)
         case ["replay", *addresses] if addresses:
             paths = [split_ref(address)[0] for address in addresses]
             check_catalog(paths)
@@ -183,18 +172,16 @@ def _stage(
             if len(addresses) == 1 and split_ref(addresses[0])[1] is not None:
                 shot = replace(shot, opened=find_episode(addresses[0]).id)
             return OreoApp(services, read_entries=lambda: read_catalog(paths), where=where), shot
-    raise UsageError(
-        f"{' '.join(what)}: nothing that can be drawn.",
-        "Name one of: play ENV, replay PATH, replay PATH#ID, compare A B, watch RUN.",
-    )
+        case _:
+            raise UsageError(
+                f"{' '.join(what)}: nothing that can be drawn.",
+                "Name one of: play ENV, replay PATH, replay PATH#ID, compare A B, watch RUN.",
+            )
+    return OreoApp(services, screen, read_entries=tuple, where=""), shot
 
 
 def _cells(size: str) -> tuple[int, int]:
-    """Read columns and lines.
-
-    Raises:
-        UsageError: They are none, or of no use.
-    """
+    """Read columns and lines; refuse what is too small or too large."""
     found = re.fullmatch(r"(\d{1,4})x(\d{1,4})", size)
     cells = (int(found[1]), int(found[2])) if found else (0, 0)
     if not all(_SMALLEST <= count <= _LARGEST for count in cells):

@@ -60,7 +60,11 @@ def serve(
     """Show the screen of a command in a browser, to every visitor one of their own."""
     arguments = list(command or _DEFAULT)
     _check_command(context, arguments)
-    _check_installed()
+    if importlib.util.find_spec("textual_serve") is None:
+        raise MissingError(
+            "serve needs textual-serve, which is not installed.",
+            "Run: pip install 'oreo-agent[web]'",
+        )
     from oreo_agent.tui.web import ScreenServer, is_loopback
 
     if not is_loopback(host):
@@ -74,8 +78,7 @@ def serve(
             f"listening on {host}: there is no login, and every visitor drives a process on this"
             " machine with your rights."
         )
-    port = port or _free_port(host)
-    _check_free(host, port)
+    port = _free_port(host, port)
     shown = shlex.join(["oreo-agent", *arguments])
     name = f"[{host}]" if ":" in host else host
 
@@ -87,12 +90,7 @@ def serve(
 
 
 def _check_command(context: typer.Context, arguments: Sequence[str]) -> None:
-    """Refuse what has no screen, and what the command itself would refuse to each visitor.
-
-    Raises:
-        UsageError: It has no screen.
-        click.UsageError: It has no such option, or an argument is missing.
-    """
+    """Refuse what has no screen, and what the command itself would refuse to each visitor."""
     name, *rest = arguments
     root = context.find_root()
     commands: dict[str, Any] = root.command.commands  # type: ignore[attr-defined]  # it is a group
@@ -113,39 +111,16 @@ def _check_command(context: typer.Context, arguments: Sequence[str]) -> None:
             raise MissingError(f"{path}: no such file or folder.", "Check the path.")
 
 
-def _check_installed() -> None:
-    if importlib.util.find_spec("textual_serve") is None:
-        raise MissingError(
-            "serve needs textual-serve, which is not installed.",
-            "Run: pip install 'oreo-agent[web]'",
-        )
-
-
-def _check_free(host: str, port: int) -> None:
-    """Refuse an address that cannot be listened on, in one line.
-
-    Raises:
-        RunFailedError: It is taken, or not of this machine.
-    """
+def _free_port(host: str, port: int) -> int:
+    """Return the port, for 0 a free one; refuse what is taken, or not of this machine."""
     try:
-        _bind(host, port)
+        family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        with socket.socket(family, socket.SOCK_STREAM) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            return int(probe.getsockname()[1])
     except OSError as error:
         raise RunFailedError(
             f"{host}:{port} cannot be listened on: {error.strerror or error}.",
             "Choose another --port or --host.",
         ) from error
-
-
-def _free_port(host: str) -> int:
-    try:
-        return _bind(host, 0)
-    except OSError:
-        return 0  # what is wrong with the host is said next
-
-
-def _bind(host: str, port: int) -> int:
-    family, *_, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    with socket.socket(family, socket.SOCK_STREAM) as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        probe.bind(address)
-        return int(probe.getsockname()[1])

@@ -194,17 +194,7 @@ def train(
 def _train_and_watch(
     arguments: Sequence[str], out: Path, services: ScreenServices, output: Output
 ) -> None:
-    """Start a run in a separate process and show it; the run continues when the screen is left.
-
-    Args:
-        arguments: Arguments of ``oreo-agent``, without ``--watch``.
-        out: The run's folder.
-        services: Opens the models and games of the run's episodes.
-        output: Prints the results if the run ends before the screen is left.
-
-    Raises:
-        RunFailedError: Another process is at work in the folder, or the run was killed.
-    """
+    """Start a run in a separate process and show it; the run continues when the screen is left."""
     from oreo_agent.cli.common.detached_run import DetachedRun
     from oreo_agent.cli.common.results import show_results
     from oreo_agent.episodes import default_journal_folder

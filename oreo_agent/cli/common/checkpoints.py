@@ -34,12 +34,7 @@ def is_checkpoint(folder: Path) -> bool:
 
 
 def shipped_checkpoint(env: str, games: str | None = None) -> Path | None:
-    """Return the folder of the trained model that comes with the package, if there is one.
-
-    Args:
-        env: Name of the environment.
-        games: Which of its games are played; some have an agent of their own.
-    """
+    """Return the folder of the trained model that comes with the package, if there is one."""
     from oreo_agent.envs.registry import plugin_of
 
     return plugin_of(env).checkpoint(games)
@@ -56,11 +51,7 @@ def expert_without_model(
 ) -> AgentSpec | None:
     """Return the expert in place of a model, where none is named and none ships; else None.
 
-    Args:
-        env: Name of the environment.
-        spec: Who is to act.
-        named: What ``--checkpoint`` says.
-        options: Those that open the games.
+    ``named`` is what ``--checkpoint`` says, ``options`` those that open the games.
     """
     from oreo_agent.envs.registry import plugin_of
 
@@ -75,16 +66,9 @@ def expert_without_model(
 def settle_checkpoint(
     env: str, agent: AgentSpec, named: Path | None, games: str | None = None
 ) -> Path | None:
-    """Return the checkpoint of a model agent: the one named, else the one that ships.
+    """Return the checkpoint of a model agent, None for agents that are no model.
 
-    Args:
-        env: Name of the environment.
-        agent: Who is to act.
-        named: What ``--checkpoint`` says, a folder or `SHIPPED`.
-        games: Which games are played.
-
-    Returns:
-        None for agents that are no model.
+    It is the folder that ``--checkpoint`` names, else the one that ships.
 
     Raises:
         MissingError: The folder named is not there, or none is named and none ships.

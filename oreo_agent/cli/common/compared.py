@@ -32,13 +32,10 @@ class Compared:
 def what_to_compare(
     first: str, second: str | None, options: GameOptions, *, keep: Path | None = None
 ) -> Compared:
-    """Find the two episodes, or prepare the game of two agents.
+    """Find two episodes, or prepare the game of two agents, each a checkpoint or an agent's name.
 
-    Args:
-        first: A record, a checkpoint or an agent's name.
-        second: The other; None is the first one's parent, or the model that ships.
-        options: The game that two agents play.
-        keep: The folder in which their episodes are stored; None stores none.
+    Without ``second`` it is the first episode's parent, or the model that ships. The episodes of
+    agents are stored in the folder ``keep``.
 
     Raises:
         UsageError: The two cannot be compared, or options choose a game beside records.

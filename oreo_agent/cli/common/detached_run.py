@@ -23,12 +23,8 @@ _SAID = ("warning:", "error:", "fix:", "interrupted", "internal error:")
 class DetachedRun:
     """Starts ``oreo-agent`` in a separate process and session.
 
-    Closing the terminal or leaving the screen does not end it; its output goes to a log file.
-
-    Args:
-        arguments: Arguments of ``oreo-agent``, without ``--watch``.
-        out: The run's folder.
-        logs: The folder of the log files; there is one for each run's folder.
+    Closing the terminal or leaving the screen does not end it; its output goes to a log file, one
+    for each run's folder. The arguments are without ``--watch``.
 
     Raises:
         RunFailedError: Another process is at work in the folder.

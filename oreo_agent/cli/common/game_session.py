@@ -59,11 +59,6 @@ class GameOptions:
     ) -> SessionFactory:
         """Return a function that opens the game; whatever can be checked before is checked here.
 
-        Args:
-            agent: The agent that plays.
-            checkpoint: Its model, as ``--checkpoint`` names it.
-            journals: Folder of the journals; None keeps none.
-
         Raises:
             UsageError: There is no such environment, or it has no such games.
             OreoAgentError: The model is not there.
@@ -106,18 +101,8 @@ def open_session(
 ) -> Session:
     """Open a game and load its agent; returns the session, not started.
 
-    Args:
-        env_name: Name of the environment.
-        spec: Which agent plays.
-        checkpoint: Folder of its model.
-        options: Those that open the games.
-        progress: Shows a line.
-        task: Id of the game; None leaves the choice to the seed.
-        split: The split it is from.
-        seed: None is 0.
-        journals: Folder of the journals; None keeps none.
-        temperature: Of a model's samples.
-        threads: Of the tensor library; None leaves them.
+    Without a task the seed, by default 0, chooses the game. Without ``journals`` none is kept, and
+    without ``threads`` those of the tensor library stay. ``progress`` shows a line.
 
     Raises:
         OreoAgentError: The game, the model or the data is not there.

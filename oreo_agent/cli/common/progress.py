@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from oreo_agent.cli.common.output import Output, one_line, say
@@ -23,12 +22,7 @@ _SECONDS_BETWEEN_EVENTS = 1.0
 
 @contextmanager
 def interruptible(out: Path | None, how: str = "the same command and --resume") -> Iterator[None]:
-    """Say on ctrl-C how to go on; what was finished before is whole.
-
-    Args:
-        out: Where the work lies; None where nothing is kept.
-        how: What to go on with.
-    """
+    """Say on ctrl-C how to go on with the work in ``out``; None keeps nothing."""
     try:
         yield
     except KeyboardInterrupt:
@@ -49,9 +43,6 @@ class JsonDisplay(ProgressCallback):
         {"schema": 1, "event": "stage", "stage": "sft", "total": 600}
         {"schema": 1, "event": "progress", "stage": "sft", "done": 20, "total": 600, "metrics": {}}
         {"schema": 1, "event": "note", "text": "…"}
-
-    Args:
-        output: The command's voice.
     """
 
     def __init__(self, output: Output) -> None:
@@ -97,13 +88,9 @@ class JsonDisplay(ProgressCallback):
 
 
 class ProgressDisplay(ProgressCallback):
-    """Draws progress on stderr.
+    """Draws progress on stderr, with a bar if ``live``: by default where that is a terminal.
 
     Use as a context manager: leaving it takes the bar off the terminal.
-
-    Args:
-        quiet: Show nothing but notes that are warnings.
-        live: Draw a bar; by default where stderr is a terminal.
     """
 
     def __init__(self, *, quiet: bool = False, live: bool | None = None) -> None:
@@ -142,12 +129,7 @@ class ProgressDisplay(ProgressCallback):
             self._progress.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._progress is not None:
             self._progress.stop()
             self._progress = None

@@ -25,11 +25,8 @@ def show_results(
 ) -> None:
     """Print success per method and split, and the paired tests of OREO against the rest.
 
-    Args:
-        output: Where it goes.
-        runs: One run, or several that are pooled.
-        out: The run's folder, to name its report.
-        last_line: Whether lines of progress went before.
+    Several runs are pooled. ``out`` is the folder of the run whose report is named; with
+    ``last_line``, lines of progress went before.
     """
     from oreo_agent.training.method_names import result_title
     from oreo_agent.training.report import comparisons

@@ -42,11 +42,7 @@ class ServiceOptions:
     """Whether the screen takes the mouse."""
 
     def services(self, store: Path | None = None, journals: Path | None = None) -> ScreenServices:
-        """Return what the screens are given.
-
-        Args:
-            store: The folder that saving writes to; None is `SAVED`.
-            journals: Folder of the journals; None is the usual one.
+        """Return the services of the screens; saving writes to ``store``, by default `SAVED`.
 
         Raises:
             ConfigError: A setting of the screen is not accepted.

@@ -68,10 +68,7 @@ def check_screen(found: Resolved[ScreenConfig]) -> dict[str, str]:
 
 
 def load_appearance(*, mouse: bool) -> Appearance:
-    """Return the appearance of the screens.
-
-    Args:
-        mouse: Whether the command line lets the screen take the mouse.
+    """Return the appearance of the screens; they take the mouse if the settings allow it too.
 
     Raises:
         ConfigError: A setting is not accepted.
