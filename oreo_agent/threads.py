@@ -10,10 +10,12 @@ Steps a second on two cores, two threads, a small model (`benchmarks/contention.
 |---|---|---|
 | GNU's default, 300,000 | 7.2 | 0.6 to 2.8 |
 | 5000 | 7.3 | 3.1 |
-| 1500 | 7.6 | |
+| 1500 | 7.6 | not measured |
 | 500 | 5.8 | 5.3 |
 | 0 | 5.9 | 4.2 |
 | one thread | 4.5 | 2.9 to 4.0 |
+
+In one run of the benchmark: 1500 spins 5.7 quiet and 3.0 beside, the default 6.0 and 1.7.
 
 Torch's wheels bring GNU's runtime; where another one is preloaded or comes from conda, it is LLVM's
 or Intel's, which counts milliseconds. NumPy's OpenBLAS has threads that yield instead.
