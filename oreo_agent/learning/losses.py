@@ -18,10 +18,9 @@ We differ from the paper in three points.
    of the episode, or V behind the observation that followed.
 2) Value and policy loss of one step use the same policy and the same values; the authors update the
    critic first and use values from before that update. The numbers in the losses are the same.
-3) The normaliser may be a constant, ``Lengths``. The paper's 1/T, the trajectory's own
-   length, weighs a decision by what happens after it: a decision that fails slowly bears less blame
-   than one that fails at once, so the fixed point is the soft optimum only where all trajectories
-   have one length. With a constant every decision weighs the same.
+3) The normaliser may be a constant, ``Lengths``: every decision weighs the same. The paper's 1/T,
+   the trajectory's own length, blames a decision that fails slowly less than one that fails at once,
+   so the fixed point is the soft optimum only where all trajectories have one length.
 """
 
 from __future__ import annotations

@@ -32,7 +32,7 @@ HEAVY = {"torch", "transformers", "textual", "alfworld", "textworld", "matplotli
 
 @pytest.fixture
 def crash(monkeypatch: pytest.MonkeyPatch) -> Crash:
-    """Add a command ``crash`` that raises what it is told to."""
+    """Add a command ``crash`` that raises what it is given."""
     before = list(app.registered_commands)
 
     def add(error: BaseException) -> None:

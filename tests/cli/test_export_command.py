@@ -153,8 +153,8 @@ def test_what_a_format_cannot_hold_is_said(
 ) -> None:
     source = store(tmp_path / "in", episode("e1"), episode("e2", Outcome.UNFINISHED))
     assert export(source, tmp_path / "a.jsonl", "openai", "--json") == ExitCode.OK
-    told = json.loads(capsys.readouterr().out)
-    assert told["not_held"] == {
+    printed = json.loads(capsys.readouterr().out)
+    assert printed["not_held"] == {
         "admissible actions": 2,
         "candidates": 2,
         "kinds of outcome": 1,

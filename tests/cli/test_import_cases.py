@@ -56,13 +56,13 @@ def test_the_shared_cases_come_out_as_their_page_says(
     options = ("--data", tmp_path, "--out", tmp_path / "out", "--json")
     assert bring(*files, *options, format=format) == ExitCode.OK
     brought = json.loads(capsys.readouterr().out)["files"]
-    for told in brought:
-        name = Path(told["file"]).name
+    for report in brought:
+        name = Path(report["file"]).name
         longest = max((key for key in EXPECTED if name.startswith(key)), key=len, default="")
         compared, agree, outcome = EXPECTED.get(longest, (4, 4, "success"))
-        assert (told["turns_compared"], told["turns_agree"]) == (compared, agree), name
-        assert told["outcomes"] == {outcome: 1}, name
-        assert told["games"]["by_content"] == told["openings_agree"] == 1, name
+        assert (report["turns_compared"], report["turns_agree"]) == (compared, agree), name
+        assert report["outcomes"] == {outcome: 1}, name
+        assert report["games"]["by_content"] == report["openings_agree"] == 1, name
 
 
 def test_an_odd_record_is_named_and_the_way_past_it_offered(
@@ -79,11 +79,11 @@ def test_an_odd_record_is_named_and_the_way_past_it_offered(
 
     assert bring(*arguments, "--skip-bad", "--json") == ExitCode.OK
     captured = capsys.readouterr()
-    (told,) = json.loads(captured.out)["files"]
-    assert (told["episodes"], told["records_left_out"]) == (2, 1)
+    (report,) = json.loads(captured.out)["files"]
+    assert (report["episodes"], report["records_left_out"]) == (2, 1)
     assert f"left out: {file}:2: Expected a truth value" in captured.err
     report = json.loads(
-        (tmp_path / "out" / Path(told["shard"]).name).with_suffix(".report.json").read_text()
+        (tmp_path / "out" / Path(report["shard"]).name).with_suffix(".report.json").read_text()
     )
     assert [record["why"].partition(" ")[0] for record in report["left_out"]] == [f"{file}:2:"]
 
