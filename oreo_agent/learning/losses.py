@@ -19,8 +19,8 @@ We differ from the paper in three points.
 2) Value and policy loss of one step use the same policy and the same values; the authors update the
    critic first and use values from before that update. The numbers in the losses are the same.
 3) The normaliser may be a constant, ``Lengths``: every decision weighs the same. The paper's 1/T,
-   the trajectory's own length, blames a decision that fails slowly less than one that fails at once,
-   so the fixed point is the soft optimum only where all trajectories have one length.
+   the trajectory's own length, blames a decision that fails slowly less than one that fails at
+   once, so the fixed point is the soft optimum only where all trajectories have one length.
 """
 
 from __future__ import annotations
