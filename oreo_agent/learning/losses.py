@@ -14,8 +14,8 @@ log-ratios is fp32.
 
 We differ from the paper in three points.
 1) After-states: V is also supervised behind the last token of every turn, in a separate term,
-   because search reads it there. The paper trains no value behind a turn. Its target is what came
-   of the episode, or V behind the observation that followed.
+   because search reads it there. The paper trains no value behind a turn. Its target is the
+   outcome of the episode, or V behind the observation that followed.
 2) Value and policy loss of one step use the same policy and the same values; the authors update the
    critic first and use values from before that update. The numbers in the losses are the same.
 3) The normaliser may be a constant, ``Lengths``: every decision weighs the same. The paper's 1/T,
